@@ -1,0 +1,246 @@
+"""How close the simulator's stories are to the released bAbI files, and how well both are read.
+
+For each task it compares generated questions with the released ones (train and test together) and
+prints, for every measure, the two values, how far they are apart and how far they may be: as far as
+the released train and test files are from each other, or two standard errors, whichever is more. It
+also prints what `solve` gets right on both, and how many questions a second `generate` writes.
+
+    python benchmarks/simulator_fidelity.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
+"""
+
+import argparse
+import json
+import re
+import time
+from collections import Counter
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+
+from kvnet.data.babi_format import TASK_NAMES, file_name, read_stories
+from kvnet.data.simulator import generate, solve
+from kvnet.data.simulator.reader import read_event, read_query
+from kvnet.data.story import Question, Story, words_of
+
+RELEASED = Path(__file__).resolve().parents[2] / "shared/data/babi/tasks_1-20_v1-2/en"
+
+
+def form(line) -> str:
+    """Return a line with everything that it is about replaced by what that is: ``{actor}``."""
+    read = read_query if isinstance(line, Question) else read_event
+    text = line.text
+    for name, value in sorted(read(text)._asdict().items(), key=lambda field: -len(field[1])):
+        text = re.sub(rf"\b{value}\b", f"{{{name}}}", text, count=1, flags=re.IGNORECASE)
+    return text
+
+
+def vocabulary(stories: list[Story]) -> set[str]:
+    """Return all words, those of the answers too."""
+    lines = [line for story in stories for line in story]
+    answers = {
+        word for line in lines if isinstance(line, Question) for word in line.answer.split(",")
+    }
+    return {word for line in lines for word in words_of(line.text)} | answers
+
+
+def questions_of(story: Story) -> list[dict]:
+    """Describe each question of a story by the numbers that are compared."""
+    described, sentence_numbers, texts = [], {}, []
+    for line_id, line in enumerate(story, start=1):
+        if not isinstance(line, Question):
+            texts.append(line.text)
+            sentence_numbers[line_id] = len(texts)
+            continue
+        behind = [len(texts) - sentence_numbers[fact] for fact in line.supporting]
+        described.append(
+            {
+                "sentences before": len(texts),
+                "supporting facts": len(line.supporting),
+                "first fact's distance": behind[0],
+                "last fact's distance": behind[-1],
+                "furthest fact": max(behind),
+                "asked before": any(q["text"] == line.text for q in described),
+                "asked just before": bool(described) and described[-1]["text"] == line.text,
+                "answer in last sentence": line.answer.lower() in words_of(texts[-1]),
+                "text": line.text,
+                "answer": line.answer,
+            }
+        )
+    return described
+
+
+MEANS = (
+    "sentences before",
+    "supporting facts",
+    "first fact's distance",
+    "last fact's distance",
+    "furthest fact",
+    "asked before",
+    "asked just before",
+    "answer in last sentence",
+)
+REQUIRED = ("answers", "sentences before", "questions a story", "supporting facts")
+
+
+def mean_and_error(stories: list[list[dict]], value) -> tuple[float, float]:
+    """Return the mean of a question's value and its standard error.
+
+    The questions of a story are not independent, so the error is that of a ratio of story totals.
+    """
+    totals = np.array([sum(float(value(question)) for question in story) for story in stories])
+    counts = np.array([len(story) for story in stories])
+    mean = totals.sum() / counts.sum()
+    spread = np.sqrt(((totals - mean * counts) ** 2).sum()) / counts.sum()
+    return float(mean), float(spread)
+
+
+def count_and_error(stories: list[list[dict]]) -> tuple[float, float]:
+    """Return the mean number of questions a story and its standard error, cut stories left out."""
+    counts = np.array([len(story) for story in stories[:-1]])
+    return float(counts.mean()), float(counts.std() / np.sqrt(len(counts)))
+
+
+def shares(stories: list[list[dict]]) -> dict[str, float]:
+    """Return how often each answer is given."""
+    counts = Counter(question["answer"] for story in stories for question in story)
+    return {answer: count / counts.total() for answer, count in counts.items()}
+
+
+def variation(one: dict[str, float], other: dict[str, float]) -> float:
+    """Return the total variation distance of two distributions."""
+    return sum(abs(one.get(key, 0) - other.get(key, 0)) for key in one.keys() | other.keys()) / 2
+
+
+def variation_error(one: list[list[dict]], other: list[list[dict]]) -> float:
+    """Return half the sum of the standard errors of the differences of the answers' shares."""
+    error = 0.0
+    for answer in shares(one).keys() | shares(other).keys():
+        errors = [
+            mean_and_error(part, lambda question, answer=answer: question["answer"] == answer)[1]
+            for part in (one, other)
+        ]
+        error += float(np.hypot(*errors)) / 2
+    return error
+
+
+def compare(train: list[Story], test: list[Story], generated: list[Story]) -> dict:
+    """Measure how far generated stories are from the released ones, beside how far they may be."""
+    parts = [[questions_of(story) for story in split] for split in (train, test, generated)]
+    released, made = parts[0] + parts[1], parts[2]
+    rows = {}
+    bound = max(
+        variation(shares(parts[0]), shares(parts[1])),
+        2 * variation_error(released, made),
+    )
+    rows["answers"] = {"apart": variation(shares(released), shares(made)), "allowed": bound}
+    for measure in ("questions a story", *MEANS):
+        if measure == "questions a story":
+            values = [count_and_error(part) for part in (*parts[:2], released, made)]
+        else:
+            values = [
+                mean_and_error(part, itemgetter(measure)) for part in (*parts[:2], released, made)
+            ]
+        (train_mean, _), (test_mean, _), (mean, error), (made_mean, made_error) = values
+        rows[measure] = {
+            "released": mean,
+            "generated": made_mean,
+            "apart": abs(mean - made_mean),
+            "allowed": max(abs(train_mean - test_mean), 2 * float(np.hypot(error, made_error))),
+        }
+    return rows
+
+
+def reading(stories: list[Story]) -> dict[str, float]:
+    """Return the shares of questions that `solve` answers as the file does, and the like."""
+    results = []
+    for story in stories:
+        for place, line in enumerate(story):
+            if isinstance(line, Question):
+                solution = solve(story[:place], line)
+                results.append(
+                    (
+                        solution.answer == line.answer,
+                        line.answer in solution.candidates,
+                        len(solution.candidates) > 1,
+                        solution.supporting == line.supporting,
+                    )
+                )
+    right, among, several, supporting = np.mean(results, axis=0)
+    return {
+        "questions": len(results),
+        "answered": float(right),
+        "among candidates": float(among),
+        "several candidates": float(several),
+        "same supporting IDs": float(supporting),
+    }
+
+
+def main() -> None:
+    """Measure every task, print one table and optionally write all numbers as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-dir", type=Path, default=RELEASED)
+    parser.add_argument("--questions", type=int, default=10_000, help="generated for each task")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tasks", type=int, nargs="+", default=sorted(TASK_NAMES))
+    parser.add_argument("--json", type=Path, help="write all numbers here")
+    flags = parser.parse_args()
+
+    report, seconds, failed = {}, {}, 0
+    for task in flags.tasks:
+        train, test = (
+            read_stories(flags.data_dir / file_name(task, split)) for split in ("train", "test")
+        )
+        start = time.process_time()
+        generated = generate(task, flags.questions, flags.seed)
+        seconds[task] = time.process_time() - start
+        rows = compare(train, test, generated)
+        forms = [
+            {form(line) for story in part for line in story} for part in (train + test, generated)
+        ]
+        words = [vocabulary(part) for part in (train + test, generated)]
+        read = {"released": reading(train + test), "generated": reading(generated)}
+        report[task] = {
+            "measures": rows,
+            "words only released": sorted(words[0] - words[1]),
+            "words only generated": sorted(words[1] - words[0]),
+            "forms": len(forms[0]),
+            "forms only released": sorted(forms[0] - forms[1]),
+            "forms only generated": sorted(forms[1] - forms[0]),
+            "solve": read,
+            "questions a second": flags.questions / seconds[task],
+        }
+        print(
+            f"task {task}: {len(words[0])} words, same: {words[0] == words[1]}; "
+            f"{len(forms[0])} forms, same: {forms[0] == forms[1]}; "
+            f"{flags.questions / seconds[task]:,.0f} questions/s"
+        )
+        for name, found in read.items():
+            print(
+                f"  solve, {name}: {found['answered']:.2%} answered, "
+                f"{found['among candidates']:.2%} among candidates, "
+                f"{found['several candidates']:.2%} with several, "
+                f"{found['same supporting IDs']:.2%} same supporting IDs"
+            )
+        for measure, row in rows.items():
+            within = row["apart"] <= row["allowed"]
+            failed += measure in REQUIRED and not within
+            values = (
+                f"{row['released']:8.3f} {row['generated']:8.3f} "
+                if "released" in row
+                else " " * 18
+            )
+            print(
+                f"  {measure + ('*' if measure in REQUIRED else ''):26} {values}"
+                f"apart {row['apart']:.4f}, allowed {row['allowed']:.4f}"
+                f"{'' if within else '  <-- further'}"
+            )
+    count = flags.questions * len(flags.tasks)
+    print(f"{count / sum(seconds.values()):,.0f} questions/s over all tasks")
+    print(f"{failed} of the required measures (*) further away than allowed")
+    if flags.json:
+        flags.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Fused forms of the operations that dense products cannot express."""

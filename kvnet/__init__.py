@@ -1,0 +1,21 @@
+"""kvnet: memory networks from scratch, with every gradient written by hand and proven."""
+
+from kvnet.answering import Answer, QuestionAnswerer, example
+from kvnet.data.key_value_format import read_key_value_examples
+from kvnet.errors import InputError
+from kvnet.models import Batch, KeyValueMemoryNetwork
+from kvnet.training.settings import PRESETS, Settings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PRESETS",
+    "Answer",
+    "Batch",
+    "InputError",
+    "KeyValueMemoryNetwork",
+    "QuestionAnswerer",
+    "Settings",
+    "example",
+    "read_key_value_examples",
+]

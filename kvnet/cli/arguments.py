@@ -1,0 +1,102 @@
+"""An argument parser with one-line errors, and flags spelled with hyphen or underscore."""
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import NoReturn
+
+from kvnet.errors import InputError
+from kvnet.training.settings import Settings
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """`argparse.ArgumentParser` whose mistakes end in one line and exit code 2."""
+
+    def __init__(self, **options):
+        super().__init__(
+            allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **options
+        )
+
+    def parse_args(self, args: Sequence[str], namespace=None) -> argparse.Namespace:
+        """Parse, reading ``--some_flag`` as ``--some-flag``."""
+        namespace, unknown = self.parse_known_args([_hyphenated(a) for a in args], namespace)
+        if unknown:
+            flag = unknown[0].partition("=")[0]
+            near = difflib.get_close_matches(flag, self._option_string_actions, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; --help lists the flags"
+            self.error(f"{flag} is no flag of this command{hint}")
+        return namespace
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message as one line and exit with 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _hyphenated(argument):
+    if not argument.startswith("--"):
+        return argument
+    flag, equals, value = argument.partition("=")
+    return flag.replace("_", "-") + equals + value
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for every hyper-parameter; without one, the preset's value stands."""
+    group = parser.add_argument_group("hyper-parameters (without a flag: the preset's value)")
+    for spec in fields(Settings):
+        flag = "--" + spec.name.replace("_", "-")
+        options = {"default": argparse.SUPPRESS, "help": spec.metadata["help"]}
+        if spec.type is bool:
+            group.add_argument(flag, action="store_true", **options)
+        else:
+            group.add_argument(flag, type=spec.type, metavar=spec.type.__name__.upper(), **options)
+
+
+def settings_from(arguments: argparse.Namespace, preset: Settings) -> Settings:
+    """Return the preset with the flags that were given in place of its values.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
+    """
+    given = {
+        spec.name: getattr(arguments, spec.name)
+        for spec in fields(Settings)
+        if hasattr(arguments, spec.name)
+    }
+    return replace(preset, **given)
+
+
+def whole_number(lowest: int, highest: int | None = None):
+    """Make an argument type: a whole number in a range."""
+
+    def parse(text: str) -> int:
+        takes = f"a whole number from {lowest}" + ("" if highest is None else f" to {highest}")
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or number < lowest or (highest is not None and number > highest):
+            raise argparse.ArgumentTypeError(f"{text!r} is out of range; it takes {takes}")
+        return number
+
+    return parse
+
+
+def check_writable(flag: str, name: str | None) -> None:
+    """Refuse a file that cannot be written before hours of training go into it.
+
+    Raises
+    ------
+    InputError
+        If its folder is missing or it is itself a folder.
+    """
+    if name is None:
+        return
+    path = Path(name)
+    if path.is_dir():
+        raise InputError(f"{flag}: {path} is a folder; give a file name")
+    if not path.parent.is_dir():
+        raise InputError(f"{flag}: the folder {path.parent} does not exist; make it first")

@@ -1,0 +1,73 @@
+"""Answer questions typed at the terminal."""
+
+import sys
+from pathlib import Path
+
+from kvnet.answering import Answer, QuestionAnswerer, example
+from kvnet.errors import InputError
+
+HELP = (
+    "Type a story, a sentence a line; a line that ends in ? is a question about it; an empty line "
+    "begins a new story."
+)
+
+
+def ask(path: Path, backend: str) -> int:
+    """Read sentences and questions from standard input and answer until it ends.
+
+    Parameters
+    ----------
+    path : Path
+        A checkpoint.
+    backend : {"numpy", "cupy", "auto"}
+
+    Returns
+    -------
+    code : int
+        0; 2 if a line could not be used and nobody is there to type a better one.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint cannot be read.
+    """
+    answerer = QuestionAnswerer.load(path, backend)
+    at_terminal = sys.stdin.isatty()
+    if at_terminal:
+        print(HELP)
+    story, code = [], 0
+    while True:
+        try:
+            line = input("> " if at_terminal else "").strip()
+        except EOFError:
+            return code
+        try:
+            if not line:
+                story = []
+            elif line.endswith("?"):
+                print(_shown(answerer.predict([example(line, story)])[0], story))
+            else:
+                answerer.check_words(line)
+                story.append(line)
+        except InputError as error:
+            print(error, file=sys.stderr, flush=True)
+            code = 0 if at_terminal else 2
+
+
+def _shown(answer: Answer, story: list[str]) -> str:
+    """Lay out the answer, its probability, and a row a sentence with each hop's attention."""
+    hops, slots = answer.attention.shape
+    lines = [f"{answer.word}  (probability {answer.probability:.3f})"]
+    lines.append(" ".join(f"hop {hop + 1}" for hop in range(hops)))
+    first = len(story) - slots
+    for number in range(first, len(story)):
+        weights = answer.attention[:, len(story) - 1 - number]  # slot 0 is the most recent
+        lines.append(f"{_weights(weights)}  {number + 1} {story[number]}")
+    empty = 1 - answer.attention.sum(axis=1)
+    if empty.max() > 0.005:
+        lines.append(f"{_weights(empty)}  (empty slots)")
+    return "\n".join(lines)
+
+
+def _weights(weights):
+    return " ".join(f"{weight:5.2f}" for weight in weights)

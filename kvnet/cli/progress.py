@@ -1,0 +1,75 @@
+"""A training's progress: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+from kvnet.training.run import Run
+
+SECONDS_BETWEEN_LINES = 10
+
+
+class Progress:
+    """Show a run's epoch, loss, validation accuracy, questions/s and time left, on standard error.
+
+    Parameters
+    ----------
+    run : Run
+    name : str
+        What the run is, for the bar's front.
+    quiet : bool
+        Show nothing.
+    """
+
+    def __init__(self, run: Run, name: str, quiet: bool):
+        self.run, self.name, self.quiet = run, name, quiet
+        self._terminal = sys.stderr.isatty()
+        trainer = run.trainer
+        self._batch = run.settings.batch_size
+        self._bar = tqdm(
+            desc=name,
+            total=trainer.steps * self._batch,
+            initial=trainer.step * self._batch,
+            unit=" questions",
+            unit_scale=True,
+            dynamic_ncols=True,
+            leave=False,
+            disable=quiet or not self._terminal,
+        )
+        self._first_step, self._began = trainer.step, time.monotonic()
+        self._last_line, self._evaluations = self._began, len(run.history)
+
+    def step(self) -> None:
+        """Count a step; at an epoch's end say how it stands."""
+        self._bar.update(self._batch)
+        run = self.run
+        if self.quiet or not run.trainer.at_epoch_end:
+            return
+        if self._terminal:
+            self._bar.set_postfix_str(self._standing(), refresh=False)
+            return
+        now = time.monotonic()
+        evaluated = len(run.history) > self._evaluations
+        if evaluated or now - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line, self._evaluations = now, len(run.history)
+            steps = run.trainer.step - self._first_step
+            pace = steps / (now - self._began)
+            left = (run.trainer.steps - run.trainer.step) / pace
+            print(
+                f"{self.name}: {self._standing()}, {pace * self._batch:,.0f} questions/s, "
+                f"{tqdm.format_interval(left)} left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def close(self) -> None:
+        """Clear the bar."""
+        self._bar.close()
+
+    def _standing(self):
+        run = self.run
+        text = f"epoch {run.trainer.epoch}/{run.settings.epochs}, loss {run.trainer.loss:.3f}"
+        if run.history:
+            text += f", validation accuracy {run.history[-1]['validation_accuracy']:.3f}"
+        return text

@@ -1,0 +1,95 @@
+"""The results at the end: the table on the screen and the CSV file."""
+
+import csv
+import io
+from statistics import fmean, stdev
+
+from kvnet.data.babi_format import TASK_NAMES
+from kvnet.published import Published
+
+COLUMNS = ("testing", "training", "validation")
+
+
+def accuracies(records: list[dict]) -> dict[int, dict[str, list[float]]]:
+    """Gather the results of runs by task.
+
+    Parameters
+    ----------
+    records : list of dict
+        `Run.result` of every run; the same task may come from several seeds.
+
+    Returns
+    -------
+    accuracy : dict
+        ``accuracy[task][split]`` lists one number a seed.
+    """
+    accuracy = {}
+    for record in records:
+        for split in COLUMNS:
+            for task, share in record[f"{split}_accuracy_by_task"].items():
+                row = accuracy.setdefault(int(task), {name: [] for name in COLUMNS})
+                row[split].append(share)
+    return dict(sorted(accuracy.items()))
+
+
+def table(accuracy: dict[int, dict[str, list[float]]], published: Published | None) -> str:
+    """Lay the results out for reading: a row a task, then the mean.
+
+    Parameters
+    ----------
+    accuracy : dict
+        From `accuracies`. With several seeds a cell is their mean ± their standard deviation.
+    published : Published, optional
+        Adds a column.
+
+    Returns
+    -------
+    text : str
+    """
+    header = ["Task", *(f"{split.title()} Accuracy" for split in COLUMNS)]
+    if published:
+        header.append(f"Published ({published.label})")
+    rows = [header]
+    for task, splits in accuracy.items():
+        cells = [_cell(splits[split]) for split in COLUMNS]
+        if published:
+            cells.append(f"{published.accuracy[task]:.2f}")
+        rows.append([f"{task} {TASK_NAMES[task]}", *cells])
+    if len(accuracy) > 1:
+        means = [_cell(_means_by_seed(accuracy, split)) for split in COLUMNS]
+        if published:
+            means.append(f"{fmean(published.accuracy[task] for task in accuracy):.3f}")
+        rows.append(["mean", *means])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    )
+
+
+def _means_by_seed(accuracy, split):
+    return [fmean(seed) for seed in zip(*(row[split] for row in accuracy.values()), strict=True)]
+
+
+def _cell(shares):
+    deviation = f" ± {stdev(shares):.3f}" if len(shares) > 1 else ""
+    return f"{fmean(shares):.3f}{deviation}"
+
+
+def csv_text(accuracy: dict[int, dict[str, list[float]]]) -> str:
+    """Lay the results out for programs: a header and a row a task, means over the seeds.
+
+    Parameters
+    ----------
+    accuracy : dict
+        From `accuracies`.
+
+    Returns
+    -------
+    text : str
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["Task", *(f"{split.title()} Accuracy" for split in COLUMNS)])
+    for task, splits in accuracy.items():
+        writer.writerow([task, *(fmean(splits[split]) for split in COLUMNS)])
+    return text.getvalue()

@@ -1,0 +1,307 @@
+"""Train a memory network on the bAbI tasks, from the command line."""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean, stdev
+
+from threadpoolctl import threadpool_limits
+
+import kvnet
+from kvnet.atomic_file import write_atomically
+from kvnet.backend import BACKENDS, array_module
+from kvnet.cli.arguments import (
+    ArgumentParser,
+    add_settings,
+    check_writable,
+    settings_from,
+    whole_number,
+)
+from kvnet.cli.ask import ask
+from kvnet.cli.progress import Progress
+from kvnet.cli.report import accuracies, csv_text, table
+from kvnet.cli.stop import StopRequest
+from kvnet.data.babi import Task, embedded_task, encode_tasks, find_data_dir, read_task
+from kvnet.data.babi_format import TASK_NAMES
+from kvnet.errors import InputError
+from kvnet.published import published
+from kvnet.training.run import Run
+from kvnet.training.settings import PRESETS, Settings
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; the process's without it.
+
+    Returns
+    -------
+    code : int
+        0; 2 after a mistake in the input; 130 or 143 when stopped by Ctrl-C or SIGTERM.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        if arguments.ask:
+            return ask(_checkpoint_to_ask(arguments), arguments.backend)
+        with threadpool_limits(1):  # a product split over threads may round otherwise
+            return _train(arguments, argv)
+    except InputError as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output is gone, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="train_babi.py",
+        description="Train a Key-Value Memory Network on the bAbI question answering tasks.",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--task-id", type=_task_id, default=1, help="a task, 1 to 20, or all: each with its model"
+    )
+    which.add_argument("--joint", action="store_true", help="one model for all tasks")
+    parser.add_argument(
+        "--preset", choices=PRESETS, help="published flags; kv-joint with --joint, else kv-single"
+    )
+    parser.add_argument("--data-dir", help="folder of bAbI files; else $KVNET_DATA; else made here")
+    parser.add_argument("--backend", choices=BACKENDS, default="numpy", help="array library")
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument(
+        "--random-state", type=whole_number(0, 2**32 - 1), default=0, help="seed of everything"
+    )
+    seeds.add_argument(
+        "--seeds", type=_seeds, help="train once a seed, such as 0,1,2: mean and deviation"
+    )
+    parser.add_argument(
+        "--restarts", type=whole_number(1), default=1, help="starts; the best on validation counts"
+    )
+    parser.add_argument("--checkpoint", metavar="DIR", help="folder to keep the state in")
+    parser.add_argument("--resume", action="store_true", help="go on from --checkpoint")
+    parser.add_argument(
+        "--ask", action="store_true", help="answer questions from the terminal with --checkpoint"
+    )
+    parser.add_argument(
+        "--threads", type=whole_number(1), default=os.cpu_count() or 1, help="for evaluations"
+    )
+    parser.add_argument("--output-file", help="write accuracies as CSV, a row a task")
+    parser.add_argument("--param-output-file", help="write the flags as NAME=value lines")
+    parser.add_argument("--log-file", help="write a JSON line an evaluation")
+    parser.add_argument("--quiet", action="store_true", help="print the results alone")
+    parser.add_argument("--version", action="version", version=f"kvnet {kvnet.__version__}")
+    add_settings(parser)
+    return parser
+
+
+def _task_id(text):
+    return text if text == "all" else whole_number(1, 20)(text)
+
+
+def _seeds(text):
+    seeds = [whole_number(0, 2**32 - 1)(part) for part in text.split(",")]
+    if len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f"{text!r} names a seed twice")
+    return seeds
+
+
+def _train(arguments, argv) -> int:
+    began = time.monotonic()
+    preset = arguments.preset or ("kv-joint" if arguments.joint else "kv-single")
+    settings = settings_from(arguments, PRESETS[preset])
+    for flag in ("output_file", "param_output_file", "log_file"):
+        check_writable("--" + flag.replace("_", "-"), getattr(arguments, flag))
+    _check_checkpoint(arguments)
+    xp = array_module(arguments.backend)
+    say = _speaker(arguments.quiet)
+    tasks = _load_tasks(arguments, say)
+    if arguments.param_output_file:
+        write_atomically(arguments.param_output_file, _flags_text(arguments, settings).encode())
+
+    groups = [tasks] if arguments.joint else [[task] for task in tasks]
+    records, chosen = [], []
+    with StopRequest() as stop:
+        for seed in arguments.seeds or [arguments.random_state]:
+            for group in groups:
+                data = encode_tasks(group, settings.memory_size, seed, xp)
+                starts = []
+                for start in range(arguments.restarts):
+                    run = Run(
+                        data,
+                        settings,
+                        seed,
+                        start,
+                        arguments.backend,
+                        arguments.threads,
+                        _checkpoint_path(arguments, seed, group, start),
+                    )
+                    if not _train_run(run, arguments, group, records, stop):
+                        return _say_stopped(stop, run, argv)
+                    records += run.history
+                    starts.append(run)
+                chosen.append(_choose(starts, say).result)
+    results = accuracies(chosen)
+    print(table(results, _published(arguments, settings, tasks)))
+    _say_spread(arguments, chosen, groups)
+    say(f"{time.monotonic() - began:.1f} s in all")
+    if arguments.output_file:
+        write_atomically(arguments.output_file, csv_text(results).encode())
+    return 0
+
+
+def _speaker(quiet):
+    def say(text):
+        if not quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    return say
+
+
+def _load_tasks(arguments, say) -> list[Task]:
+    everything = arguments.joint or arguments.task_id == "all"
+    numbers = list(TASK_NAMES) if everything else [arguments.task_id]
+    folder = find_data_dir(arguments.data_dir)
+    if folder is None:
+        say("No --data-dir and no $KVNET_DATA: training on stories made by kvnet's own simulator.")
+        return [embedded_task(number) for number in numbers]
+    return [read_task(folder, number) for number in numbers]
+
+
+def _check_checkpoint(arguments):
+    if arguments.checkpoint is None:
+        if arguments.resume:
+            raise InputError("--resume needs --checkpoint DIR, the folder to go on from")
+        return
+    folder = Path(arguments.checkpoint)
+    held = sorted(folder.rglob(CHECKPOINT))
+    if arguments.resume and not held:
+        raise InputError(f"--resume: {folder} holds no {CHECKPOINT}; drop --resume to begin")
+    if held and not arguments.resume:
+        raise InputError(
+            f"--checkpoint: {held[0]} is there already; add --resume to go on from it, or give "
+            "another folder"
+        )
+
+
+def _checkpoint_path(arguments, seed, group, start) -> Path | None:
+    """Name a run's own folder below the one given, as deep as there is something to tell apart."""
+    if arguments.checkpoint is None:
+        return None
+    folder = Path(arguments.checkpoint)
+    if arguments.seeds:
+        folder /= f"seed-{seed}"
+    if arguments.task_id == "all" and not arguments.joint:
+        folder /= f"task-{group[0].number:02}"
+    if arguments.restarts > 1:
+        folder /= f"start-{start}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--checkpoint: {folder} cannot be made ({error.strerror})") from error
+    return folder / CHECKPOINT
+
+
+def _train_run(run, arguments, group, earlier, stop) -> bool:
+    """Train a run to its end, or to the stop; keep the log file up to date."""
+    if arguments.resume:
+        run.resume()
+    name = "joint" if arguments.joint else f"task {group[0].number}"
+    if arguments.seeds:
+        name += f", seed {run.random_state}"
+    if arguments.restarts > 1:
+        name += f", start {run.start}"
+    progress = Progress(run, name, arguments.quiet)
+    logged = None
+
+    def on_step():
+        nonlocal logged
+        progress.step()
+        if arguments.log_file and len(run.history) != logged:
+            logged = len(run.history)
+            lines = "".join(json.dumps(record) + "\n" for record in earlier + run.history)
+            write_atomically(arguments.log_file, lines.encode())
+
+    try:
+        return run.train(on_step, lambda: bool(stop))
+    finally:
+        progress.close()
+
+
+def _say_stopped(stop, run, argv) -> int:
+    where = f"stopped after epoch {run.trainer.epoch}, step {run.trainer.step}"
+    if run.checkpoint is None:
+        print(f"{where}; nothing was kept, since no --checkpoint was given", file=sys.stderr)
+    else:
+        again = shlex.join([a for a in argv if a != "--resume"] + ["--resume"])
+        print(f"{where}; to go on: train_babi.py {again}", file=sys.stderr)
+    return 128 + stop.signal
+
+
+def _choose(runs, say) -> Run:
+    """Return the run with the best validation accuracy, the first of equals."""
+    best = max(runs, key=lambda run: run.result["validation_accuracy"])
+    if len(runs) > 1:
+        for run in runs:
+            mark = "  <- chosen" if run is best else ""
+            say(
+                f"start {run.start}: validation accuracy "
+                f"{run.result['validation_accuracy']:.3f}{mark}"
+            )
+    return best
+
+
+def _published(arguments, settings: Settings, tasks):
+    return published(arguments.joint, settings.reader, max(len(task.train) for task in tasks))
+
+
+def _say_spread(arguments, chosen, groups) -> None:
+    """Print the mean test accuracy of every seed and their deviation."""
+    if not arguments.seeds:
+        return
+    runs = len(groups)
+    means = [
+        fmean(record["testing_accuracy"] for record in chosen[i * runs : (i + 1) * runs])
+        for i in range(len(arguments.seeds))
+    ]
+    for seed, mean in zip(arguments.seeds, means, strict=True):
+        print(f"seed {seed}: mean testing accuracy {mean:.4f}")
+    if len(means) > 1:
+        print(f"over {len(means)} seeds: {fmean(means):.4f} ± {stdev(means):.4f}")
+
+
+def _flags_text(arguments, settings: Settings) -> str:
+    flags = {"task_id": "joint" if arguments.joint else arguments.task_id}
+    names = ("data_dir", "backend", "restarts", "output_file", "param_output_file", "log_file")
+    flags |= {name: getattr(arguments, name) for name in names}
+    seeds = arguments.seeds or [arguments.random_state]
+    flags["random_state"] = ",".join(map(str, seeds))
+    flags |= asdict(settings)
+    return "".join(f"{name}={value}\n" for name, value in flags.items() if value is not None)
+
+
+def _checkpoint_to_ask(arguments) -> Path:
+    if arguments.checkpoint is None:
+        raise InputError("--ask needs --checkpoint DIR, the folder of a trained model")
+    path = Path(arguments.checkpoint) / CHECKPOINT
+    if not path.exists():
+        below = sorted(Path(arguments.checkpoint).rglob(CHECKPOINT))
+        remedy = f"give one of its folders, such as {below[0].parent}" if below else "train first"
+        raise InputError(f"--ask: {path.parent} holds no {CHECKPOINT}; {remedy}")
+    return path

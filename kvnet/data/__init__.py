@@ -1,0 +1,1 @@
+"""bAbI stories, other texts, and the arrays made of them."""

@@ -1,0 +1,147 @@
+"""Examples as arrays of word ids, ready to be cut into batches."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy
+
+from kvnet.data.example import Example
+from kvnet.data.vocabulary import Vocabulary
+from kvnet.errors import InputError
+from kvnet.models.key_value_memory_network import Batch
+
+
+class Sizes(NamedTuple):
+    """What the arrays of a data set must hold.
+
+    Attributes
+    ----------
+    sentence_size : int
+        S: words of the longest sentence or question.
+    memory_size : int
+        M: slots.
+    """
+
+    sentence_size: int
+    memory_size: int
+
+
+def vocabulary_of(examples: Sequence[Example]) -> Vocabulary:
+    """Collect the words of the examples, answers included."""
+    sentences = {
+        sentence for e in examples for sentence in (e.question, *e.keys, *e.values, (e.answer,))
+    }
+    return Vocabulary(word for sentence in sentences for word in sentence)
+
+
+def sizes_of(examples: Sequence[Example], memory_size: int) -> Sizes:
+    """Find the longest sentence and the longest story, the latter capped at `memory_size`."""
+    longest = max(len(s) for e in examples for s in {e.question, *e.keys, *e.values})
+    return Sizes(longest, min(memory_size, max(len(e.keys) for e in examples)))
+
+
+class Dataset:
+    """Encoded examples.
+
+    Each different sentence is held once; a memory slot is the number of its sentence.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+        At least one.
+    vocabulary : Vocabulary
+    sizes : Sizes
+        A longer memory keeps its most recent slots.
+    xp : module
+        Array module to hold the arrays in.
+
+    Attributes
+    ----------
+    sentences : (U, S) int32 array
+        The different sentences as word ids; row 0 is all nil.
+    queries : (N,) int32 array
+        Rows of `sentences`.
+    keys, values : (N, M) int32 array
+        Rows of `sentences`, the most recent in slot 0. The same array where they are equal
+        throughout.
+    answers : (N,) int32 array
+        Word ids; 0 where an example has no answer.
+
+    Raises
+    ------
+    InputError
+        If a word is not in the vocabulary, a sentence too long or a memory empty.
+    """
+
+    def __init__(self, examples: Sequence[Example], vocabulary: Vocabulary, sizes: Sizes, xp=numpy):
+        numbers = {(): 0}
+        rows = [[0] * sizes.sentence_size]
+
+        def number(sentence):
+            known = numbers.get(sentence)
+            if known is None:
+                known = numbers[sentence] = len(rows)
+                rows.append(_padded_ids(sentence, vocabulary, sizes.sentence_size))
+            return known
+
+        N, M = len(examples), sizes.memory_size
+        queries, answers = numpy.zeros(N, numpy.int32), numpy.zeros(N, numpy.int32)
+        keys, values = numpy.zeros((N, M), numpy.int32), numpy.zeros((N, M), numpy.int32)
+        same = all(e.values is e.keys for e in examples)
+        for n, example in enumerate(examples):
+            _check_memory(example)
+            queries[n] = number(example.question)
+            if example.answer:
+                (answers[n],) = vocabulary.ids((example.answer,), "answer")
+            recent = [number(sentence) for sentence in example.keys[: -M - 1 : -1]]
+            keys[n, : len(recent)] = recent
+            if not same:
+                values[n, : len(recent)] = [number(s) for s in example.values[: -M - 1 : -1]]
+        self.xp = xp
+        self.sentences = xp.asarray(numpy.array(rows, numpy.int32))
+        self.queries, self.answers = xp.asarray(queries), xp.asarray(answers)
+        self.keys = xp.asarray(keys)
+        self.values = self.keys if same else xp.asarray(values)
+        content = [numpy.array(rows, numpy.int32), queries, keys, values, answers]
+        self.fingerprint = hashlib.sha256(b"".join(a.tobytes() for a in content)).hexdigest()[:16]
+
+    def __len__(self) -> int:
+        """Count the examples."""
+        return len(self.answers)
+
+    def batch(self, rows) -> Batch:
+        """Gather examples.
+
+        Parameters
+        ----------
+        rows : (B,) integer array or slice
+
+        Returns
+        -------
+        batch : Batch
+        """
+        keys = self.sentences[self.keys[rows]]  # (B, M, S)
+        values = keys if self.values is self.keys else self.sentences[self.values[rows]]
+        return Batch(self.sentences[self.queries[rows]], keys, values, self.answers[rows])
+
+
+def _padded_ids(sentence, vocabulary, size):
+    text = " ".join(sentence)
+    if len(sentence) > size:
+        raise InputError(
+            f"{text!r}: {len(sentence)} words, but the model reads sentences of at most {size}; "
+            "shorten it"
+        )
+    return vocabulary.ids(sentence, repr(text)) + [0] * (size - len(sentence))
+
+
+def _check_memory(example):
+    question = " ".join(example.question)
+    if not example.keys:
+        raise InputError(f"{question!r}: asked of an empty memory; give it at least one slot")
+    if len(example.keys) != len(example.values):
+        raise InputError(
+            f"{question!r}: {len(example.keys)} keys but {len(example.values)} values; "
+            "give one value a key"
+        )

@@ -1,0 +1,36 @@
+"""Operations: a function computes the forward pass and returns ``(output, backward)``.
+
+``backward`` takes the gradient of the output and returns those of the inputs, in their order. Every
+function takes the array module first (``xp``: NumPy or CuPy), runs in the dtype it is given and,
+forward, on complex numbers too.
+"""
+
+from kvnet.operations.addressing import address
+from kvnet.operations.cross_entropy import cross_entropy
+from kvnet.operations.dropout import dropout
+from kvnet.operations.embedding_lookup import embedding_lookup
+from kvnet.operations.embedding_sum import embedding_sum
+from kvnet.operations.gru import gru
+from kvnet.operations.hop import hop
+from kvnet.operations.l2_penalty import l2_penalty
+from kvnet.operations.linear import linear
+from kvnet.operations.memory_read import memory_read
+from kvnet.operations.position_encoding import position_encoding
+from kvnet.operations.softmax import softmax
+from kvnet.operations.word_scores import word_scores
+
+__all__ = [
+    "address",
+    "cross_entropy",
+    "dropout",
+    "embedding_lookup",
+    "embedding_sum",
+    "gru",
+    "hop",
+    "l2_penalty",
+    "linear",
+    "memory_read",
+    "position_encoding",
+    "softmax",
+    "word_scores",
+]

@@ -1,0 +1,36 @@
+"""The bow reader: a sentence is the weighted sum of its words' embeddings."""
+
+from kvnet.operations.embedding_lookup import sum_rows_by_word, without_nil
+
+
+def embedding_sum(xp, words, table, encoding):
+    """Read sentences: ``r(x) = sum_j enc_j * W[x_j]``, the nil word counting zero.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    words : (N, S) integer array
+        Word ids; 0 is the nil word that pads a sentence.
+    table : (V, E) float array
+        W. Row 0 is read as zero whatever it holds.
+    encoding : (S, E) float array
+        Position encoding, a constant.
+
+    Returns
+    -------
+    readings : (N, E) float array
+    backward : callable
+        ``d_readings (N, E) -> d_table (V, E)``; its row 0 is zero.
+
+    References
+    ----------
+    Miller et al. 2016 (arXiv 1606.03126), section 4.
+    """
+    readings = xp.einsum("se,nse->ne", encoding, without_nil(table)[words])
+
+    def backward(d_readings):
+        n, s = xp.nonzero(words)  # padding has no embedding to update
+        return sum_rows_by_word(xp, words[n, s], encoding[s] * d_readings[n], len(table))
+
+    return readings, backward

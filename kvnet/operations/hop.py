@@ -1,0 +1,36 @@
+"""A hop's end: the query takes in what was read."""
+
+
+def hop(xp, u, o, matrix):
+    """Update the query: ``u' = (u + o) Rᵀ``.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    u : (B, F) float array
+        The query so far.
+    o : (B, F) float array
+        What the memory gave.
+    matrix : (F, F) float array
+        R of this hop.
+
+    Returns
+    -------
+    u_next : (B, F) float array
+    backward : callable
+        ``du_next (B, F) -> du (B, F), do (B, F), d_matrix (F, F)``
+
+    References
+    ----------
+    Miller et al. 2016 (arXiv 1606.03126), section 3.1.
+    """
+    s = u + o
+    u_next = s @ matrix.T
+
+    def backward(du_next):
+        ds = du_next @ matrix
+        d_matrix = du_next.T @ s
+        return ds, ds, d_matrix
+
+    return u_next, backward

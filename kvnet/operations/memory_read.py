@@ -1,0 +1,65 @@
+"""The whole memory read: every hop of the key-value memory, from readings to the last query."""
+
+from kvnet.operations.addressing import address
+from kvnet.operations.hop import hop
+from kvnet.operations.linear import linear
+
+
+def memory_read(xp, query, keys, values, A, hop_matrices, allowed=None):
+    """Hop over the memory H times.
+
+    ``u_0 = q Aᵀ``; for h = 1..H: ``p_i = softmax_i(u_{h-1} · k_i Aᵀ)``, ``o = sum_i p_i v_i Aᵀ``,
+    ``u_h = (u_{h-1} + o) R_hᵀ``.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    query : (B, D) float array
+        The query's reading.
+    keys, values : (B, M, D) float array
+        Readings of the slots, temporal encoding included.
+    A : (F, D) float array
+    hop_matrices : sequence of H (F, F) float arrays
+        R_1..R_H.
+    allowed : (B, M) bool array, optional
+        Slots that take part in the softmax; all do without it.
+
+    Returns
+    -------
+    u : (B, F) float array
+        u_H.
+    attention : (H, B, M) float array
+    backward : callable
+        ``du (B, F) -> d_query (B, D), d_keys (B, M, D), d_values (B, M, D), dA (F, D),
+        d_hop_matrices``, the last a list of H (F, F)
+
+    References
+    ----------
+    Miller et al. 2016 (arXiv 1606.03126), section 3.1.
+    """
+    u, backward_query = linear(xp, query, A)  # (B, F)
+    mapped_keys, backward_keys = linear(xp, keys, A)  # (B, M, F)
+    mapped_values, backward_values = linear(xp, values, A)  # (B, M, F)
+    attention, backward_hops = [], []
+    for R in hop_matrices:
+        o, p, backward_address = address(xp, u, mapped_keys, mapped_values, allowed)
+        u, backward_hop = hop(xp, u, o, R)
+        attention.append(p)
+        backward_hops.append((backward_address, backward_hop))
+
+    def backward(du):
+        d_mapped_keys, d_mapped_values, d_hop_matrices = 0, 0, []
+        for backward_address, backward_hop in reversed(backward_hops):
+            du, do, dR = backward_hop(du)
+            du_address, dk, dv = backward_address(do)
+            du = du + du_address  # u goes into the scores and into the sum u + o
+            d_mapped_keys, d_mapped_values = d_mapped_keys + dk, d_mapped_values + dv
+            d_hop_matrices.insert(0, dR)
+        d_query, dA_query = backward_query(du)
+        d_keys, dA_keys = backward_keys(d_mapped_keys)
+        d_values, dA_values = backward_values(d_mapped_values)
+        dA = dA_query + dA_keys + dA_values  # one A maps all three
+        return d_query, d_keys, d_values, dA, d_hop_matrices
+
+    return u, xp.stack(attention), backward

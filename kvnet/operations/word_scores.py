@@ -1,0 +1,31 @@
+"""Scores of all words as answers: the hidden vector against every word's embedding."""
+
+from kvnet.operations.embedding_lookup import without_nil
+from kvnet.operations.linear import linear
+
+
+def word_scores(xp, h, table):
+    """Score every word of the vocabulary: ``s = h Wᵀ``; the nil word scores zero.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    h : (B, E) float array
+    table : (V, E) float array
+        W. Row 0, the nil word's, is read as zero whatever it holds.
+
+    Returns
+    -------
+    scores : (B, V) float array
+    backward : callable
+        ``d_scores (B, V) -> dh (B, E), d_table (V, E)``; d_table's row 0 is zero.
+    """
+    scores, backward_linear = linear(xp, h, without_nil(table))
+
+    def backward(d_scores):
+        dh, d_table = backward_linear(d_scores)
+        d_table[0] = 0
+        return dh, d_table
+
+    return scores, backward

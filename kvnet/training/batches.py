@@ -1,0 +1,70 @@
+"""Which questions stand in which training step."""
+
+import numpy
+
+from kvnet.counter_random import permutation
+from kvnet.errors import InputError
+
+
+class Batches:
+    """The published batches: consecutive questions, cut once, in a new order every epoch.
+
+    The last batch is dropped even when full, as in the reference code. With ``shuffle_questions``
+    every epoch cuts a new order of all questions instead and drops the last batch unless full.
+
+    Parameters
+    ----------
+    questions : int
+        N.
+    batch_size : int
+        B.
+    shuffle_questions : bool
+    random_state : int
+
+    Attributes
+    ----------
+    steps_per_epoch : int
+
+    Raises
+    ------
+    InputError
+        If the questions do not fill a batch.
+    """
+
+    def __init__(self, questions: int, batch_size: int, shuffle_questions: bool, random_state: int):
+        self.questions, self.batch_size = questions, batch_size
+        self.shuffle_questions, self.random_state = shuffle_questions, random_state
+        usable = questions if shuffle_questions else questions - 1
+        self.steps_per_epoch = usable // batch_size
+        if not self.steps_per_epoch:
+            raise InputError(
+                f"batch_size={batch_size} cannot be filled from {questions} training questions; "
+                "take a smaller batch_size"
+            )
+        self._epoch = None
+
+    def rows(self, step: int) -> numpy.ndarray:
+        """Return the questions of a step.
+
+        Parameters
+        ----------
+        step : int
+            Counted over all epochs, from 0.
+
+        Returns
+        -------
+        rows : (B,) int64 array
+        """
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self._draw(epoch)
+        first = self._order[place] * self.batch_size
+        rows = numpy.arange(first, first + self.batch_size)
+        return self._questions[rows] if self.shuffle_questions else rows
+
+    def _draw(self, epoch):
+        if self.shuffle_questions:
+            self._questions = permutation(
+                numpy, self.random_state, "question order", epoch, self.questions
+            )
+        return permutation(numpy, self.random_state, "batch order", epoch, self.steps_per_epoch)

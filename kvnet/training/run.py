@@ -1,0 +1,197 @@
+"""A training from its first step to its result: evaluations, early stopping, checkpoints."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+
+from kvnet.checkpoint import named, read_arrays, write_arrays
+from kvnet.data.babi import TaskData
+from kvnet.errors import InputError
+from kvnet.training.evaluation import accuracy_by_task
+from kvnet.training.optimizer import staircase
+from kvnet.training.settings import Settings
+from kvnet.training.trainer import Trainer
+
+SPLITS = ("testing", "training", "validation")
+
+
+class Run:
+    """Train one model on one set of tasks from one start.
+
+    Parameters
+    ----------
+    data : TaskData
+    settings : Settings
+    random_state : int
+        Seed of the run, 0 to 2**32 - 1.
+    start : int
+        Number of the start: each has its own weights, batch order and noise, and the same data.
+    backend : {"numpy", "cupy", "auto"}
+    threads : int
+        For evaluations; any number gives the same result.
+    checkpoint : Path, optional
+        File to keep the state in.
+
+    Attributes
+    ----------
+    trainer : Trainer
+    history : list of dict
+        One record an evaluation, ready for JSON.
+    """
+
+    def __init__(
+        self,
+        data: TaskData,
+        settings: Settings,
+        random_state: int,
+        start: int = 0,
+        backend: str = "numpy",
+        threads: int = 1,
+        checkpoint: Path | None = None,
+    ):
+        seed = random_state + (start << 32)
+        self.data, self.settings = data, settings
+        self.random_state, self.start = random_state, start
+        self.threads, self.checkpoint = threads, checkpoint
+        self.model = settings.new_model(len(data.vocabulary), data.sizes, seed, backend)
+        self.trainer = Trainer(self.model, data.training.dataset, settings, seed)
+        self.history = []
+        self._best_params = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done or early stopping has ended the run."""
+        patience = self.settings.early_stopping
+        if patience and self.history and len(self.history) - 1 - self._best >= patience:
+            return True
+        return self.trainer.step >= self.trainer.steps
+
+    @property
+    def result(self) -> dict:
+        """The record that counts: the last one, or with early stopping the best on validation."""
+        return self.history[self._best if self.settings.early_stopping else -1]
+
+    @property
+    def _best(self):
+        return max(
+            range(len(self.history)),
+            key=lambda i: (self.history[i]["validation_accuracy"], -i),  # the first of equals
+        )
+
+    def train(self, on_step: Callable[[], None], stop_requested: Callable[[], bool]) -> bool:
+        """Train until finished or stopped; the state is saved at every epoch's end and on a stop.
+
+        Parameters
+        ----------
+        on_step : callable
+            Called after every step.
+        stop_requested : callable
+            Asked after every step.
+
+        Returns
+        -------
+        finished : bool
+        """
+        trainer, settings = self.trainer, self.settings
+        while not self.finished:
+            trainer.train_step()
+            if trainer.at_epoch_end:
+                last = trainer.step >= trainer.steps
+                if last or trainer.epoch % settings.evaluation_interval == 0:
+                    self._evaluate()
+                self.save()
+            on_step()
+            if stop_requested() and not self.finished:
+                self.save()
+                return False
+        if settings.early_stopping:
+            self.model.params.update(self._best_params)
+        return True
+
+    def _evaluate(self):
+        trainer = self.trainer
+        record = {
+            "random_state": self.random_state,
+            "start": self.start,
+            "epoch": trainer.epoch,
+            "step": trainer.step,
+            "loss": trainer.loss,
+            "learning_rate": staircase(
+                self.settings.learning_rate, trainer.step, self.settings.decay_steps
+            ),
+        }
+        for name in SPLITS:
+            split = getattr(self.data, name)
+            accuracy = accuracy_by_task(self.model, split.dataset, split.tasks, self.threads)
+            record[f"{name}_accuracy"] = fmean(accuracy.values())
+            record[f"{name}_accuracy_by_task"] = {str(t): a for t, a in accuracy.items()}
+        self.history.append(record)
+        if self.settings.early_stopping and self._best == len(self.history) - 1:
+            self._best_params = {name: theta.copy() for name, theta in self.model.params.items()}
+
+    def save(self) -> None:
+        """Write the checkpoint, if the run keeps one.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written; the one before stays.
+        """
+        if self.checkpoint is None:
+            return
+        arrays, metadata = self.trainer.state()
+        if self._best_params:
+            arrays |= named(self._best_params, "best/")
+        write_arrays(
+            self.checkpoint,
+            arrays,
+            metadata
+            | self._identity()
+            | {"vocabulary": self.data.vocabulary.words, "history": self.history},
+        )
+
+    def _identity(self):
+        data = self.data
+        prints = [getattr(data, name).dataset.fingerprint for name in SPLITS]
+        return {"random_state": self.random_state, "start": self.start, "data": prints}
+
+    def resume(self) -> None:
+        """Go back to the checkpoint's state, if there is one.
+
+        Raises
+        ------
+        InputError
+            If the checkpoint cannot be read, or is of other data, another seed or other settings;
+            only `epochs` may differ.
+        """
+        path = self.checkpoint
+        if path is None or not path.exists():
+            return
+        arrays, metadata = read_arrays(path)
+        try:
+            self._check_same(path, metadata)
+            self.trainer.restore(path, arrays, metadata)
+            self.history = metadata["history"]
+        except KeyError as error:
+            raise InputError(
+                f"{path}: holds no {error}; it is no training checkpoint, give one that a training "
+                "wrote"
+            ) from None
+        if self.settings.early_stopping and self.history:
+            self._best_params = self.model.checked(path, arrays, "best/")
+
+    def _check_same(self, path, metadata):
+        ours = asdict(self.settings) | self._identity()
+        theirs = metadata["settings"] | {name: metadata[name] for name in self._identity()}
+        for name, value in ours.items():
+            if name == "epochs" or theirs[name] == value:
+                continue
+            if name == "data":
+                raise InputError(
+                    f"{path}: was trained on other data or tasks; give the same, or another folder"
+                )
+            raise InputError(
+                f"{path}: was trained with {name}={theirs[name]!r}, not {value!r}; give the same, "
+                "or another folder"
+            )

@@ -1,0 +1,122 @@
+"""Every hyper-parameter of a training, its range, and the published presets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from kvnet.data.dataset import Sizes
+from kvnet.errors import InputError
+from kvnet.models.key_value_memory_network import READERS, KeyValueMemoryNetwork
+
+
+def _setting(default, takes: str, good: Callable[[Any], bool], help: str):
+    return field(default=default, metadata={"takes": takes, "good": good, "help": help})
+
+
+def _from_one(default, help):
+    return _setting(default, "a whole number from 1", lambda n: n >= 1, help)
+
+
+def _positive(default, help):
+    return _setting(default, "a number above 0", lambda x: 0 < x < float("inf"), help)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyper-parameters of a model and of its training; the defaults are the published joint ones.
+
+    Raises
+    ------
+    InputError
+        If one is out of range; the message names it, its value and what it takes.
+    """
+
+    learning_rate: float = _positive(0.001, "Adam's learning rate")
+    epsilon: float = _positive(0.1, "Adam's epsilon")
+    l2_lambda: float = _setting(
+        0.1, "a number from 0", lambda x: 0 <= x < float("inf"), "weight of the L2 penalty"
+    )
+    max_grad_norm: float = _positive(20.0, "norm that each parameter's gradient is clipped to")
+    keep_prob: float = _setting(
+        1.0, "a number in (0, 1]", lambda x: 0 < x <= 1, "share that dropout keeps (simple_gru)"
+    )
+    hops: int = _from_one(3, "reads of the memory")
+    batch_size: int = _from_one(50, "questions a step")
+    epochs: int = _from_one(200, "passes over the training questions")
+    evaluation_interval: int = _from_one(20, "epochs from one evaluation to the next")
+    embedding_size: int = _from_one(40, "components of a word's embedding")
+    feature_size: int = _from_one(50, "components of the query in the memory")
+    memory_size: int = _from_one(50, "slots; a longer story keeps its most recent sentences")
+    reader: str = _setting("bow", " or ".join(READERS), READERS.__contains__, "sentence reader")
+    decay_steps: int = _from_one(
+        90_000, "steps after which the learning rate is multiplied by 0.96"
+    )
+    mask_padding: bool = _setting(
+        False, "true or false", lambda _: True, "leave empty slots out of the softmax"
+    )
+    shuffle_questions: bool = _setting(
+        False, "true or false", lambda _: True, "draw new batches every epoch, over all tasks"
+    )
+    early_stopping: int = _setting(
+        0,
+        "a whole number from 0",
+        lambda n: n >= 0,
+        "stop after this many evaluations without a better validation accuracy and keep the best "
+        "weights; 0 trains to the end",
+    )
+
+    def __post_init__(self):
+        for spec in fields(self):
+            value = getattr(self, spec.name)
+            kinds = (int, float) if spec.type is float else spec.type
+            right_kind = isinstance(value, kinds) and isinstance(value, bool) == (spec.type is bool)
+            if not right_kind or not spec.metadata["good"](value):
+                raise InputError(
+                    f"{spec.name}={value!r} is out of range; it takes {spec.metadata['takes']}"
+                )
+
+    def new_model(
+        self, vocabulary_size: int, sizes: Sizes, random_state: int, backend: str
+    ) -> KeyValueMemoryNetwork:
+        """Make an untrained model of these settings.
+
+        Parameters
+        ----------
+        vocabulary_size : int
+        sizes : Sizes
+            Of the data; its memory may be smaller than `memory_size`.
+        random_state : int
+        backend : {"numpy", "cupy", "auto"}
+
+        Returns
+        -------
+        model : KeyValueMemoryNetwork
+        """
+        return KeyValueMemoryNetwork(
+            vocabulary_size,
+            *sizes,
+            embedding_size=self.embedding_size,
+            feature_size=self.feature_size,
+            hops=self.hops,
+            reader=self.reader,
+            keep_prob=self.keep_prob,
+            mask_padding=self.mask_padding,
+            backend=backend,
+            random_state=random_state,
+        )
+
+
+PRESETS = {
+    "kv-joint": Settings(),
+    "kv-single": Settings(
+        l2_lambda=0.2,
+        batch_size=32,
+        epochs=100,
+        evaluation_interval=50,
+        embedding_size=30,
+        feature_size=40,
+        memory_size=20,
+        decay_steps=20_000,
+    ),
+}
+"""The two columns of the published flags: one model a task, and one for all tasks."""

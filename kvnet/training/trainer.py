@@ -1,0 +1,121 @@
+"""The training loop's state: a model, its optimiser and the step it is at."""
+
+from dataclasses import asdict
+
+from kvnet.checkpoint import named
+from kvnet.data.dataset import Dataset
+from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
+from kvnet.training.batches import Batches
+from kvnet.training.optimizer import NoisyAdam
+from kvnet.training.settings import Settings
+
+
+class Trainer:
+    """Train a model on a data set, one step at a time.
+
+    Parameters
+    ----------
+    model : KeyValueMemoryNetwork
+        Updated in place.
+    dataset : Dataset
+        Training questions; must outnumber the batch size.
+    settings : Settings
+    random_state : int
+        Seed of the batches' order and of the gradient noise.
+
+    Attributes
+    ----------
+    step : int
+        Steps done.
+    loss : float
+        The mean loss a question over the last whole epoch.
+    """
+
+    def __init__(
+        self,
+        model: KeyValueMemoryNetwork,
+        dataset: Dataset,
+        settings: Settings,
+        random_state: int,
+    ):
+        s = settings
+        self.model, self.dataset, self.settings = model, dataset, settings
+        self.batches = Batches(len(dataset), s.batch_size, s.shuffle_questions, random_state)
+        self.optimizer = NoisyAdam(
+            model.xp,
+            model.params,
+            model.nil_rows,
+            s.learning_rate,
+            s.epsilon,
+            s.max_grad_norm,
+            s.decay_steps,
+            random_state,
+        )
+        self.step = 0
+        self.loss = None
+        self._epoch_loss = 0.0  # on the device, so that a step does not wait for it
+
+    @property
+    def steps(self) -> int:
+        """The steps of the whole training."""
+        return self.settings.epochs * self.batches.steps_per_epoch
+
+    @property
+    def at_epoch_end(self) -> bool:
+        """Whether the last step closed an epoch."""
+        return self.step % self.batches.steps_per_epoch == 0
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs done."""
+        return self.step // self.batches.steps_per_epoch
+
+    def train_step(self) -> None:
+        """Take the next step."""
+        rows = self.model.xp.asarray(self.batches.rows(self.step))
+        loss, grads = self.model.loss_and_grads(
+            self.dataset.batch(rows), self.settings.l2_lambda, self.step
+        )
+        self.optimizer.update(grads, self.step)
+        self._epoch_loss = self._epoch_loss + loss.astype("float64")
+        self.step += 1
+        if self.at_epoch_end:
+            questions = self.batches.steps_per_epoch * self.settings.batch_size
+            self.loss = float(self._epoch_loss) / questions
+            self._epoch_loss = 0.0
+
+    def state(self) -> tuple[dict, dict]:
+        """Return what a checkpoint must hold: arrays, and metadata for JSON."""
+        arrays, metadata = self.model.state()
+        arrays |= named(self.optimizer.m, "m/") | named(self.optimizer.v, "v/")
+        metadata |= {
+            "settings": asdict(self.settings),
+            "step": self.step,
+            "loss": self.loss,
+            "epoch_loss": float(self._epoch_loss),
+        }
+        return arrays, metadata
+
+    def restore(self, path, arrays: dict, metadata: dict) -> None:
+        """Go back to a state.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where it was read from, for messages.
+        arrays, metadata
+            As `state` returned them.
+
+        Raises
+        ------
+        InputError
+            If it belongs to another model.
+        """
+        for prefix, members in (
+            ("params/", self.model.params),
+            ("m/", self.optimizer.m),
+            ("v/", self.optimizer.v),
+        ):
+            members.update(self.model.checked(path, arrays, prefix))
+        self.step, self.loss = metadata["step"], metadata["loss"]
+        self._epoch_loss = metadata["epoch_loss"]

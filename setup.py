@@ -1,0 +1,50 @@
+"""Package metadata; ``kernels/`` and ``gradcheck/`` install inside ``kvnet``."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "kvnet/__init__.py").read_text(), re.M)[1]
+
+setup(
+    name="kvnet",
+    version=VERSION,
+    description="Memory networks from scratch in NumPy and CuPy, every gradient written by hand",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=[*find_packages(include=["kvnet", "kvnet.*"]), "kvnet.kernels", "kvnet.gradcheck"],
+    package_dir={"kvnet.kernels": "kernels", "kvnet.gradcheck": "gradcheck"},
+    entry_points={"console_scripts": ["kvnet-train-babi = kvnet.cli.train_babi:main"]},
+    install_requires=[
+        "numpy>=2.0",
+        "safetensors>=0.4",
+        "threadpoolctl>=3.1",
+        "tqdm>=4.60",
+    ],
+    extras_require={
+        "cuda12": ["cupy-cuda12x>=13.3"],
+        "cuda13": ["cupy-cuda13x>=13.6"],
+        "plot": ["matplotlib>=3.8"],
+        "test": [
+            "build>=1.2",
+            "hypothesis>=6.100",
+            "pytest>=8.0",
+            "ruff>=0.12",
+        ],
+        "bench": ["torch>=2.4"],
+    },
+    classifiers=[
+        "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

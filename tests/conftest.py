@@ -1,0 +1,48 @@
+"""What several tests need: a random model with its batch, and the released data where it is."""
+
+import os
+from pathlib import Path
+
+import numpy
+import pytest
+
+from kvnet import Batch, KeyValueMemoryNetwork
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def rng():
+    return numpy.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def released():
+    """The folder of the released bAbI 1k files."""
+    places = [Path(os.environ["KVNET_DATA"])] if "KVNET_DATA" in os.environ else []
+    places.append(ROOT.parent / "shared/data/babi")
+    for place in places:
+        folder = place / "tasks_1-20_v1-2/en"
+        if folder.is_dir():
+            return folder
+    pytest.skip("the released bAbI files are not here; set KVNET_DATA to their folder")
+
+
+def random_batch(rng, same=True, B=3, M=5, S=4, V=13):
+    """Questions about memories with padded words and, in the last two slots, padded sentences."""
+
+    def sentences(*shape):
+        words = rng.integers(1, V, (*shape, S))
+        words[..., S - 1] *= rng.integers(0, 2, shape)
+        return words
+
+    keys = sentences(B, M)
+    keys[:, M - 2 :] = 0
+    keys[0, M - 2, 0] = 1  # one story is longer than the others
+    values = keys if same else sentences(B, M) * (keys.any(axis=-1, keepdims=True))
+    return Batch(sentences(B), keys, values, rng.integers(1, V, B))
+
+
+def small_model(reader="bow", **options):
+    sizes = {"embedding_size": 6, "feature_size": 7, "hops": 3, "dtype": "float64"}
+    return KeyValueMemoryNetwork(13, 4, 5, reader=reader, **(sizes | options))

@@ -1,0 +1,111 @@
+"""Examples as arrays: what stands in which slot."""
+
+import numpy
+import pytest
+
+from kvnet import InputError, example, read_key_value_examples
+from kvnet.data.babi import Task, encode_tasks
+from kvnet.data.dataset import Dataset, Sizes, sizes_of, vocabulary_of
+
+STORY = ["a b", "c", "d e f"]
+
+
+def decoded(vocabulary, words):
+    return [" ".join(vocabulary.word(i) for i in row if i) for row in words]
+
+
+def test_slot_0_is_the_most_recent_sentence():
+    examples = [example("a c?", STORY, "b"), example("d?", STORY[:1], "e")]
+    vocabulary = vocabulary_of(examples)
+    data = Dataset(examples, vocabulary, sizes_of(examples, memory_size=50))
+    batch = data.batch(numpy.array([1, 0]))
+    assert batch.keys.shape == (2, 3, 3)
+    assert decoded(vocabulary, batch.keys[1]) == ["d e f", "c", "a b"]
+    assert decoded(vocabulary, batch.keys[0]) == ["a b", "", ""]
+    assert decoded(vocabulary, batch.query) == ["d", "a c"]
+    assert batch.values is batch.keys
+    assert vocabulary.word(int(batch.answer[1])) == "b"
+
+
+def test_a_long_memory_keeps_its_most_recent_slots():
+    examples = [example("a?", STORY, "b")]
+    vocabulary = vocabulary_of(examples)
+    data = Dataset(examples, vocabulary, sizes_of(examples, memory_size=2))
+    assert decoded(vocabulary, data.batch(slice(0, 1)).keys[0]) == ["d e f", "c"]
+
+
+def test_values_may_differ_from_keys():
+    examples = [example("a?", keys=["a", "c"], values=["b", "d"], answer="b")]
+    vocabulary = vocabulary_of(examples)
+    batch = Dataset(examples, vocabulary, Sizes(2, 4)).batch(slice(0, 1))
+    assert decoded(vocabulary, batch.keys[0]) == ["c", "a", "", ""]
+    assert decoded(vocabulary, batch.values[0]) == ["d", "b", "", ""]
+
+
+def test_what_does_not_fit_is_named():
+    vocabulary = vocabulary_of([example("a?", STORY, "b")])
+    for bad, message in [
+        (example("a a a a?", STORY), "'a a a a': 4 words, but the model reads .* at most 3"),
+        (example("zebra?", STORY), "'zebra' not among the 6 words"),
+        (example("a?", keys=["a"], values=["b", "c"]), "1 keys but 2 values"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            Dataset([bad], vocabulary, Sizes(3, 5))
+
+
+def test_an_example_takes_a_story_or_keys_and_values():
+    for arguments in ({}, {"keys": ["a"]}, {"story": ["a"], "keys": ["a"], "values": ["a"]}):
+        with pytest.raises(InputError, match="either story, or keys and values"):
+            example("a?", **arguments)
+
+
+def test_validation_is_a_tenth_of_each_task_and_none_of_its_training():
+    tasks = [
+        Task(
+            n, [example(f"q{n} x{i}?", ["s"], "a") for i in range(50)], [example("q?", ["s"], "a")]
+        )
+        for n in (1, 2)
+    ]
+    data = encode_tasks(tasks, memory_size=5, random_state=3)
+
+    def questions(split):
+        d = data._asdict()[split].dataset
+        return decoded(data.vocabulary, d.sentences[d.queries])
+
+    training, validation = questions("training"), questions("validation")
+    assert (len(training), len(validation)) == (90, 10)
+    assert not set(training) & set(validation)
+    assert list(data.training.tasks) == [1] * 45 + [2] * 45
+    assert training[:45] == sorted(training[:45], key=lambda q: int(q.split("x")[1]))
+    again = encode_tasks(tasks, memory_size=5, random_state=4)
+    d = again.validation.dataset
+    assert decoded(again.vocabulary, d.sentences[d.queries]) != validation
+
+
+def test_key_value_files(tmp_path):
+    path = tmp_path / "towns.txt"
+    path.write_text(
+        "capital France\tParis\ncapital Peru\tLima\n?\tcapital Peru?\tLima\n\nx\ty\n?\tx\ty\n"
+    )
+    first, second = read_key_value_examples(path)
+    assert first.keys == (("capital", "france"), ("capital", "peru"))
+    assert first.values == (("paris",), ("lima",))
+    assert (first.question, first.answer) == (("capital", "peru"), "lima")
+    assert second.keys == (("x",),)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a b\n", "line 1: 'a b'; write 'key<TAB>value'"),
+        ("a\tb\n?\tc\n", "line 2: .* write '\\?<TAB>question<TAB>answer'"),
+        ("?\tc\td\n", "line 1: a question before any"),
+        ("a\tb\n", "holds no question"),
+        (b"\xff\xfe", "byte 0 is not UTF-8"),
+    ],
+)
+def test_broken_key_value_files(tmp_path, content, message):
+    path = tmp_path / "towns.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=message):
+        read_key_value_examples(path)

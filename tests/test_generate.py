@@ -1,0 +1,68 @@
+"""The command that writes bAbI files."""
+
+import pytest
+
+from kvnet.data import generate
+from kvnet.data.babi_format import TASK_NAMES, file_name, read_stories
+from kvnet.data.story import Question
+
+
+def test_it_writes_every_task_under_its_released_name(tmp_path, capsys):
+    folder = tmp_path / "new" / "made"
+    assert generate.main(["--questions", "12", "--out", str(folder)]) == 0
+    expected = {file_name(task, split) for task in TASK_NAMES for split in ("train", "test")}
+    assert {path.name for path in folder.iterdir()} == expected
+    for name in expected:
+        stories = read_stories(folder / name)
+        assert sum(isinstance(line, Question) for story in stories for line in story) == 12
+    assert capsys.readouterr().out == f"wrote 40 files of 12 questions each to {folder}\n"
+
+
+def test_the_same_seed_writes_the_same_bytes(tmp_path):
+    for folder, seed in (("one", "4"), ("two", "4"), ("three", "5")):
+        generate.main(
+            ["--task", "3", "--seed", seed, "--questions=9", "--out", f"{tmp_path / folder}"]
+        )
+    one, two, three = (
+        (tmp_path / folder / file_name(3, "train")).read_bytes()
+        for folder in ("one", "two", "three")
+    )
+    assert one == two != three
+    assert len(list((tmp_path / "one").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--task", "0"],
+        ["--task", "21"],
+        ["--task", "one"],
+        ["--questions", "0"],
+        ["--questions", "-1"],
+        ["--questions", "many"],
+        ["--seed", "1.5"],
+        ["--colour", "red"],
+        ["--task"],
+    ],
+)
+def test_bad_flags_end_in_one_line(flags, tmp_path, capsys):
+    folder = tmp_path / "made"
+    with pytest.raises(SystemExit) as ended:
+        generate.main(["--out", str(folder), *flags])
+    assert ended.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert flags[0] in printed.err
+    assert not folder.exists()
+
+
+def test_a_missing_out_and_an_out_that_cannot_be(tmp_path, capsys):
+    blocked = tmp_path / "file"
+    blocked.write_text("here")
+    for flags in ([], ["--out", str(blocked)], ["--out", str(blocked / "below")]):
+        with pytest.raises(SystemExit) as ended:
+            generate.main(flags)
+        assert ended.value.code == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert blocked.read_text() == "here"

@@ -1,0 +1,299 @@
+"""The command line, run as a user runs it."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT
+
+from kvnet import KeyValueMemoryNetwork, __version__
+from kvnet.cli.train_babi import main
+from kvnet.data.babi_format import TASK_NAMES, file_name, format_stories
+from kvnet.data.simulator import generate
+
+SMALL = ["--embedding-size", "8", "--feature-size", "8", "--memory-size", "6"]
+
+
+@pytest.fixture(scope="module")
+def stories(tmp_path_factory):
+    """A folder with 100 questions of every task."""
+    folder = tmp_path_factory.mktemp("stories")
+    for task in TASK_NAMES:
+        for split in ("train", "test"):
+            text = format_stories(generate(task, 100, 1, split))
+            (folder / file_name(task, split)).write_text(text)
+    return folder
+
+
+def run(*arguments):
+    """Run in this process and return the exit code."""
+    try:
+        return main([str(a) for a in arguments])
+    except SystemExit as stop:
+        return stop.code
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, ROOT / "train_babi.py", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_task_from_end_to_end(stories, tmp_path, capsys):
+    code = run(
+        "--task_id", 1, "--data_dir", stories, "--epochs=4", "--evaluation_interval", 2, *SMALL,
+        "--output-file", tmp_path / "scores.csv",
+        "--param_output_file", tmp_path / "flags.txt",
+        "--log-file", tmp_path / "log.jsonl",
+    )  # fmt: skip
+    assert code == 0
+    out, err = capsys.readouterr()
+    assert "Testing Accuracy" in out and "Published (1k single, 200 epochs)" in out
+    assert "1 single-supporting-fact" in out
+    assert "epoch 4/4, loss" in err and "questions/s" in err
+    rows = list(csv.reader((tmp_path / "scores.csv").open()))
+    assert rows[0] == ["Task", "Testing Accuracy", "Training Accuracy", "Validation Accuracy"]
+    assert [row[0] for row in rows[1:]] == ["1"]
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in log] == [2, 4]
+    assert float(rows[1][1]) == log[-1]["testing_accuracy"]
+    flags = dict(line.split("=", 1) for line in (tmp_path / "flags.txt").read_text().splitlines())
+    assert flags["epochs"] == "4" and flags["learning_rate"] == "0.001"
+    assert flags["task_id"] == "1" and flags["reader"] == "bow"
+
+
+def test_joint_and_seeds(stories, tmp_path, capsys):
+    code = run(
+        "--joint", "--data-dir", stories, "--seeds", "3,4", "--epochs", 1, *SMALL, "--quiet",
+        "--output-file", tmp_path / "scores.csv",
+    )  # fmt: skip
+    out, err = capsys.readouterr()
+    assert (code, err) == (0, "")
+    assert "20 agents-motivations" in out and "mean" in out and "±" in out
+    assert "seed 3: mean testing accuracy" in out and "over 2 seeds" in out
+    assert len((tmp_path / "scores.csv").read_text().splitlines()) == 21
+
+
+def test_task_all_trains_each_task_alone(stories, tmp_path, capsys):
+    flags = ["--task-id", "all", "--data-dir", stories, "--epochs", 1, *SMALL, "--quiet"]
+    assert run(*flags, "--checkpoint", tmp_path) == 0
+    assert len(list(tmp_path.glob("task-*/checkpoint.safetensors"))) == 20
+    model = KeyValueMemoryNetwork.load(tmp_path / "task-04/checkpoint.safetensors")
+    assert model.config["memory_size"] == 2
+
+
+def test_restarts_choose_on_validation(stories, tmp_path, capsys):
+    assert run(
+        "--task-id", 6, "--data-dir", stories, "--restarts", 3, "--epochs", 4, *SMALL,
+        "--log-file", tmp_path / "log",
+    ) == 0  # fmt: skip
+    out, err = capsys.readouterr()
+    log = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [record["start"] for record in log] == [0, 1, 2]
+    best = max(log, key=lambda record: record["validation_accuracy"])
+    assert f"start {best['start']}: validation accuracy" in err.split("  <- chosen")[0]
+    assert f"{best['testing_accuracy']:.3f}" in out
+
+
+def test_early_stopping_keeps_the_best_weights(stories, tmp_path, capsys):
+    assert run(
+        "--task-id", 6, "--data-dir", stories, "--early-stopping", 2, "--epochs", 60, *SMALL,
+        "--evaluation-interval", 1, "--log-file", tmp_path / "log", "--output-file",
+        tmp_path / "scores", "--learning-rate", "0.02",
+    ) == 0  # fmt: skip
+    log = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    validation = [record["validation_accuracy"] for record in log]
+    best = validation.index(max(validation))
+    assert len(log) == best + 3 < 60
+    scores = (tmp_path / "scores").read_text().splitlines()[1].split(",")
+    assert float(scores[1]) == log[best]["testing_accuracy"]
+
+
+@pytest.mark.parametrize("extra", [[], ["--reader", "simple_gru", "--keep-prob", "0.8"]])
+def test_a_killed_run_resumes_to_the_same_bits(stories, tmp_path, extra):
+    flags = ["--task-id", 2, "--data-dir", stories, "--epochs", 40, *SMALL, "--quiet", *extra]
+    flags += ["--evaluation-interval", 10, "--batch-size", 8, "--early-stopping", 9]
+    whole, killed = (tmp_path / name / "checkpoint.safetensors" for name in ("whole", "killed"))
+    assert run(*flags, "--checkpoint", whole.parent) == 0
+    process = start(*flags, "--checkpoint", killed.parent)
+    while not killed.exists() and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert killed.read_bytes() != whole.read_bytes()
+    assert run(*flags, "--checkpoint", killed.parent, "--resume", "--threads", 3) == 0
+    assert killed.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_saves_and_says_how_to_go_on(stories, tmp_path, number, code):
+    flags = ["--task-id", 1, "--data-dir", stories, "--epochs", 100_000, "--batch-size", 8]
+    file = tmp_path / "checkpoint.safetensors"
+    process = start(*flags, "--checkpoint", tmp_path, "--quiet")
+    while not file.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert out == ""
+    assert err.startswith("stopped after epoch ") and err.endswith("--quiet --resume\n")
+    assert err.count("\n") == 1
+    assert KeyValueMemoryNetwork.load(file).config["memory_size"] > 1
+
+
+def test_a_finished_run_resumes_to_its_results(stories, tmp_path, capsys):
+    flags = ["--task-id", 1, "--data-dir", stories, "--epochs", 2, *SMALL, "--quiet"]
+    assert run(*flags, "--checkpoint", tmp_path) == 0
+    first = capsys.readouterr().out
+    assert run(*flags, "--checkpoint", tmp_path, "--resume") == 0
+    assert capsys.readouterr().out == first
+
+
+@pytest.fixture(scope="module")
+def trained(stories, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    flags = ["--task-id", 1, "--data-dir", stories, "--epochs", 2, *SMALL, "--quiet"]
+    assert run(*flags, "--checkpoint", folder) == 0
+    return folder
+
+
+def ask(folder, text):
+    return subprocess.run(
+        [sys.executable, ROOT / "train_babi.py", "--ask", "--checkpoint", folder],
+        input=text,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_ask_answers_with_probability_and_attention(trained):
+    story = "Mary moved to the office.\nJohn went to the kitchen.\nWhere is Mary?\n"
+    done = ask(trained, story)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert "(probability 0." in lines[0]
+    assert lines[1] == "hop 1 hop 2 hop 3"
+    assert lines[2].endswith("1 Mary moved to the office.")
+    weights = [[float(w) for w in line.split()[:3]] for line in lines[2:5]]
+    assert lines[4].endswith("(empty slots)")
+    assert all(sum(hop) == pytest.approx(1, abs=0.02) for hop in zip(*weights, strict=True))
+
+
+def test_ask_names_unknown_words_and_goes_on(trained):
+    done = ask(trained, "Mary ate the zebra.\nMary moved to the office.\nWhere is Mary?\n")
+    assert done.returncode == 2
+    assert "'ate', 'zebra' not among the" in done.stderr
+    assert "1 Mary moved to the office." in done.stdout
+    assert ask(trained, "Where is Mary?\n").stderr.startswith("'where is mary': asked of an empty")
+
+
+def test_flags_that_are_wrong(stories, tmp_path, trained, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/checkpoint.safetensors").write_bytes(b"\x80\x04pickle")
+    data = ["--data-dir", stories, "--quiet"]
+    cases = [
+        (["--task-id", 0], "'0' is out of range; it takes a whole number from 1 to 20"),
+        (["--task-id", 21], "'21' is out of range"),
+        (["--hops", 0, *data], "hops=0 is out of range; it takes a whole number from 1"),
+        (["--learning-rate", "-1", *data], "learning_rate=-1.0 is out of range"),
+        (["--hops", "x"], "argument --hops: invalid int value: 'x'"),
+        (["--epoch", 3], "--epoch is no flag of this command; did you mean --epochs?"),
+        (["--joint", "--task-id", 3], "not allowed with argument"),
+        (["--seeds", "0,0"], "'0,0' names a seed twice"),
+        (["--reader", "lstm", *data], "reader='lstm' is out of range; it takes bow or simple_gru"),
+        (["--keep-prob", "0.5", *data], "keep_prob=0.5 has no effect with reader='bow'"),
+        (["--data-dir", tmp_path / "none"], "none is not a folder"),
+        (["--data-dir", tmp_path / "empty"], "holds no qa*_train.txt files"),
+        (["--batch-size", 90, *data], "batch_size=90 cannot be filled from 90"),
+        (["--resume", *data], "--resume needs --checkpoint DIR"),
+        (["--resume", "--checkpoint", tmp_path / "empty", *data], "holds no checkpoint"),
+        (["--checkpoint", trained, *data], "is there already; add --resume"),
+        (["--checkpoint", trained, "--resume", *data], "was trained with batch_size=32, not"),
+        (["--checkpoint", tmp_path / "bad", "--resume", *data], "is cut short or no safetensors"),
+        (["--ask"], "--ask needs --checkpoint DIR"),
+        (["--ask", "--checkpoint", tmp_path / "empty"], "train first"),
+        (["--output-file", tmp_path, *data], "is a folder; give a file name"),
+        (["--log-file", tmp_path / "none/log", *data], "none does not exist; make it first"),
+    ]
+    cases[16][0].extend(["--batch-size", 16, "--epochs", 2, *SMALL])
+    for arguments, message in cases:
+        assert run(*arguments) == 2, arguments
+        out, err = capsys.readouterr()
+        assert message in err, arguments
+        assert out == "" and err.count("\n") == 1 and err.startswith("train_babi.py: error: ")
+
+
+def test_resume_refuses_other_data(stories, trained, tmp_path, capsys):
+    other = tmp_path / "data"
+    other.mkdir()
+    for split in ("train", "test"):
+        (other / file_name(1, split)).write_text(format_stories(generate(1, 100, 2, split)))
+    flags = ["--task-id", 1, "--epochs", 2, *SMALL, "--quiet", "--resume", "--checkpoint", trained]
+    before = (trained / "checkpoint.safetensors").read_bytes()
+    assert run(*flags, "--data-dir", other) == 2
+    assert "was trained on other data or tasks" in capsys.readouterr().err
+    assert (trained / "checkpoint.safetensors").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file size limit needs POSIX")
+def test_a_full_disk_ends_in_one_line_and_keeps_what_was_there(stories, tmp_path):
+    # A limit on the size of a file fails a write the way a full disk does.
+    program = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "from kvnet.cli.train_babi import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    flags = ["--data-dir", stories, "--quiet", "--checkpoint", tmp_path / "c", "--epochs", "2"]
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, flags)],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 2
+    assert "checkpoint.safetensors: cannot be written" in done.stderr
+    assert "free space" in done.stderr and done.stderr.count("\n") == 1
+    assert list((tmp_path / "c").iterdir()) == []
+
+
+def test_cupy_without_cupy_names_the_extra(stories, capsys):
+    try:
+        import cupy  # noqa: F401
+    except ImportError:
+        pass
+    else:
+        pytest.skip("CuPy is installed here")
+    assert run("--backend", "cupy", "--data-dir", stories, "--quiet") == 2
+    err = capsys.readouterr().err
+    assert "needs CuPy, which is not installed" in err and "[cuda12]" in err
+    assert run("--backend", "auto", "--data-dir", stories, "--quiet", "--epochs", 1, *SMALL) == 0
+
+
+def test_version_and_embedded_data(capsys, monkeypatch):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"kvnet {__version__}\n"
+    monkeypatch.delenv("KVNET_DATA", raising=False)
+    assert run("--task-id", 20, "--epochs", 1, *SMALL) == 0
+    out, err = capsys.readouterr()
+    assert "training on stories made by kvnet's own simulator" in err
+    assert "20 agents-motivations" in out
+
+
+def test_released_task_1_is_learned(released, capsys):
+    assert run("--task-id", 1, "--data-dir", released, "--random-state", 0, "--quiet") == 0
+    row = capsys.readouterr().out.splitlines()[1].split()
+    assert float(row[2]) >= 0.99
