@@ -59,7 +59,7 @@ def test_a_task_from_end_to_end(stories, tmp_path, capsys):
     assert "Testing Accuracy" in out and "Published (1k single, 200 epochs)" in out
     assert "1 single-supporting-fact" in out
     assert "epoch 4/4, loss" in err and "questions/s" in err
-    rows = list(csv.reader((tmp_path / "scores.csv").open()))
+    rows = list(csv.reader((tmp_path / "scores.csv").read_text().splitlines()))
     assert rows[0] == ["Task", "Testing Accuracy", "Training Accuracy", "Validation Accuracy"]
     assert [row[0] for row in rows[1:]] == ["1"]
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]

@@ -65,9 +65,9 @@ class KeyValueMemoryNetwork:
     Attributes
     ----------
     params : dict of str to float array
-        ``W, W_mem (V, E)``; ``A (F, D)``; ``TK, TV (M, D)``; ``R_1``..``R_H (F, F)``; ``B (F, E)``; for
-        simple_gru also ``memory_`` and ``query_`` ``gate_weights, gate_bias, candidate_weights,
-        candidate_bias``. D is E for bow and F for simple_gru.
+        ``W, W_mem (V, E)``; ``A (F, D)``; ``TK, TV (M, D)``; ``R_1``..``R_H (F, F)``;
+        ``B (F, E)``; for simple_gru also ``memory_`` and ``query_`` with ``gate_weights,
+        gate_bias, candidate_weights, candidate_bias``. D is E for bow and F for simple_gru.
     config : dict
         The constructor's arguments.
 
@@ -107,7 +107,7 @@ class KeyValueMemoryNetwork:
         )
         D = E if self.reader == "bow" else F
         shapes = {"W": (V, E), "W_mem": (V, E), "A": (F, D), "TK": (M, D), "TV": (M, D)}
-        shapes |= {name: (F, F) for name in self._hop_names} | {"B": (F, E)}
+        shapes |= dict.fromkeys(self._hop_names, (F, F)) | {"B": (F, E)}
         if self.reader == "simple_gru":
             for part in ("memory", "query"):
                 shapes[f"{part}_gate_weights"] = (E + F, 2 * F)

@@ -45,8 +45,8 @@ def staircase(learning_rate: float, step: int, decay_steps: int) -> float:
 class NoisyAdam:
     """Adam on clipped gradients with Gaussian noise.
 
-    ``θ -= lr √(1-β₂ᵗ)/(1-β₁ᵗ) · m / (√v + ε)``: ε is added before the bias correction, which matters
-    at the published ε of 0.1.
+    ``θ -= lr √(1-β₂ᵗ)/(1-β₁ᵗ) · m / (√v + ε)``: ε is added before the bias correction, which
+    matters at the published ε of 0.1.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ def indefinite_knowledge(dice: Dice) -> Story:
             else:
                 telling.say(form(actor, where[actor]))
         actor = dice.pick(telling.recent()).actor
-        # A little more than half the time, so often as in the released files.
+        # Slightly more than half the time, as the released files have it.
         telling.ask(IsThere(actor, _here_or_not(dice, where[actor], TOWN, here=0.53)))
     return telling.story()
 

@@ -6,7 +6,7 @@ from kvnet.data.simulator.stories.places import QUESTIONS
 from kvnet.data.simulator.telling import Telling
 from kvnet.data.story import Story
 
-PATIENCE = 36
+PATIENCE = 31
 """How many draws a question gets before the story goes on without it."""
 
 
