@@ -215,6 +215,7 @@ def test_flags_that_are_wrong(stories, tmp_path, trained, capsys):
         (["--keep-prob", "0.5", *data], "keep_prob=0.5 has no effect with reader='bow'"),
         (["--data-dir", tmp_path / "none"], "none is not a folder"),
         (["--data-dir", tmp_path / "empty"], "holds no qa*_train.txt files"),
+        (["--train-size", "10k", *data], "are for data made here, not for"),
         (["--batch-size", 90, *data], "batch_size=90 cannot be filled from 90"),
         (["--resume", *data], "--resume needs --checkpoint DIR"),
         (["--resume", "--checkpoint", tmp_path / "empty", *data], "holds no checkpoint"),
@@ -226,7 +227,7 @@ def test_flags_that_are_wrong(stories, tmp_path, trained, capsys):
         (["--output-file", tmp_path, *data], "is a folder; give a file name"),
         (["--log-file", tmp_path / "none/log", *data], "none does not exist; make it first"),
     ]
-    cases[16][0].extend(["--batch-size", 16, "--epochs", 2, *SMALL])
+    cases[17][0].extend(["--batch-size", 16, "--epochs", 2, *SMALL])
     for arguments, message in cases:
         assert run(*arguments) == 2, arguments
         out, err = capsys.readouterr()
@@ -287,9 +288,9 @@ def test_version_and_embedded_data(capsys, monkeypatch):
     assert run("--version") == 0
     assert capsys.readouterr().out == f"kvnet {__version__}\n"
     monkeypatch.delenv("KVNET_DATA", raising=False)
-    assert run("--task-id", 20, "--epochs", 1, *SMALL) == 0
+    assert run("--task-id", 20, "--epochs", 1, "--questions-per-task", 50, *SMALL) == 0
     out, err = capsys.readouterr()
-    assert "training on stories made by kvnet's own simulator" in err
+    assert "training on 50 questions a task made by kvnet's own simulator" in err
     assert "20 agents-motivations" in out
 
 

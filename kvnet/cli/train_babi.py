@@ -35,6 +35,7 @@ from kvnet.training.run import Run
 from kvnet.training.settings import PRESETS, Settings
 
 CHECKPOINT = "checkpoint.safetensors"
+EMBEDDED_SIZES = {"1k": 1000, "10k": 10_000}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,6 +84,16 @@ def _parser() -> ArgumentParser:
         "--preset", choices=PRESETS, help="published flags; kv-joint with --joint, else kv-single"
     )
     parser.add_argument("--data-dir", help="folder of bAbI files; else $KVNET_DATA; else made here")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--train-size",
+        choices=EMBEDDED_SIZES,
+        default="1k",
+        help="training questions a task that are made here, without --data-dir",
+    )
+    size.add_argument(
+        "--questions-per-task", type=whole_number(10), help="the same, any number of them"
+    )
     parser.add_argument("--backend", choices=BACKENDS, default="numpy", help="array library")
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument(
@@ -179,8 +190,17 @@ def _load_tasks(arguments, say) -> list[Task]:
     numbers = list(TASK_NAMES) if everything else [arguments.task_id]
     folder = find_data_dir(arguments.data_dir)
     if folder is None:
-        say("No --data-dir and no $KVNET_DATA: training on stories made by kvnet's own simulator.")
-        return [embedded_task(number) for number in numbers]
+        questions = arguments.questions_per_task or EMBEDDED_SIZES[arguments.train_size]
+        say(
+            f"No --data-dir and no $KVNET_DATA: training on {questions:,} questions a task made by "
+            "kvnet's own simulator."
+        )
+        return [embedded_task(number, questions) for number in numbers]
+    if arguments.questions_per_task or arguments.train_size != "1k":
+        raise InputError(
+            f"--train-size and --questions-per-task are for data made here, not for {folder}; drop "
+            "the flag, or leave --data-dir and $KVNET_DATA unset"
+        )
     return [read_task(folder, number) for number in numbers]
 
 
@@ -288,7 +308,16 @@ def _say_spread(arguments, chosen, groups) -> None:
 
 def _flags_text(arguments, settings: Settings) -> str:
     flags = {"task_id": "joint" if arguments.joint else arguments.task_id}
-    names = ("data_dir", "backend", "restarts", "output_file", "param_output_file", "log_file")
+    names = (
+        "data_dir",
+        "train_size",
+        "questions_per_task",
+        "backend",
+        "restarts",
+        "output_file",
+        "param_output_file",
+        "log_file",
+    )
     flags |= {name: getattr(arguments, name) for name in names}
     seeds = arguments.seeds or [arguments.random_state]
     flags["random_state"] = ",".join(map(str, seeds))

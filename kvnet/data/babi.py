@@ -134,17 +134,18 @@ def embedded_task(number: int, questions: int = EMBEDDED_QUESTIONS) -> Task:
     ----------
     number : int
     questions : int
-        For training, and as many for testing.
+        For training. For testing there are as many, but at most 1,000.
 
     Returns
     -------
     task : Task
     """
-    train, test = (
-        examples_of(generate(number, questions, EMBEDDED_SEED, split))
-        for split in ("train", "test")
-    )
-    return Task(number, train, test)
+    counts = {"train": questions, "test": min(questions, EMBEDDED_QUESTIONS)}
+    splits = {
+        split: examples_of(generate(number, count, EMBEDDED_SEED, split))
+        for split, count in counts.items()
+    }
+    return Task(number, **splits)
 
 
 def encode_tasks(tasks: Sequence[Task], memory_size: int, random_state: int, xp=numpy) -> TaskData:
