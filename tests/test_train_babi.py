@@ -19,6 +19,11 @@ from kvnet.data.simulator import generate
 SMALL = ["--embedding-size", "8", "--feature-size", "8", "--memory-size", "6"]
 
 
+@pytest.fixture(autouse=True)
+def _program_name(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["train_babi.py"])
+
+
 @pytest.fixture(scope="module")
 def stories(tmp_path_factory):
     """A folder with 100 questions of every task."""

@@ -25,7 +25,7 @@ def test_learning_rate_is_a_staircase():
 
 def test_adam_is_the_formula():
     model = small_model()
-    options = {"learning_rate": 0.01, "epsilon": 0.1, "max_grad_norm": 20.0, "decay_steps": 2}
+    options = {"learning_rate": 0.01, "epsilon": 0.1, "clip_norm": 20.0, "decay_steps": 2}
     optimizer = NoisyAdam(numpy, model.params, (), random_state=0, **options)
     m = v = 0.0
     theta = float(model.params["A"][1, 2])
@@ -47,7 +47,7 @@ def test_noise_has_the_published_deviation_and_spares_nil():
         model.nil_rows,
         learning_rate=0.1,
         epsilon=0.1,
-        max_grad_norm=20.0,
+        clip_norm=20.0,
         decay_steps=100,
         random_state=0,
     )
@@ -95,6 +95,12 @@ def test_presets_are_the_published_flags():
     for preset in (joint, single):
         assert (preset.learning_rate, preset.epsilon, preset.max_grad_norm) == (0.001, 0.1, 20)
         assert (preset.hops, preset.keep_prob, preset.reader) == (3, 1, "bow")
+
+
+def test_the_two_readings_of_the_clip():
+    assert PRESETS["kv-joint"].clip_norm == 20 * 50
+    assert Settings(clip_summed_loss=True).clip_norm == 20
+    assert Settings(max_grad_norm=3.0, batch_size=7).clip_norm == 21
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,7 @@ class ArgumentParser(argparse.ArgumentParser):
     """`argparse.ArgumentParser` whose mistakes end in one line and exit code 2."""
 
     def __init__(self, **options):
-        super().__init__(
-            allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **options
-        )
+        super().__init__(allow_abbrev=False, **options)
 
     def parse_args(self, args: Sequence[str], namespace=None) -> argparse.Namespace:
         """Parse, reading ``--some_flag`` as ``--some-flag``."""

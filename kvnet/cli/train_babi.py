@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.ask:
             return ask(_checkpoint_to_ask(arguments), arguments.backend)
         with threadpool_limits(1):  # a product split over threads may round otherwise
-            return _train(arguments, argv)
+            return _train(arguments, parser.prog, argv)
     except InputError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 2
@@ -72,12 +72,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
-        prog="train_babi.py",
+        prog=Path(sys.argv[0]).name,  # train_babi.py, or kvnet-train-babi where a wheel put it
         description="Train a Key-Value Memory Network on the bAbI question answering tasks.",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--task-id", type=_task_id, default=1, help="a task, 1 to 20, or all: each with its model"
+        "--task-id", type=_task_id, default=1, help="a task (1), or all: each with its model"
     )
     which.add_argument("--joint", action="store_true", help="one model for all tasks")
     parser.add_argument(
@@ -89,21 +89,24 @@ def _parser() -> ArgumentParser:
         "--train-size",
         choices=EMBEDDED_SIZES,
         default="1k",
-        help="training questions a task that are made here, without --data-dir",
+        help="training questions a task that are made here, without --data-dir (1k)",
     )
     size.add_argument(
         "--questions-per-task", type=whole_number(10), help="the same, any number of them"
     )
-    parser.add_argument("--backend", choices=BACKENDS, default="numpy", help="array library")
+    parser.add_argument("--backend", choices=BACKENDS, default="numpy", help="numpy if not given")
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument(
-        "--random-state", type=whole_number(0, 2**32 - 1), default=0, help="seed of everything"
+        "--random-state", type=whole_number(0, 2**32 - 1), default=0, help="seed of everything (0)"
     )
     seeds.add_argument(
         "--seeds", type=_seeds, help="train once a seed, such as 0,1,2: mean and deviation"
     )
     parser.add_argument(
-        "--restarts", type=whole_number(1), default=1, help="starts; the best on validation counts"
+        "--restarts",
+        type=whole_number(1),
+        default=1,
+        help="starts; the best on validation counts",
     )
     parser.add_argument("--checkpoint", metavar="DIR", help="folder to keep the state in")
     parser.add_argument("--resume", action="store_true", help="go on from --checkpoint")
@@ -111,7 +114,10 @@ def _parser() -> ArgumentParser:
         "--ask", action="store_true", help="answer questions from the terminal with --checkpoint"
     )
     parser.add_argument(
-        "--threads", type=whole_number(1), default=os.cpu_count() or 1, help="for evaluations"
+        "--threads",
+        type=whole_number(1),
+        default=os.cpu_count() or 1,
+        help="for evaluations",
     )
     parser.add_argument("--output-file", help="write accuracies as CSV, a row a task")
     parser.add_argument("--param-output-file", help="write the flags as NAME=value lines")
@@ -133,7 +139,7 @@ def _seeds(text):
     return seeds
 
 
-def _train(arguments, argv) -> int:
+def _train(arguments, program, argv) -> int:
     began = time.monotonic()
     preset = arguments.preset or ("kv-joint" if arguments.joint else "kv-single")
     settings = settings_from(arguments, PRESETS[preset])
@@ -164,7 +170,7 @@ def _train(arguments, argv) -> int:
                         _checkpoint_path(arguments, seed, group, start),
                     )
                     if not _train_run(run, arguments, group, records, stop):
-                        return _say_stopped(stop, run, argv)
+                        return _say_stopped(stop, run, program, argv)
                     records += run.history
                     starts.append(run)
                 chosen.append(_choose(starts, say).result)
@@ -264,13 +270,13 @@ def _train_run(run, arguments, group, earlier, stop) -> bool:
         progress.close()
 
 
-def _say_stopped(stop, run, argv) -> int:
+def _say_stopped(stop, run, program, argv) -> int:
     where = f"stopped after epoch {run.trainer.epoch}, step {run.trainer.step}"
     if run.checkpoint is None:
         print(f"{where}; nothing was kept, since no --checkpoint was given", file=sys.stderr)
     else:
         again = shlex.join([a for a in argv if a != "--resume"] + ["--resume"])
-        print(f"{where}; to go on: train_babi.py {again}", file=sys.stderr)
+        print(f"{where}; to go on: {program} {again}", file=sys.stderr)
     return 128 + stop.signal
 
 

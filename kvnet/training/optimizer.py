@@ -54,7 +54,9 @@ class NoisyAdam:
         Updated in place.
     nil_rows : sequence of str
         Parameters whose row 0 gets no update.
-    learning_rate, epsilon, max_grad_norm : float
+    learning_rate, epsilon : float
+    clip_norm : float
+        Norm that each parameter's gradient is clipped to.
     decay_steps : int
     random_state : int
         Seed of the noise.
@@ -71,11 +73,11 @@ class NoisyAdam:
     """
 
     def __init__(
-        self, xp, params, nil_rows, learning_rate, epsilon, max_grad_norm, decay_steps, random_state
+        self, xp, params, nil_rows, learning_rate, epsilon, clip_norm, decay_steps, random_state
     ):
         self.xp, self.params, self.nil_rows = xp, params, nil_rows
         self.learning_rate, self.epsilon = learning_rate, epsilon
-        self.max_grad_norm, self.decay_steps = max_grad_norm, decay_steps
+        self.clip_norm, self.decay_steps = clip_norm, decay_steps
         self.random_state = random_state
         self.m = {name: xp.zeros_like(theta) for name, theta in params.items()}
         self.v = {name: xp.zeros_like(theta) for name, theta in params.items()}
@@ -95,7 +97,7 @@ class NoisyAdam:
         rate = staircase(self.learning_rate, step, self.decay_steps)
         rate *= (1 - BETA_2**t) ** 0.5 / (1 - BETA_1**t)
         for name, theta in self.params.items():
-            g = clip_by_norm(self.xp, grads[name], self.max_grad_norm) + noise[name]
+            g = clip_by_norm(self.xp, grads[name], self.clip_norm) + noise[name]
             if name in self.nil_rows:
                 g[0] = 0
             m, v = self.m[name], self.v[name]

@@ -36,7 +36,15 @@ class Settings:
     l2_lambda: float = _setting(
         0.1, "a number from 0", lambda x: 0 <= x < float("inf"), "weight of the L2 penalty"
     )
-    max_grad_norm: float = _positive(20.0, "norm that each parameter's gradient is clipped to")
+    max_grad_norm: float = _positive(
+        20.0, "norm that each parameter's gradient, a question, is clipped to"
+    )
+    clip_summed_loss: bool = _setting(
+        False,
+        "true or false",
+        lambda _: True,
+        "clip the gradient of the batch's summed loss at max_grad_norm, not its mean a question",
+    )
     keep_prob: float = _setting(
         1.0, "a number in (0, 1]", lambda x: 0 < x <= 1, "share that dropout keeps (simple_gru)"
     )
@@ -74,6 +82,11 @@ class Settings:
                 raise InputError(
                     f"{spec.name}={value!r} is out of range; it takes {spec.metadata['takes']}"
                 )
+
+    @property
+    def clip_norm(self) -> float:
+        """The norm that the gradient of the batch's summed loss is clipped to."""
+        return self.max_grad_norm * (1 if self.clip_summed_loss else self.batch_size)
 
     def new_model(
         self, vocabulary_size: int, sizes: Sizes, random_state: int, backend: str

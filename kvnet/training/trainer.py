@@ -47,7 +47,7 @@ class Trainer:
             model.nil_rows,
             s.learning_rate,
             s.epsilon,
-            s.max_grad_norm,
+            s.clip_norm,
             s.decay_steps,
             random_state,
         )
