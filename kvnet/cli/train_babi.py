@@ -145,17 +145,17 @@ def _train(arguments, program, argv) -> int:
     settings = settings_from(arguments, PRESETS[preset])
     for flag in ("output_file", "param_output_file", "log_file"):
         check_writable("--" + flag.replace("_", "-"), getattr(arguments, flag))
-    _check_checkpoint(arguments)
     xp = array_module(arguments.backend)
     say = _speaker(arguments.quiet)
     tasks = _load_tasks(arguments, say)
+    groups = [tasks] if arguments.joint else [[task] for task in tasks]
+    _check_checkpoints(arguments, groups)
     if arguments.param_output_file:
         write_atomically(arguments.param_output_file, _flags_text(arguments, settings).encode())
 
-    groups = [tasks] if arguments.joint else [[task] for task in tasks]
     records, chosen = [], []
     with StopRequest() as stop:
-        for seed in arguments.seeds or [arguments.random_state]:
+        for seed in _seeds_of(arguments):
             for group in groups:
                 data = encode_tasks(group, settings.memory_size, seed, xp)
                 starts = []
@@ -210,20 +210,36 @@ def _load_tasks(arguments, say) -> list[Task]:
     return [read_task(folder, number) for number in numbers]
 
 
-def _check_checkpoint(arguments):
+def _check_checkpoints(arguments, groups) -> None:
+    """Refuse to overwrite a checkpoint, and to resume where this command has none."""
     if arguments.checkpoint is None:
         if arguments.resume:
             raise InputError("--resume needs --checkpoint DIR, the folder to go on from")
         return
     folder = Path(arguments.checkpoint)
     held = sorted(folder.rglob(CHECKPOINT))
-    if arguments.resume and not held:
-        raise InputError(f"--resume: {folder} holds no {CHECKPOINT}; drop --resume to begin")
     if held and not arguments.resume:
         raise InputError(
             f"--checkpoint: {held[0]} is there already; add --resume to go on from it, or give "
             "another folder"
         )
+    planned = [
+        _checkpoint_path(arguments, seed, group, start)
+        for seed in _seeds_of(arguments)
+        for group in groups
+        for start in range(arguments.restarts)
+    ]
+    if arguments.resume and not any(path.exists() for path in planned):
+        remedy = (
+            f"it has {held[0].relative_to(folder)}; repeat the flags of the command that wrote it"
+            if held
+            else "drop --resume to begin"
+        )
+        raise InputError(f"--resume: {folder} holds no {planned[0].relative_to(folder)}; {remedy}")
+
+
+def _seeds_of(arguments) -> list[int]:
+    return arguments.seeds or [arguments.random_state]
 
 
 def _checkpoint_path(arguments, seed, group, start) -> Path | None:
@@ -237,15 +253,19 @@ def _checkpoint_path(arguments, seed, group, start) -> Path | None:
         folder /= f"task-{group[0].number:02}"
     if arguments.restarts > 1:
         folder /= f"start-{start}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--checkpoint: {folder} cannot be made ({error.strerror})") from error
     return folder / CHECKPOINT
 
 
 def _train_run(run, arguments, group, earlier, stop) -> bool:
     """Train a run to its end, or to the stop; keep the log file up to date."""
+    if run.checkpoint is not None:
+        try:
+            run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"--checkpoint: {run.checkpoint.parent} cannot be made ({error.strerror}); give a "
+                "folder that can be written"
+            ) from error
     if arguments.resume:
         run.resume()
     name = "joint" if arguments.joint else f"task {group[0].number}"
@@ -325,8 +345,7 @@ def _flags_text(arguments, settings: Settings) -> str:
         "log_file",
     )
     flags |= {name: getattr(arguments, name) for name in names}
-    seeds = arguments.seeds or [arguments.random_state]
-    flags["random_state"] = ",".join(map(str, seeds))
+    flags["random_state"] = ",".join(map(str, _seeds_of(arguments)))
     flags |= asdict(settings)
     return "".join(f"{name}={value}\n" for name, value in flags.items() if value is not None)
 
