@@ -31,8 +31,10 @@ setup(
         "cuda13": ["cupy-cuda13x>=13.6"],
         "plot": ["matplotlib>=3.8"],
         "test": [
+            "autograd>=1.7",
             "build>=1.2",
             "hypothesis>=6.100",
+            "matplotlib>=3.8",
             "pytest>=8.0",
             "ruff>=0.12",
         ],

@@ -1,69 +1,75 @@
-"""Gradients by central differences."""
+"""Derivatives by central differences, extrapolated to step zero, with an error estimate."""
 
 from collections.abc import Callable
+from itertools import pairwise
+from math import log2
 
-import numpy
-
-STEP = 1e-5  # near the cube root of float64's epsilon, where truncation and rounding errors meet
-
-
-def numerical_gradient(loss: Callable[[], float], x: numpy.ndarray) -> numpy.ndarray:
-    """Differentiate a number by every entry of an array: ``(L(x + h) - L(x - h)) / 2h``.
-
-    Parameters
-    ----------
-    loss : callable
-        Computes the number from `x`, which it refers to.
-    x : float64 array
-        Changed in place, entry by entry, and put back.
-
-    Returns
-    -------
-    gradient : float64 array of x's shape
-    """
-    gradient = numpy.zeros_like(x)
-    for index in numpy.ndindex(x.shape):
-        before = x[index]
-        x[index] = before + STEP
-        above = loss()
-        x[index] = before - STEP
-        below = loss()
-        x[index] = before
-        gradient[index] = (above - below) / (2 * STEP)
-    return gradient
+SMALLER = 8.0  # how much smaller the next step is where the first does not converge
+ATTEMPTS = 6
 
 
-def gradient_errors(operation: Callable, inputs: list[numpy.ndarray], seed: int = 0) -> list[float]:
-    """Check an operation's backward pass against central differences.
+def derivative(
+    f: Callable[[float], float], scale: float, point_noise: float, noise: float
+) -> tuple[float, float]:
+    """Differentiate at zero by Richardson extrapolation of ``(f(h) - f(-h)) / 2h``.
 
-    The output is multiplied by random numbers and summed, so that every entry of it counts.
+    Where the estimated error is more than rounding explains, as when a kink lies within the step,
+    the step is made smaller until the kink is outside it; the best estimate is returned.
 
     Parameters
     ----------
-    operation : callable
-        Takes `inputs` and returns ``(output, ..., backward)``; ``backward(d_output)`` returns one
-        gradient an input, or the gradient itself where there is one input.
-    inputs : list of float64 array
-    seed : int
-        Of the random numbers.
+    f : callable
+    scale : float
+        The first step.
+    point_noise, noise : float
+        Rounding error of a point at which f is computed, and of its value.
 
     Returns
     -------
-    errors : list of float
-        ``‖analytic - numerical‖ / ‖numerical‖`` for each input.
+    slope : float
+    error : float
+        Estimated: how far the last extrapolation moved, plus the rounding error.
+
+    References
+    ----------
+    Richardson 1911; Ridders 1982, "Accurate computation of F'(x) and F'(x) F''(x)".
     """
-    output, *_, backward = operation(*inputs)
-    d_output = numpy.random.default_rng(seed).standard_normal(numpy.shape(output))
-    gradients = backward(d_output)
-    if len(inputs) == 1:
-        gradients = (gradients,)
+    step = 2.0 ** round(log2(scale))  # halving it rounds nothing
+    slope, error = 0.0, float("inf")
+    for _ in range(ATTEMPTS):
+        new_slope, moved = extrapolate([difference(f, step / 2**k) for k in range(3)])
+        # The nearest points are h/4 away and extrapolation adds to it: 4 noise / h is the standard
+        # deviation; this is eight of them, for the noise is itself an estimate.
+        rounding = 32 * (noise + point_noise * abs(new_slope)) / step
+        if moved + rounding < error:
+            slope, error = new_slope, moved + rounding
+        if moved <= 4 * rounding:
+            break
+        step /= SMALLER
+    return slope, error
 
-    def loss():
-        return float((operation(*inputs)[0] * d_output).sum())
 
-    errors = []
-    for x, gradient in zip(inputs, gradients, strict=True):
-        numerical = numerical_gradient(loss, x)
-        scale = numpy.linalg.norm(numerical) or 1.0
-        errors.append(float(numpy.linalg.norm(gradient - numerical) / scale))
-    return errors
+def difference(f: Callable[[float], float], step: float) -> float:
+    """Return ``(f(h) - f(-h)) / 2h``."""
+    return (f(step) - f(-step)) / (2 * step)
+
+
+def extrapolate(differences: list[float]) -> tuple[float, float]:
+    """Extrapolate central differences of steps h, h/2, h/4, ... to step zero.
+
+    Parameters
+    ----------
+    differences : list of float
+
+    Returns
+    -------
+    slope : float
+    moved : float
+        How far the last extrapolation moved it.
+    """
+    row, factor, moved = differences, 4.0, abs(differences[-1] - differences[-2])
+    while len(row) > 1:
+        finer = [b + (b - a) / (factor - 1) for a, b in pairwise(row)]
+        moved = abs(finer[-1] - row[-1])
+        row, factor = finer, 4 * factor
+    return row[0], moved

@@ -1,156 +1,47 @@
-"""Every operation against a plain loop, and its backward pass against central differences."""
-
-from functools import partial
+"""Every operation: its gradients proven by gradcheck, its forward against a plain loop."""
 
 import numpy
 import pytest
 
 from kvnet import operations as ops
-from kvnet.gradcheck import gradient_errors
+from kvnet.gradcheck.checked_operations import CONSTANTS, OPERATIONS
+from kvnet.gradcheck.survey import plans_for, survey_random_cases
 
 B, M, S, V, E, F, N = 3, 5, 4, 11, 6, 7, 5
+BARS = {
+    ("complex_step", "float64"): 1e-12,
+    ("central_differences", "float64"): 1e-8,
+    ("random_directions", "float64"): 1e-12,
+    ("complex_step", "float32"): 1e-5,
+}
+VARIANTS = [
+    pytest.param(subject, variant, id=f"{subject.name} {variant}")
+    for subject in OPERATIONS.values()
+    for variant in subject.combinations()
+]
 
 
-def words_with_padding(rng, *shape):
-    words = rng.integers(1, V, shape)
-    words[..., -1] = 0
-    words[0, :] = 3  # a word said again and again
-    return words
-
-
-CASES = {}
-
-
-def case(make):
-    CASES[make.__name__] = make
-    return make
-
-
-@case
-def embedding_lookup(rng):
-    words = words_with_padding(rng, N, S)
-    return lambda table: ops.embedding_lookup(numpy, words, table), [rng.normal(size=(V, E))]
-
-
-@case
-def embedding_sum(rng):
-    words, encoding = words_with_padding(rng, N, S), rng.normal(size=(S, E))
-    return lambda table: ops.embedding_sum(numpy, words, table, encoding), [rng.normal(size=(V, E))]
-
-
-@case
-def linear(rng):
-    return partial(ops.linear, numpy), [rng.normal(size=(B, M, E)), rng.normal(size=(F, E))]
-
-
-@case
-def softmax(rng):
-    return partial(ops.softmax, numpy), [rng.normal(size=(B, M))]
-
-
-@case
-def masked_softmax(rng):
-    allowed = rng.random((B, M)) < 0.6
-    allowed[0] = False  # a memory with nothing in it
-    return lambda s: ops.softmax(numpy, s, allowed), [rng.normal(size=(B, M))]
-
-
-@case
-def address(rng):
-    shapes = [(B, F), (B, M, F), (B, M, F)]
-    return partial(ops.address, numpy), [rng.normal(size=shape) for shape in shapes]
-
-
-@case
-def hop(rng):
-    return partial(ops.hop, numpy), [rng.normal(size=s) for s in [(B, F), (B, F), (F, F)]]
-
-
-@case
-def memory_read(rng):
-    allowed = numpy.arange(M) < rng.integers(1, M, (B, 1))
-
-    def read(query, keys, values, A, R_1, R_2):
-        u, p, backward = ops.memory_read(numpy, query, keys, values, A, [R_1, R_2], allowed)
-
-        def flat_backward(du):
-            *gradients, d_hops = backward(du)
-            return *gradients, *d_hops
-
-        return u, p, flat_backward
-
-    shapes = [(B, E), (B, M, E), (B, M, E), (F, E), (F, F), (F, F)]
-    return read, [0.5 * rng.normal(size=shape) for shape in shapes]
-
-
-@case
-def gru(rng):
-    shapes = [(N, S, E), (E + F, 2 * F), (2 * F,), (E + F, F), (F,)]
-    return partial(ops.gru, numpy), [0.5 * rng.normal(size=shape) for shape in shapes]
-
-
-@case
-def dropout(rng):
-    uniforms = rng.random((N, F))
-    return lambda x: ops.dropout(numpy, x, uniforms, 0.7), [rng.normal(size=(N, F))]
-
-
-@case
-def word_scores(rng):
-    return partial(ops.word_scores, numpy), [rng.normal(size=(B, E)), rng.normal(size=(V, E))]
-
-
-@case
-def cross_entropy(rng):
-    answers = rng.integers(0, V, B)
-    return lambda s: ops.cross_entropy(numpy, s, answers), [rng.normal(size=(B, V))]
-
-
-@case
-def l2_penalty(rng):
-    def penalty(a, b):
-        loss, backward = ops.l2_penalty(numpy, {"a": a, "b": b}, 0.3)
-        return loss, lambda d_loss: tuple(backward(d_loss).values())
-
-    return penalty, [rng.normal(size=(V, E)), rng.normal(size=F)]
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_backward_is_the_gradient(name, rng):
-    operation, inputs = CASES[name](rng)
-    assert max(gradient_errors(operation, inputs)) < 1e-8
+@pytest.mark.parametrize(("subject", "variant"), VARIANTS)
+def test_every_gradient_is_proven(subject, variant):
+    plans = plans_for(None, None)
+    found = survey_random_cases(subject, variant, plans, numpy, examples=10, seed=0)
+    assert found.failure is None
+    for name, by_plan in found.rows.items():
+        assert set(by_plan) == set(BARS)
+        for plan, row in by_plan.items():
+            assert row.error <= BARS[plan], (name, plan)
+            if variant.get("logits", "ordinary") == "ordinary":
+                assert row.vacuous < row.cases, (name, plan)
 
 
 def test_every_operation_is_checked():
-    constants = {"position_encoding"}
-    assert set(ops.__all__) - constants <= set(CASES)
+    assert set(ops.__all__) == {*OPERATIONS, *CONSTANTS}
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_float32_stays_float32(name, rng):
-    operation, inputs = CASES[name](rng)
-    inputs = [x.astype("float32") for x in inputs]
-    output, *_, backward = operation(*inputs)
-    gradients = backward(numpy.ones_like(output))
-    if name not in ("embedding_sum", "memory_read", "dropout"):  # their constants are float64 here
-        assert output.dtype == "float32"
-        for gradient in gradients if isinstance(gradients, tuple) else (gradients,):
-            assert gradient.dtype == "float32"
-
-
-@pytest.mark.parametrize("name", sorted(set(CASES) - {"l2_penalty"}))
-def test_forward_takes_complex_numbers(name, rng):
-    # The derivative along a direction, by a complex step, against the backward pass.
-    operation, inputs = CASES[name](rng)
-    directions = [rng.normal(size=x.shape) for x in inputs]
-    output, *_, backward = operation(*inputs)
-    d_output = rng.normal(size=numpy.shape(output))
-    gradients = backward(d_output)
-    gradients = (gradients,) if len(inputs) == 1 else gradients
-    stepped = operation(*[x + 1e-30j * d for x, d in zip(inputs, directions, strict=True)])[0]
-    numerical = (stepped.imag / 1e-30 * d_output).sum()
-    analytic = sum((g * d).sum() for g, d in zip(gradients, directions, strict=True))
-    assert analytic == pytest.approx(numerical, rel=1e-12)
+@pytest.mark.parametrize("subject", OPERATIONS.values(), ids=OPERATIONS)
+def test_float32_stays_float32(subject):
+    case = subject.case(numpy, "float32", subject.numbers("seed=3"))
+    assert case.function(*case.inputs)[0].dtype == "float32"
 
 
 def test_position_encoding_is_the_formula():
@@ -184,7 +75,8 @@ def test_masked_softmax_gives_nothing_to_empty_slots(rng):
 
 
 def test_memory_read_is_the_formula(rng):
-    _, (query, keys, values, A, *hop_matrices) = memory_read(rng)
+    shapes = [(B, E), (B, M, E), (B, M, E), (F, E), (F, F), (F, F)]
+    query, keys, values, A, *hop_matrices = [0.5 * rng.normal(size=shape) for shape in shapes]
     u, attention, _ = ops.memory_read(numpy, query, keys, values, A, hop_matrices)
     for b in range(B):
         expected = A @ query[b]
@@ -198,7 +90,8 @@ def test_memory_read_is_the_formula(rng):
 
 
 def test_gru_is_the_formula(rng):
-    _, (x, Wg, bg, Wc, bc) = gru(rng)
+    shapes = [(N, S, E), (E + F, 2 * F), (2 * F,), (E + F, F), (F,)]
+    x, Wg, bg, Wc, bc = [0.5 * rng.normal(size=shape) for shape in shapes]
     h, _ = ops.gru(numpy, x, Wg, bg, Wc, bc)
 
     def sigmoid(a):

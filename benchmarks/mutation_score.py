@@ -1,0 +1,169 @@
+"""Does gradcheck find planted bugs? Every mutant of every backward pass, by every method.
+
+A mutant is caught if the check raises a GradientError, or the mutant itself raises. Of one that
+survives, HIPS autograd decides on random inputs whether its gradients are right all the same (the
+mutant is equivalent) or wrong (gradcheck has missed it).
+
+    python benchmarks/mutation_score.py --output results/gradcheck_mutants.csv
+"""
+
+import argparse
+import csv
+import io
+import sys
+import time
+from contextlib import contextmanager
+
+import numpy
+from backward_mutants import KINDS, MODEL_FILE, ROOT, Mutant, mutants
+from threadpoolctl import threadpool_limits
+
+from kvnet import operations as ops
+from kvnet.atomic_file import write_atomically
+from kvnet.gradcheck import METHODS, GradientError, checked_models
+from kvnet.gradcheck.cases import Subject
+from kvnet.gradcheck.checked_models import MODELS
+from kvnet.gradcheck.checked_operations import OPERATIONS
+from kvnet.gradcheck.command_line import MODEL_EXAMPLES, OPERATION_EXAMPLES
+from kvnet.gradcheck.random_cases import on_random_numbers
+from kvnet.gradcheck.survey import check_case
+
+sys.path.insert(0, str(ROOT / "tests"))
+from autograd_formulas import formula_of, oracle_gradients, own_gradients
+
+ORACLE_CASES = 40
+SAME = 1e-10  # relative; rounding is far below, and a factor of 1.001 far above
+
+
+class FirstFailure(BaseException):
+    """Ends a check at its first failure; hypothesis would go on to shrink an Exception."""
+
+
+@contextmanager
+def planted(mutant: Mutant):
+    """Put a mutant in the project's place; gives the subjects that then run it."""
+    names = vars(mutant.names())
+    if mutant.path == MODEL_FILE:
+        places = [(checked_models, "KeyValueMemoryNetwork")]
+        subjects = [MODELS["key_value_memory_network"]]
+    else:
+        subjects = [s for n, s in OPERATIONS.items() if is_own(names.get(n))]
+        places = [(ops, subject.name) for subject in subjects]
+    originals = [getattr(*place) for place in places]
+    for module, name in places:
+        setattr(module, name, names[name])
+    try:
+        yield subjects
+    finally:
+        for (module, name), original in zip(places, originals, strict=True):
+            setattr(module, name, original)
+
+
+def is_own(function) -> bool:
+    """Tell a function of the mutated module from one that it imports."""
+    return getattr(function, "__module__", None) == "mutant"
+
+
+def outcome(subject: Subject, method: str, seed: int) -> str:
+    """Check a subject as the command line does: ``caught``, ``crash`` or ``survives``."""
+    examples = MODEL_EXAMPLES if subject.name in MODELS else OPERATION_EXAMPLES
+    for variant in subject.combinations():
+
+        def check(numbers, variant=variant):
+            try:
+                case = subject.case(numpy, "float64", variant | numbers)
+                check_case(case, method, numbers["seed"])
+            except Exception as error:
+                raise FirstFailure(error) from error
+
+        try:
+            on_random_numbers(check, subject.options(), examples, seed)
+        except FirstFailure as failure:
+            return "caught" if isinstance(failure.args[0], GradientError) else "crash"
+    return "survives"
+
+
+def is_right(subject: Subject, seed: int) -> bool:
+    """Ask the oracle about a subject's gradients, on inputs that gradcheck has not drawn."""
+    rng = numpy.random.default_rng(seed + 10**6)
+    variants = [v for v in subject.combinations() if v.get("logits", "ordinary") == "ordinary"]
+    for number in range(ORACLE_CASES):
+        numbers = {
+            n: options[rng.integers(len(options))] for n, options in subject.options().items()
+        }
+        numbers |= variants[number % len(variants)] | {"seed": int(rng.integers(2**32))}
+        case = subject.case(numpy, "float64", numbers)
+        d_output = rng.standard_normal(numpy.shape(case.function(*case.inputs)[0]))[()]
+        expected = oracle_gradients(case, formula_of(subject, case), d_output)
+        try:
+            found = own_gradients(case, d_output)
+        except Exception:
+            return False
+        size = numpy.linalg.norm(d_output)
+        for own, right in zip(found, expected, strict=True):
+            allowed = SAME * (numpy.linalg.norm(right) + size * 1e-4)
+            if numpy.shape(own) != right.shape or not numpy.linalg.norm(own - right) <= allowed:
+                return False
+    return True
+
+
+def scored(mutant: Mutant, seed: int) -> dict:
+    """Run every method on a mutant, and the oracle on a survivor."""
+    row = {"file": mutant.path, "line": mutant.line, "kind": mutant.kind}
+    row |= {"before": mutant.before, "after": mutant.after}
+    with planted(mutant) as subjects:
+        for method in METHODS:
+            outcomes = [outcome(subject, method, seed) for subject in subjects]
+            row[method] = min(outcomes, key=["crash", "caught", "survives"].index)
+        row["oracle"] = ""
+        if "survives" in [row[method] for method in METHODS]:
+            right = all(is_right(subject, seed) for subject in subjects)
+            row["oracle"] = "equivalent" if right else "wrong"
+    return row
+
+
+def table(rows: list[dict]) -> str:
+    """Count by kind of bug, as Markdown."""
+    head = "| bug | mutants | equivalent | " + " | ".join(METHODS) + " | of them by an exception |"
+    lines = [head, "|" + "---|" * (len(METHODS) + 4)]
+    for kind in (*KINDS, "all"):
+        chosen = [row for row in rows if kind in (row["kind"], "all")]
+        wrong = [row for row in chosen if row["oracle"] != "equivalent"]
+        cells = [kind, len(chosen), len(chosen) - len(wrong)]
+        for method in METHODS:
+            caught = sum(row[method] != "survives" for row in wrong)
+            cells.append(f"{caught} of {len(wrong)}")
+        cells.append(sum(row[METHODS[0]] == "crash" for row in wrong))
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Score all mutants; 1 if one that is wrong survives."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--output", help="CSV with a line a mutant")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    started = time.perf_counter()
+    with threadpool_limits(1), numpy.errstate(all="ignore"):
+        rows = [scored(mutant, arguments.seed) for mutant in mutants()]
+    print(table(rows))
+    seconds = time.perf_counter() - started
+    missed = [row for row in rows if row["oracle"] == "wrong"]
+    for row in rows:
+        if row["oracle"]:
+            told = {m: row[m] for m in METHODS}
+            print(f"{row['oracle']}: {row['file']}:{row['line']} {row['kind']}", told)
+            print(f"  {row['before']}  ->  {row['after']}")
+    print(f"{len(rows)} mutants, {len(missed)} missed by some method, {seconds:.0f} s")
+    if arguments.output:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(arguments.output, text.getvalue().encode())
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,12 @@
+"""``python -m kvnet.gradcheck``: check every operation and every model."""
+
+import sys
+
+try:
+    from .command_line import main
+except ModuleNotFoundError as error:
+    print(f"gradcheck: {error}; the command needs: pip install 'kvnet[test]'", file=sys.stderr)
+    sys.exit(2)
+
+if __name__ == "__main__":
+    sys.exit(main())

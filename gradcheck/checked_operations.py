@@ -1,0 +1,118 @@
+"""The operations that are checked: for each, how a random case of it is built.
+
+A new operation is one function more: its name is the operation's, its parameters are drawn from
+`cases.OPTIONS`.
+"""
+
+from functools import partial
+
+from kvnet import operations as ops
+
+from .cases import LOGITS, Case, RandomArrays, Subject, registering
+
+CONSTANTS = ("position_encoding",)  # no gradient: nothing goes in but sizes
+OPERATIONS: dict[str, Subject] = {}
+operation = registering(OPERATIONS)
+
+
+def cancellation(logits: str) -> float:
+    """Return the size of the terms that cancel where a softmax or a sigmoid saturates: 1."""
+    return 0.0 if logits == "ordinary" else 1.0
+
+
+@operation()
+def embedding_lookup(a: RandomArrays, words, V, N, S, E) -> Case:
+    """Look up padded sentences."""
+    function = partial(ops.embedding_lookup, a.xp)
+    return Case(function, (a.words(words, V, N, S), a.normal(V, E)))
+
+
+@operation()
+def embedding_sum(a: RandomArrays, words, V, N, S, E) -> Case:
+    """Read padded sentences; the encoding is a constant."""
+    inputs = (a.words(words, V, N, S), a.normal(V, E), a.normal(S, E))
+    return Case(partial(ops.embedding_sum, a.xp), inputs, ("encoding",))
+
+
+@operation()
+def linear(a: RandomArrays, rank, B, M, E, F) -> Case:
+    """Map a matrix, or a batch of them."""
+    x = a.normal(B, E) if rank == 2 else a.normal(B, M, E)
+    return Case(partial(ops.linear, a.xp), (x, a.normal(F, E)))
+
+
+@operation(logits=tuple(LOGITS))
+def softmax(a: RandomArrays, logits, allowed, B, M) -> Case:
+    """Take scores of any size, all or some allowed."""
+    inputs = (a.logits(logits, B, M), a.allowed(allowed, B, M))
+    return Case(partial(ops.softmax, a.xp), inputs, scale=cancellation(logits))
+
+
+@operation(logits=tuple(LOGITS))
+def address(a: RandomArrays, logits, allowed, B, M, F) -> Case:
+    """Look into a memory with attention of any sharpness."""
+    u = a.normal(B, F, size=LOGITS[logits] * F**-0.5)  # so that ordinary scores are near 1
+    keys, values = a.normal(B, M, F), a.normal(B, M, F)
+    if logits != "ordinary":
+        keys[:, -1] = keys[:, 0]  # two slots with one key share the attention, however sharp
+    through_values = cancellation(logits) * float(abs(values).max())
+    scale = {
+        "u": through_values * float(abs(keys).max()),
+        "keys": through_values * float(abs(u).max()),
+    }
+    inputs = (u, keys, values, a.allowed(allowed, B, M))
+    return Case(partial(ops.address, a.xp), inputs, scale=scale)
+
+
+@operation()
+def hop(a: RandomArrays, B, F) -> Case:
+    """Update a query."""
+    return Case(partial(ops.hop, a.xp), (a.normal(B, F), a.normal(B, F), a.normal(F, F)))
+
+
+@operation()
+def memory_read(a: RandomArrays, allowed, B, M, E, F, H) -> Case:
+    """Hop over a memory."""
+    query, keys, values = a.normal(B, E), a.normal(B, M, E), a.normal(B, M, E)
+    matrices = [a.normal(F, F, size=F**-0.5) for _ in range(H)]
+    A = a.normal(F, E, size=E**-0.5 * F**-0.25)  # so that scores are near 1
+    inputs = (query, keys, values, A, matrices, a.allowed(allowed, B, M))
+    return Case(partial(ops.memory_read, a.xp), inputs)
+
+
+@operation(logits=tuple(LOGITS))
+def gru(a: RandomArrays, logits, N, S, E, F) -> Case:
+    """Read sentences with gates that are open, shut or in between."""
+    size = (E + F) ** -0.5
+    weights = (a.normal(E + F, 2 * F, size=size), a.normal(E + F, F, size=size))
+    biases = (a.logits(logits, 2 * F), a.normal(F))
+    inputs = (a.normal(N, S, E), weights[0], biases[0], weights[1], biases[1])
+    return Case(partial(ops.gru, a.xp), inputs, scale=cancellation(logits))
+
+
+@operation()
+def dropout(a: RandomArrays, keep_prob, N, F) -> Case:
+    """Drop components by numbers drawn beforehand: linear in x, whatever falls."""
+    inputs = (a.normal(N, F), a.uniform(N, F), keep_prob)
+    return Case(partial(ops.dropout, a.xp), inputs, ("uniforms",))
+
+
+@operation()
+def word_scores(a: RandomArrays, B, V, E) -> Case:
+    """Score all words."""
+    return Case(partial(ops.word_scores, a.xp), (a.normal(B, E), a.normal(V, E)))
+
+
+@operation(logits=tuple(LOGITS))
+def cross_entropy(a: RandomArrays, logits, B, V) -> Case:
+    """Take scores of any size; the nil word may be the answer."""
+    answers = a.xp.asarray(a.rng.integers(0, V, B))
+    inputs = (a.logits(logits, B, V), answers)
+    return Case(partial(ops.cross_entropy, a.xp), inputs, scale=cancellation(logits))
+
+
+@operation()
+def l2_penalty(a: RandomArrays, V, E, F) -> Case:
+    """Penalise two parameters."""
+    params = {"matrix": a.normal(V, E), "bias": a.normal(F)}
+    return Case(partial(ops.l2_penalty, a.xp), (params, 0.3))

@@ -1,0 +1,126 @@
+"""The command line: every operation and model, a table, and a command for every failure."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from kvnet.atomic_file import write_atomically
+from kvnet.backend import BACKENDS, array_module
+from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
+from kvnet.errors import InputError
+
+from .cases import LARGEST_SEED
+from .check_gradients import METHODS
+from .checked_models import MODELS
+from .checked_operations import CONSTANTS, OPERATIONS
+from .step_size_plot import draw
+from .survey import plans_for, survey_case, survey_random_cases
+from .table import PROGRAM, failure_text, results, summary, table
+
+OPERATION_EXAMPLES, MODEL_EXAMPLES = 25, 3
+DTYPES = ("float64", "float32")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; the process's without it.
+
+    Returns
+    -------
+    code : int
+        0 if every gradient is right, 1 if one is wrong, 2 after a mistake in the arguments; 130
+        when stopped by Ctrl-C, 141 when nothing reads the output any more.
+    """
+    parser = _parser()
+    arguments = parser.parse_args(sys.argv[1:] if argv is None else list(argv))
+    try:
+        for flag in ("json", "plot"):
+            check_writable(f"--{flag}", getattr(arguments, flag))
+        with threadpool_limits(1):  # the matrices are small: threads would only wait for each other
+            return _run(arguments)
+    except InputError as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output is gone, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog=PROGRAM, description="Prove every hand-written gradient.")
+    parser.add_argument("--op", choices=sorted(OPERATIONS), help="check this operation")
+    parser.add_argument("--model", choices=sorted(MODELS), help="check this model")
+    parser.add_argument("--method", choices=METHODS, help="by this method; by all without it")
+    parser.add_argument(
+        "--dtype", choices=DTYPES, help="of the inputs; float64, and once float32, without it"
+    )
+    parser.add_argument("--backend", choices=BACKENDS, default="numpy", help="where it runs")
+    parser.add_argument(
+        "--seed", type=whole_number(0, LARGEST_SEED), default=0, help="of the random cases"
+    )
+    parser.add_argument("--case", help="this case only, as a failure prints it: NAME=VALUE,...")
+    parser.add_argument("--json", metavar="FILE", help="write everything that was measured here")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="only draw the error against the step size here, as PNG"
+    )
+    return parser
+
+
+def _run(arguments):
+    started = time.perf_counter()
+    xp = array_module(arguments.backend)
+    subjects = _subjects(arguments)
+    if arguments.plot:
+        write_atomically(arguments.plot, draw(subjects[0], xp, arguments.seed))
+        return 0
+    progress = tqdm(_surveys(subjects, arguments, xp), unit=" checked", leave=False, disable=None)
+    surveys = list(progress)
+    seconds = time.perf_counter() - started
+    print(table(surveys))
+    print(summary(surveys, CONSTANTS, seconds))
+    failures = [each for each in surveys if each.failure]
+    for each in failures:
+        print(failure_text(each, arguments.backend), file=sys.stderr)
+    if arguments.json:
+        told = {"seed": arguments.seed, "backend": arguments.backend, "seconds": seconds}
+        told |= {"numpy": numpy.__version__} | results(surveys, arguments.backend)
+        write_atomically(arguments.json, json.dumps(told, indent=1).encode())
+    return 1 if failures else 0
+
+
+def _subjects(arguments):
+    if not (arguments.op or arguments.model):
+        if arguments.case is not None:
+            raise InputError("--case is a case of one operation or model; give --op or --model too")
+        return [*OPERATIONS.values(), *MODELS.values()]
+    chosen = [OPERATIONS[arguments.op]] if arguments.op else []
+    chosen += [MODELS[arguments.model]] if arguments.model else []
+    if arguments.case is not None and len(chosen) > 1:
+        raise InputError(
+            "--case is a case of one operation or model; give --op or --model, not both"
+        )
+    return chosen
+
+
+def _surveys(subjects, arguments, xp):
+    plans = plans_for(arguments.method, arguments.dtype)
+    if arguments.case is not None:
+        yield survey_case(subjects[0], subjects[0].numbers(arguments.case), plans, xp)
+        return
+    for subject in subjects:
+        examples = MODEL_EXAMPLES if subject.name in MODELS else OPERATION_EXAMPLES
+        for variant in subject.combinations():
+            yield survey_random_cases(subject, variant, plans, xp, examples, arguments.seed)

@@ -1,0 +1,104 @@
+"""What the command line prints and writes: the table, the failures, the JSON."""
+
+import shlex
+
+from .checked_models import MODELS
+from .survey import Row, Survey
+
+PROGRAM = "python -m kvnet.gradcheck"
+
+
+def table(surveys: list[Survey]) -> str:
+    """Lay the worst relative errors out: a line an input, a column a method and dtype.
+
+    Parameters
+    ----------
+    surveys : list of Survey
+
+    Returns
+    -------
+    text : str
+    """
+    plans = list(dict.fromkeys(plan for each in surveys for r in each.rows.values() for plan in r))
+    columns = [method if dtype == "float64" else f"{method} f32" for method, dtype in plans]
+    lines = [f"{'worst relative error':34} {'cases':>6} {'entries':>8}  {'  '.join(columns)}"]
+    for each in surveys:
+        lines.append(each.label + (": FAILS" if each.failure else ""))
+        for name, by_plan in each.rows.items():
+            cells = [
+                f"{by_plan[plan].error:{len(column)}.1e}" if plan in by_plan else " " * len(column)
+                for plan, column in zip(plans, columns, strict=True)
+            ]
+            first = next(iter(by_plan.values()))
+            counts = f"{first.cases:6} {first.entries:8,}"
+            lines.append(f"  {name:32} {counts}  {'  '.join(cells)}{_remarks(first)}")
+        held = [f"{name} ({' or '.join(kinds)})" for name, kinds in each.constants.items()]
+        lines.append(f"  held constant: {', '.join(held) or 'nothing'}")
+    return "\n".join(lines)
+
+
+def _remarks(row: Row):
+    remarks = []
+    if row.zeros:
+        remarks.append(f"{row.zeros} entries without gradient")
+    if row.kinks:
+        remarks.append(f"{row.kinks} at a kink")
+    if row.vacuous:
+        remarks.append(f"zero up to rounding in {row.vacuous} cases")
+    return f"  ({'; '.join(remarks)})" if remarks else ""
+
+
+def summary(surveys: list[Survey], constants: tuple[str, ...], seconds: float) -> str:
+    """Say what was covered, how long it took, and how it came out."""
+    rows = [row for each in surveys for by_plan in each.rows.values() for row in by_plan.values()]
+    subjects = {each.subject.name for each in surveys}
+    models = len(subjects & set(MODELS))
+    covered = (
+        f"{len(subjects) - models} operations and {models} models in {len(surveys)} variants; "
+        f"{sum(row.cases for row in rows):,} gradients of {sum(row.entries for row in rows):,} "
+        f"entries compared in {seconds:.1f} s"
+    )
+    if models and len(subjects) > models:
+        covered += f"; {', '.join(constants)} is a constant and has no gradient"
+    failed = sum(each.failure is not None for each in surveys)
+    return f"{covered}\n{f'{failed} FAIL' if failed else 'all right'}"
+
+
+def failure_text(survey: Survey, backend: str) -> str:
+    """Say what failed, on which smallest case, and the command that runs it again."""
+    failure = survey.failure
+    error = failure.error
+    kind = "" if type(error).__name__ == "GradientError" else f"{type(error).__name__}: "
+    return (
+        f"{survey.label}, {failure.method}, {failure.dtype}: {kind}{error}\n"
+        f"  the smallest such case: {command(survey, backend)}"
+    )
+
+
+def command(survey: Survey, backend: str) -> str:
+    """Return the command that runs a failing case again."""
+    failure, subject = survey.failure, survey.subject
+    flag = "--model" if subject.name in MODELS else "--op"
+    numbers = ",".join(f"{name}={value}" for name, value in failure.numbers.items())
+    words = [flag, subject.name, "--method", failure.method, "--dtype", failure.dtype]
+    words += ["--backend", backend] if backend != "numpy" else []
+    return f"{PROGRAM} {shlex.join([*words, '--case', numbers])}"
+
+
+def results(surveys: list[Survey], backend: str) -> dict:
+    """Return everything measured, for JSON: a row an input, method and dtype; and the failures."""
+    rows = [
+        {"subject": each.subject.name, "variant": each.variant, "input": name}
+        | {"method": method, "dtype": dtype}
+        | vars(row)
+        for each in surveys
+        for name, by_plan in each.rows.items()
+        for (method, dtype), row in by_plan.items()
+    ]
+    failures = [
+        {"subject": each.subject.name, "variant": each.variant, "message": str(each.failure.error)}
+        | {"command": command(each, backend)}
+        for each in surveys
+        if each.failure
+    ]
+    return {"rows": rows, "failures": failures}

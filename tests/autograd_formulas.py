@@ -1,0 +1,164 @@
+"""Operations and models written once more, as formulas that HIPS autograd differentiates.
+
+They share no operation with kvnet: a tape takes the derivatives here, and shapes are spelled out in
+einsum instead of being broadcast.
+"""
+
+import autograd.numpy as np
+from autograd import grad
+
+from kvnet.counter_random import uniform
+from kvnet.gradcheck.checked_models import L2_LAMBDA, STEP
+from kvnet.gradcheck.differentiable_function import DifferentiableFunction
+from kvnet.gradcheck.nested_arrays import with_leaves
+
+
+def embedding_lookup(words, table):
+    return table[words] * (words != 0)[..., None]
+
+
+def embedding_sum(words, table, encoding):
+    return np.einsum("nse,se,ns->ne", table[words], encoding, (words != 0) * 1.0)
+
+
+def linear(x, matrix):
+    return np.einsum("...d,fd->...f", x, matrix)
+
+
+def softmax(scores, allowed=None):
+    part = np.ones(scores.shape) if allowed is None else allowed * 1.0
+    weights = np.exp(scores) * part
+    totals = np.sum(weights, axis=-1, keepdims=True)
+    return weights / (totals + (totals == 0))
+
+
+def address(u, keys, values, allowed=None):
+    p = softmax(np.einsum("bf,bmf->bm", u, keys), allowed)
+    return np.einsum("bm,bmf->bf", p, values)
+
+
+def hop(u, o, matrix):
+    return np.einsum("bg,fg->bf", u + o, matrix)
+
+
+def memory_read(query, keys, values, A, hop_matrices, allowed=None):
+    u = linear(query, A)
+    for R in hop_matrices:
+        u = hop(u, address(u, linear(keys, A), linear(values, A), allowed), R)
+    return u
+
+
+def gru(x, gate_weights, gate_bias, candidate_weights, candidate_bias):
+    E, F = x.shape[2], len(candidate_bias)
+    h = np.zeros((len(x), F))
+    for s in range(x.shape[1]):
+        word = x[:, s]
+        gates = word @ gate_weights[:E] + h @ gate_weights[E:] + gate_bias
+        r, z = 1 / (1 + np.exp(-gates[:, :F])), 1 / (1 + np.exp(-gates[:, F:]))
+        c = np.tanh(word @ candidate_weights[:E] + (r * h) @ candidate_weights[E:] + candidate_bias)
+        h = z * h + (1 - z) * c
+    return h
+
+
+def dropout(x, uniforms, keep_prob):
+    return np.where(uniforms < keep_prob, x / keep_prob, 0)
+
+
+def word_scores(h, table):
+    return np.einsum("be,ve,v->bv", h, table, np.arange(len(table)) != 0)
+
+
+def cross_entropy(logits, answers):
+    return -np.sum(np.log(softmax(logits)[np.arange(len(answers)), answers]))
+
+
+def l2_penalty(params, l2_lambda):
+    return sum(np.sum(theta**2) for theta in params.values()) * l2_lambda / 2
+
+
+def key_value_memory_network(model, batch, params):
+    """Return the training loss of spec section 1, from words to cross entropy and penalty."""
+
+    def read(words, table, part, purpose):
+        flat = words.reshape(-1, words.shape[-1])
+        if model.reader == "bow":
+            S, E = flat.shape[1], params[table].shape[1]
+            j, e = np.arange(1, S + 1)[:, None], np.arange(1, E + 1)[None]
+            readings = embedding_sum(
+                flat, params[table], 1 + 4 * (e - E / 2) * (j - S / 2) / (E * S)
+            )
+        else:
+            kinds = ("gate_weights", "gate_bias", "candidate_weights", "candidate_bias")
+            weights = [params[f"{part}_{kind}"] for kind in kinds]
+            readings = gru(embedding_lookup(flat, params[table]), *weights)
+            shape, seed = readings.shape, model.random_state
+            u = uniform(np, seed, f"dropout {purpose}", STEP, shape, "float64")
+            readings = dropout(readings, u, model.keep_prob)
+        return readings.reshape((*words.shape[:-1], -1))
+
+    keys = read(batch.keys, "W_mem", "memory", "keys")
+    same = batch.keys is batch.values
+    values = keys if same else read(batch.values, "W_mem", "memory", "values")
+    allowed = batch.keys.any(axis=-1) if model.mask_padding else None
+    slots = batch.keys.shape[1]
+    u = memory_read(
+        read(batch.query, "W", "query", "query"),
+        keys + params["TK"][:slots],
+        values + params["TV"][:slots],
+        params["A"],
+        [params[f"R_{h}"] for h in range(1, model.hops + 1)],
+        allowed,
+    )
+    scores = word_scores(np.einsum("bf,fe->be", u, params["B"]), params["W_mem"])
+    return cross_entropy(scores, batch.answer) + l2_penalty(params, L2_LAMBDA)
+
+
+def oracle_gradients(case, formula, d_output):
+    """Return autograd's gradients of ``sum(d_output * formula)``, one a float input of a case.
+
+    Parameters
+    ----------
+    case : kvnet.gradcheck.cases.Case
+    formula : callable
+        Takes the case's inputs.
+    d_output : array
+
+    Returns
+    -------
+    gradients : list of array
+    """
+    taken = DifferentiableFunction(case.function, case.inputs, case.constants)
+
+    def loss(arrays):
+        leaves = list(taken.leaves)
+        for place, array in zip(taken.free, arrays, strict=True):
+            leaves[place] = array
+        remaining = iter(leaves)
+        inputs = [with_leaves(value, remaining) for value in case.inputs]
+        return np.sum(d_output * formula(*inputs))
+
+    return grad(loss)([taken.leaves[place] for place in taken.free])
+
+
+def own_gradients(case, d_output):
+    """Return the gradients that the function's own backward pass returns, likewise.
+
+    Parameters
+    ----------
+    case : kvnet.gradcheck.cases.Case
+    d_output : array
+
+    Returns
+    -------
+    gradients : list of array
+    """
+    taken = DifferentiableFunction(case.function, case.inputs, case.constants)
+    _, backward = taken(taken.leaves)
+    return taken.gradients(backward(d_output))
+
+
+def formula_of(subject, case):
+    """Return the formula for a registered operation's or model's case."""
+    formula = globals()[subject.name]
+    bound = getattr(case.function, "args", ())  # a model's loss is bound to the model and the batch
+    return (lambda params: formula(*bound, params)) if len(bound) == 2 else formula

@@ -1,0 +1,158 @@
+"""``python -m kvnet.gradcheck``: the table, the exit code, a failure as a command to run again."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+import numpy
+import pytest
+from conftest import ROOT
+
+from kvnet import operations as ops
+from kvnet.gradcheck import checked_operations
+from kvnet.gradcheck.cases import Case, registering
+from kvnet.gradcheck.checked_operations import OPERATIONS
+from kvnet.gradcheck.command_line import main
+from kvnet.gradcheck.step_size_plot import STEPS, errors_by_step
+from kvnet.gradcheck.table import PROGRAM
+
+
+@pytest.fixture
+def wrong_softmax(monkeypatch):
+    """A softmax whose gradient is wrong where there is more than one slot."""
+
+    def softmax(xp, scores, allowed=None):
+        p, backward = original(xp, scores, allowed)
+        return p, lambda dp: backward(dp) * (1 + 1e-6 * (p.shape[-1] > 1))
+
+    original = ops.softmax
+    monkeypatch.setattr(ops, "softmax", softmax)
+
+
+def test_the_table(capsys):
+    assert main(["--op", "embedding_sum"]) == 0
+    out = capsys.readouterr().out
+    for told in ("complex_step", "central_differences", "random_directions", "complex_step f32"):
+        assert told in out
+    assert "held constant: words (int64), encoding (float64 or float32)" in out
+    assert "entries without gradient" in out
+    assert out.endswith("all right\n")
+
+
+def test_a_wrong_gradient_exits_with_1_and_shrinks_to_a_command(wrong_softmax, capsys):
+    assert main(["--op", "softmax"]) == 1
+    out, err = capsys.readouterr()
+    assert "softmax (logits=ordinary): FAILS" in out
+    assert "the gradient of scores is wrong at" in err
+    command = next(line for line in err.splitlines() if "smallest" in line)
+    assert "--case logits=ordinary,allowed=all,B=1,M=2,seed=0" in command
+    arguments = shlex.split(command.partition(PROGRAM)[2])
+    assert main(arguments) == 1
+    assert "the gradient of scores is wrong at" in capsys.readouterr().err
+    assert main([part.replace("M=2", "M=1") for part in arguments]) == 0
+
+
+def test_one_method_and_dtype(capsys):
+    arguments = ["--op", "linear", "--method", "random_directions", "--dtype", "float32"]
+    assert main(arguments) == 0
+    header = capsys.readouterr().out.splitlines()[0]
+    assert header.split()[-2:] == ["random_directions", "f32"]
+    assert "complex_step" not in header
+
+
+def test_json_holds_every_row_and_failure(wrong_softmax, tmp_path, capsys):
+    path = tmp_path / "gradcheck.json"
+    assert main(["--op", "softmax", "--seed", "5", "--json", str(path)]) == 1
+    told = json.loads(path.read_text())
+    assert told["seed"] == 5
+    assert told["numpy"] == numpy.__version__
+    assert told["failures"][0]["command"].startswith(f"{PROGRAM} --op softmax")
+    assert main(["--op", "hop", "--json", str(path)]) == 0
+    rows = json.loads(path.read_text())["rows"]
+    assert {(row["input"], row["method"]) for row in rows} >= {("matrix", "complex_step")}
+    assert all(row["error"] <= row["tolerance"] for row in rows)
+
+
+def test_same_seed_same_numbers(capsys):
+    outputs = []
+    for seed in ("1", "1", "2"):
+        main(["--op", "linear", "--seed", seed, "--method", "complex_step"])
+        outputs.append(capsys.readouterr().out.splitlines()[:-2])  # but the time it took
+    assert outputs[0] == outputs[1] != outputs[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--op", "softmux"], "invalid choice: 'softmux'"),
+        (["--opp", "softmax"], "did you mean --op?"),
+        (["--case", "B=1"], "--case is a case of one operation or model"),
+        (["--op", "softmax", "--case", "B=99"], "--case: 'B=99' is none of softmax's"),
+        (["--op", "softmax", "--case", "Q=1"], "--case: 'Q=1' is none of softmax's"),
+        (["--seed", "-1"], "'-1' is out of range"),
+        (["--op", "hop", "--json", "missing/x.json"], "--json: the folder missing does not exist"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_code_2(arguments, message, capsys):
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    err = capsys.readouterr().err
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_kernel_is_compared_with_its_textbook_operation(monkeypatch, capsys):
+    kernels = {}
+
+    @registering(kernels)()
+    def fused_square(a, N):
+        def square(x):
+            return x**2, lambda dy: 2 * x * dy
+
+        def kernel(x):
+            y = numpy.empty(x.shape, x.dtype)  # takes no complex numbers
+            numpy.multiply(x, x, out=y)
+            return y, lambda dy: 2 * x * dy
+
+        return Case(kernel, (a.normal(N),), textbook=square)
+
+    monkeypatch.setitem(OPERATIONS, "fused_square", kernels["fused_square"])
+    assert "fused_square" in checked_operations.OPERATIONS
+    assert main(["--op", "fused_square"]) == 0
+    out = capsys.readouterr().out
+    header = out.splitlines()[0]
+    assert "equality" in header
+    assert "central_differences" in header
+    assert "complex_step" not in header
+    assert "the output" in out
+
+
+def test_the_plot_shows_the_v_and_the_flat_line(tmp_path):
+    path = tmp_path / "steps.png"
+    assert main(["--op", "memory_read", "--plot", str(path)]) == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+    errors = errors_by_step(OPERATIONS["memory_read"], numpy, 0)
+    assert errors["complex step"][STEPS <= 1e-9].max() < 1e-13
+    best = errors["central differences"].argmin()
+    assert 1e-7 < STEPS[best] < 1e-3
+    assert errors["central differences"][-1] > 1e-2
+    assert errors["central differences"][best] < errors["forward differences"].min()
+
+
+@pytest.mark.parametrize("module", ["gradcheck", "kvnet.gradcheck"])
+def test_as_a_module(module):
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--op", "hop", "--method", "complex_step"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "all right" in done.stdout

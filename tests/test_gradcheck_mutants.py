@@ -1,0 +1,40 @@
+"""Planted bugs are found; benchmarks/mutation_score.py does this for every backward pass."""
+
+import sys
+
+import numpy
+import pytest
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from backward_mutants import KINDS, mutants
+from mutation_score import is_right, outcome, planted
+
+from kvnet import operations as ops
+
+PATHS = [f"kvnet/operations/{name}.py" for name in ("addressing", "hop", "linear", "softmax")]
+MUTANTS = [mutant for mutant in mutants() if mutant.path in PATHS]
+
+
+def test_all_kinds_of_bug_are_planted_somewhere():
+    assert {mutant.kind for mutant in mutants()} == set(KINDS)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_wrong_mutant_is_caught(path):
+    chosen = [mutant for mutant in MUTANTS if mutant.path == path]
+    assert len(chosen) >= 10
+    for mutant in chosen:
+        with planted(mutant) as subjects, numpy.errstate(all="ignore"):
+            (subject,) = subjects
+            if outcome(subject, "complex_step", seed=0) == "survives":
+                assert is_right(subject, seed=0), (mutant.line, mutant.before, mutant.after)
+
+
+def test_the_project_is_whole_again_afterwards():
+    before = ops.softmax
+    with planted(next(m for m in MUTANTS if "softmax" in m.path)) as (subject,):
+        assert ops.softmax is not before
+        assert not is_right(subject, seed=0)
+    assert ops.softmax is before
+    assert is_right(subject, seed=0)
