@@ -81,6 +81,7 @@ class QuestionAnswerer:
         Hyper-parameters; the published joint ones without it, with new batches every epoch.
     backend : {"numpy", "cupy", "auto"}
     random_state : int
+    kernels : {"reference", "fused", "auto"}
 
     Attributes
     ----------
@@ -100,10 +101,14 @@ class QuestionAnswerer:
     """
 
     def __init__(
-        self, settings: Settings | None = None, backend: str = "numpy", random_state: int = 0
+        self,
+        settings: Settings | None = None,
+        backend: str = "numpy",
+        random_state: int = 0,
+        kernels: str = "auto",
     ):
         self.settings = settings or Settings(shuffle_questions=True)
-        self.backend, self.random_state = backend, random_state
+        self.backend, self.random_state, self.kernels = backend, random_state, kernels
 
     def fit(self, examples: Sequence[Example]) -> "QuestionAnswerer":
         """Train on examples.
@@ -131,7 +136,9 @@ class QuestionAnswerer:
         )
         self.vocabulary = vocabulary_of(examples)
         self.sizes = sizes_of(examples, s.memory_size)
-        self.model = s.new_model(len(self.vocabulary), self.sizes, self.random_state, self.backend)
+        self.model = s.new_model(
+            len(self.vocabulary), self.sizes, self.random_state, self.backend, self.kernels
+        )
         dataset = Dataset(examples, self.vocabulary, self.sizes, self.model.xp)
         trainer = Trainer(self.model, dataset, s, self.random_state)
         with threadpool_limits(1):  # a product split over threads may round otherwise
@@ -201,13 +208,16 @@ class QuestionAnswerer:
         write_arrays(path, arrays, metadata)
 
     @classmethod
-    def load(cls, path: str | Path, backend: str = "numpy") -> "QuestionAnswerer":
+    def load(
+        cls, path: str | Path, backend: str = "numpy", kernels: str = "auto"
+    ) -> "QuestionAnswerer":
         """Read what `save` wrote, or the checkpoint of a training.
 
         Parameters
         ----------
         path : str or Path
         backend : {"numpy", "cupy", "auto"}
+        kernels : {"reference", "fused", "auto"}
 
         Returns
         -------
@@ -219,7 +229,7 @@ class QuestionAnswerer:
             If the file cannot be read or holds no model with a vocabulary.
         """
         arrays, metadata = read_arrays(path)
-        model = KeyValueMemoryNetwork.from_state(path, arrays, metadata, backend)
+        model = KeyValueMemoryNetwork.from_state(path, arrays, metadata, backend, kernels)
         try:
             words, settings = metadata["vocabulary"], Settings(**metadata["settings"])
         except (KeyError, TypeError) as error:
@@ -227,7 +237,7 @@ class QuestionAnswerer:
                 f"{path}: holds a model without its {error}; give a file that QuestionAnswerer or "
                 "a training wrote"
             ) from None
-        answerer = cls(settings, backend)
+        answerer = cls(settings, backend, kernels=kernels)
         answerer.model, answerer.vocabulary = model, Vocabulary(words)
         answerer.sizes = Sizes(model.config["sentence_size"], model.config["memory_size"])
         return answerer

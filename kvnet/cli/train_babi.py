@@ -30,6 +30,7 @@ from kvnet.cli.stop import StopRequest
 from kvnet.data.babi import Task, embedded_task, encode_tasks, find_data_dir, read_task
 from kvnet.data.babi_format import TASK_NAMES
 from kvnet.errors import InputError
+from kvnet.kernels import CHOICES
 from kvnet.published import published
 from kvnet.training.run import Run
 from kvnet.training.settings import PRESETS, Settings
@@ -95,6 +96,12 @@ def _parser() -> ArgumentParser:
         "--questions-per-task", type=whole_number(10), help="the same, any number of them"
     )
     parser.add_argument("--backend", choices=BACKENDS, default="numpy", help="numpy if not given")
+    parser.add_argument(
+        "--kernels",
+        choices=CHOICES,
+        default="auto",
+        help="textbook operations or fused ones; auto takes the fused where they run",
+    )
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument(
         "--random-state", type=whole_number(0, 2**32 - 1), default=0, help="seed of everything (0)"
@@ -166,6 +173,7 @@ def _train(arguments, program, argv) -> int:
                         seed,
                         start,
                         arguments.backend,
+                        arguments.kernels,
                         arguments.threads,
                         _checkpoint_path(arguments, seed, group, start),
                     )
@@ -339,6 +347,7 @@ def _flags_text(arguments, settings: Settings) -> str:
         "train_size",
         "questions_per_task",
         "backend",
+        "kernels",
         "restarts",
         "output_file",
         "param_output_file",

@@ -42,6 +42,7 @@ class Trainer:
         self.model, self.dataset, self.settings = model, dataset, settings
         self.batches = Batches(len(dataset), s.batch_size, s.shuffle_questions, random_state)
         self.optimizer = NoisyAdam(
+            model.operations,
             model.xp,
             model.params,
             model.nil_rows,
@@ -51,6 +52,7 @@ class Trainer:
             s.decay_steps,
             random_state,
         )
+        self._packed = {}
         self.step = 0
         self.loss = None
         self._epoch_loss = 0.0  # on the device, so that a step does not wait for it
@@ -72,10 +74,8 @@ class Trainer:
 
     def train_step(self) -> None:
         """Take the next step."""
-        rows = self.model.xp.asarray(self.batches.rows(self.step))
-        loss, grads = self.model.loss_and_grads(
-            self.dataset.batch(rows), self.settings.l2_lambda, self.step
-        )
+        batch = self._batch(self.batches.rows(self.step))
+        loss, grads = self.model.loss_and_grads(batch, self.settings.l2_lambda, self.step)
         self.optimizer.update(grads, self.step)
         self._epoch_loss = self._epoch_loss + loss.astype("float64")
         self.step += 1
@@ -83,6 +83,14 @@ class Trainer:
             questions = self.batches.steps_per_epoch * self.settings.batch_size
             self.loss = float(self._epoch_loss) / questions
             self._epoch_loss = 0.0
+
+    def _batch(self, rows):
+        """Gather a batch, once where the same questions come together in every epoch."""
+        if self.settings.shuffle_questions:
+            return self.dataset.batch(rows)
+        if rows[0] not in self._packed:
+            self._packed[rows[0]] = self.dataset.batch(rows)
+        return self._packed[rows[0]]
 
     def state(self) -> tuple[dict, dict]:
         """Return what a checkpoint must hold: arrays, and metadata for JSON."""
