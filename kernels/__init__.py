@@ -6,7 +6,7 @@ import numpy
 
 from kvnet import counter_random, operations
 from kvnet.errors import InputError
-from kvnet.training.noisy_adam import noisy_adam
+from kvnet.training.noisy_adam import noisy_adam as textbook_noisy_adam
 
 CHOICES = ("reference", "fused", "auto")
 
@@ -34,16 +34,16 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
     if kernels not in CHOICES:
         raise InputError(f"kernels={kernels!r} is unknown; it takes {', '.join(CHOICES)}")
     textbook = {name: getattr(operations, name) for name in operations.__all__}
-    textbook |= {"uniform": counter_random.uniform, "noisy_adam": noisy_adam}
+    textbook |= {"uniform": counter_random.uniform, "noisy_adam": textbook_noisy_adam}
     if kernels == "reference" or (kernels == "auto" and xp is not numpy):
         return SimpleNamespace(**textbook)
     if xp is not numpy:
         raise InputError("kernels='fused' runs on NumPy alone; take --kernels auto with CuPy")
     # Numba takes a second to import; the reference does without it.
     from kvnet.kernels.embedding_sum import embedding_sum
-    from kvnet.kernels.noisy_adam import noisy_adam as fused_noisy_adam
+    from kvnet.kernels.noisy_adam import noisy_adam
     from kvnet.kernels.read_slots import read_slots
     from kvnet.kernels.uniform import uniform
 
-    fused = (embedding_sum, fused_noisy_adam, read_slots, uniform)
+    fused = (embedding_sum, noisy_adam, read_slots, uniform)
     return SimpleNamespace(**textbook | {f.__name__: f for f in fused})

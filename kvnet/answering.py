@@ -65,11 +65,13 @@ def example(
     InputError
         If not exactly one of `story` and `keys` with `values` is given.
     """
+    if isinstance(story, str):
+        raise InputError(f"story={story!r} is one text; give a list of sentences")
     if (story is None) == (keys is None) or (keys is None) != (values is None):
         raise InputError("an example takes either story, or keys and values together")
     memory = tuple(words_of(line) for line in (keys if story is None else story))
     second = memory if values is None else tuple(words_of(line) for line in values)
-    return Example(words_of(question), memory, second, answer.lower())
+    return Example(words_of(question), memory, second, answer.strip().lower())
 
 
 class QuestionAnswerer:
@@ -129,6 +131,12 @@ class QuestionAnswerer:
         """
         if not examples:
             raise InputError("fit needs at least one example")
+        for each in examples:
+            if not each.answer or not each.question:
+                missing = "answer" if each.question else "question"
+                raise InputError(f"{each}: has no {missing}; fit needs one in every example")
+            if not each.keys:
+                raise InputError(f"{each}: has an empty memory; give it at least one slot")
         s = replace(
             self.settings,
             shuffle_questions=True,
@@ -237,6 +245,11 @@ class QuestionAnswerer:
                 f"{path}: holds a model without its {error}; give a file that QuestionAnswerer or "
                 "a training wrote"
             ) from None
+        if len(words) + 1 != model.config["vocabulary_size"]:
+            raise InputError(
+                f"{path}: {len(words)} words for a vocabulary_size of "
+                f"{model.config['vocabulary_size']}; the file is damaged, give another"
+            )
         answerer = cls(settings, backend, kernels=kernels)
         answerer.model, answerer.vocabulary = model, Vocabulary(words)
         answerer.sizes = Sizes(model.config["sentence_size"], model.config["memory_size"])

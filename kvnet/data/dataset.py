@@ -127,13 +127,10 @@ class Dataset:
         everything = xp.concatenate([xp.zeros(1, "int32"), *(s.reshape(-1) for s in slots)])
         present, numbers = xp.unique(everything, return_inverse=True)
         numbers = numbers.reshape(-1)[1:].astype("int32").reshape(len(slots), *slots[0].shape)
-        return Batch(
-            self.sentences[self.queries[rows]],
-            self.sentences[present],
-            numbers[0],
-            numbers[0] if same else numbers[1],
-            self.answers[rows],
-        )
+        keys = numbers[0]
+        values = keys if same else numbers[1]
+        query, sentences = self.sentences[self.queries[rows]], self.sentences[present]
+        return Batch(query, sentences, keys, values, self.answers[rows])
 
 
 def _padded_ids(sentence, vocabulary, size):

@@ -11,6 +11,7 @@ from kvnet.errors import InputError
 from kvnet.kernels import choose
 
 READERS = ("bow", "simple_gru")
+NOT_CONFIG = ("self", "backend", "kernels")  # where a model runs is not what it is
 
 
 class Batch(NamedTuple):
@@ -56,7 +57,8 @@ class Batch(NamedTuple):
         words = [nil, keys.reshape(-1, S)] + ([] if same else [values.reshape(-1, S)])
         sentences, numbers = numpy.unique(numpy.concatenate(words), axis=0, return_inverse=True)
         numbers = numbers.reshape(-1)[1:].reshape(-1, B, M)  # nil sorts first
-        return cls(query, sentences, numbers[0], numbers[0 if same else 1], answer)
+        keys = numbers[0]
+        return cls(query, sentences, keys, keys if same else numbers[1], answer)
 
 
 class KeyValueMemoryNetwork:
@@ -122,8 +124,7 @@ class KeyValueMemoryNetwork:
         random_state: int = 0,
         kernels: str = "auto",
     ):
-        places = ("self", "backend", "kernels")  # where it runs is not what it is
-        self.config = {k: v for k, v in locals().items() if k not in places}
+        self.config = {k: v for k, v in locals().items() if k not in NOT_CONFIG}
         _check_config(self.config)
         self.xp = array_module(backend)
         self.operations = choose(kernels, self.xp)
@@ -399,7 +400,9 @@ class KeyValueMemoryNetwork:
             raise InputError(
                 f"{path}: holds no KeyValueMemoryNetwork ({error}); give a file that one wrote"
             ) from None
-        model.params = model.checked(path, arrays, "params/")
+        # Early stopping keeps its best weights beside the last ones, which a training goes on from.
+        best = any(name.startswith("best/") for name in arrays)
+        model.params = model.checked(path, arrays, "best/" if best else "params/")
         return model
 
     def checked(self, path, arrays: dict, prefix: str) -> dict:

@@ -175,11 +175,17 @@ class Run:
             self._check_same(path, metadata)
             self.trainer.restore(path, arrays, metadata)
             self.history = metadata["history"]
-        except KeyError as error:
+            evaluated = [record["epoch"] for record in self.history]
+        except (KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: holds no {error}; it is no training checkpoint, give one that a training "
+                f"{path}: lacks {error}; it is no training checkpoint, give one that a training "
                 "wrote"
             ) from None
+        if self.trainer.step > self.trainer.steps or max(evaluated, default=0) > self.trainer.epoch:
+            raise InputError(
+                f"{path}: has done {self.trainer.epoch} epochs, more than epochs="
+                f"{self.settings.epochs}; give at least as many, or another folder"
+            )
         if self.settings.early_stopping and self.history:
             self._best_params = self.model.checked(path, arrays, "best/")
 

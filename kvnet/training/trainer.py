@@ -1,9 +1,13 @@
 """The training loop's state: a model, its optimiser and the step it is at."""
 
 from dataclasses import asdict
+from math import isfinite
+
+import numpy
 
 from kvnet.checkpoint import named
 from kvnet.data.dataset import Dataset
+from kvnet.errors import InputError
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
 from kvnet.training.batches import Batches
 from kvnet.training.optimizer import NoisyAdam
@@ -75,13 +79,19 @@ class Trainer:
     def train_step(self) -> None:
         """Take the next step."""
         batch = self._batch(self.batches.rows(self.step))
-        loss, grads = self.model.loss_and_grads(batch, self.settings.l2_lambda, self.step)
-        self.optimizer.update(grads, self.step)
+        with numpy.errstate(over="ignore", invalid="ignore"):  # the epoch's loss will tell
+            loss, grads = self.model.loss_and_grads(batch, self.settings.l2_lambda, self.step)
+            self.optimizer.update(grads, self.step)
         self._epoch_loss = self._epoch_loss + loss.astype("float64")
         self.step += 1
         if self.at_epoch_end:
             questions = self.batches.steps_per_epoch * self.settings.batch_size
             self.loss = float(self._epoch_loss) / questions
+            if not isfinite(self.loss):
+                raise InputError(
+                    f"the loss of epoch {self.epoch} is {self.loss}: the training diverged; take a "
+                    f"learning_rate below {self.settings.learning_rate}"
+                )
             self._epoch_loss = 0.0
 
     def _batch(self, rows):
