@@ -5,7 +5,8 @@ A slot holds a row of the readings. Row 0, the empty slot's, is multiplied once 
 
 from numba import njit
 
-OPTIONS = {"cache": True, "fastmath": True, "nogil": True}
+# The NumPy error model divides without a branch for zero, which would keep loops from vectorising.
+OPTIONS = {"cache": True, "error_model": "numpy", "fastmath": True, "nogil": True}
 
 
 @njit(**OPTIONS)
