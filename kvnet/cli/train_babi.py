@@ -157,13 +157,19 @@ def _seeds(text):
 
 
 def _train(arguments, program, argv) -> int:
-    began = time.monotonic()
     preset = arguments.preset or ("kv-joint" if arguments.joint else "kv-single")
     settings = settings_from(arguments, PRESETS[preset])
     for flag in ("output_file", "param_output_file", "log_file"):
         check_writable("--" + flag.replace("_", "-"), getattr(arguments, flag))
     xp = array_module(arguments.backend)
     say = _speaker(arguments.quiet)
+    with StopRequest() as stop:
+        return _train_all(arguments, settings, xp, say, stop, program, argv)
+
+
+def _train_all(arguments, settings, xp, say, stop, program, argv) -> int:
+    """Load the tasks, train every run and report."""
+    began = time.monotonic()
     tasks = _load_tasks(arguments, say)
     groups = [tasks] if arguments.joint else [[task] for task in tasks]
     _check_checkpoints(arguments, groups)
@@ -171,27 +177,26 @@ def _train(arguments, program, argv) -> int:
         write_atomically(arguments.param_output_file, _flags_text(arguments, settings).encode())
 
     records, chosen = [], []
-    with StopRequest() as stop:
-        for seed in _seeds_of(arguments):
-            for group in groups:
-                data = encode_tasks(group, settings.memory_size, seed, xp)
-                starts = []
-                for start in range(arguments.restarts):
-                    run = Run(
-                        data,
-                        settings,
-                        seed,
-                        start,
-                        arguments.backend,
-                        arguments.kernels,
-                        arguments.threads,
-                        _checkpoint_path(arguments, seed, group, start),
-                    )
-                    if not _train_run(run, arguments, group, records, stop):
-                        return _say_stopped(stop, run, program, argv)
-                    records += run.history
-                    starts.append(run)
-                chosen.append(_choose(starts, say).result)
+    for seed in _seeds_of(arguments):
+        for group in groups:
+            data = encode_tasks(group, settings.memory_size, seed, xp)
+            starts = []
+            for start in range(arguments.restarts):
+                run = Run(
+                    data,
+                    settings,
+                    seed,
+                    start,
+                    arguments.backend,
+                    arguments.kernels,
+                    arguments.threads,
+                    _checkpoint_path(arguments, seed, group, start),
+                )
+                if not _train_run(run, arguments, group, records, stop):
+                    return _say_stopped(stop, run, program, argv)
+                records += run.history
+                starts.append(run)
+            chosen.append(_choose(starts, say).result)
     results = accuracies(chosen)
     if arguments.output_file:
         write_atomically(arguments.output_file, csv_text(results).encode())
