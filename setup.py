@@ -21,6 +21,7 @@ setup(
     package_dir={"kvnet.kernels": "kernels", "kvnet.gradcheck": "gradcheck"},
     entry_points={"console_scripts": ["kvnet-train-babi = kvnet.cli.train_babi:main"]},
     install_requires=[
+        "numba>=0.61",
         "numpy>=2.0",
         "safetensors>=0.4",
         "threadpoolctl>=3.1",

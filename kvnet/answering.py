@@ -65,11 +65,13 @@ def example(
     InputError
         If not exactly one of `story` and `keys` with `values` is given.
     """
+    if isinstance(story, str):
+        raise InputError(f"story={story!r} is one text; give a list of sentences")
     if (story is None) == (keys is None) or (keys is None) != (values is None):
         raise InputError("an example takes either story, or keys and values together")
     memory = tuple(words_of(line) for line in (keys if story is None else story))
     second = memory if values is None else tuple(words_of(line) for line in values)
-    return Example(words_of(question), memory, second, answer.lower())
+    return Example(words_of(question), memory, second, answer.strip().lower())
 
 
 class QuestionAnswerer:
@@ -81,6 +83,7 @@ class QuestionAnswerer:
         Hyper-parameters; the published joint ones without it, with new batches every epoch.
     backend : {"numpy", "cupy", "auto"}
     random_state : int
+    kernels : {"reference", "fused", "auto"}
 
     Attributes
     ----------
@@ -100,10 +103,14 @@ class QuestionAnswerer:
     """
 
     def __init__(
-        self, settings: Settings | None = None, backend: str = "numpy", random_state: int = 0
+        self,
+        settings: Settings | None = None,
+        backend: str = "numpy",
+        random_state: int = 0,
+        kernels: str = "auto",
     ):
         self.settings = settings or Settings(shuffle_questions=True)
-        self.backend, self.random_state = backend, random_state
+        self.backend, self.random_state, self.kernels = backend, random_state, kernels
 
     def fit(self, examples: Sequence[Example]) -> "QuestionAnswerer":
         """Train on examples.
@@ -124,6 +131,12 @@ class QuestionAnswerer:
         """
         if not examples:
             raise InputError("fit needs at least one example")
+        for each in examples:
+            if not each.answer or not each.question:
+                missing = "answer" if each.question else "question"
+                raise InputError(f"{each}: has no {missing}; fit needs one in every example")
+            if not each.keys:
+                raise InputError(f"{each}: has an empty memory; give it at least one slot")
         s = replace(
             self.settings,
             shuffle_questions=True,
@@ -131,7 +144,9 @@ class QuestionAnswerer:
         )
         self.vocabulary = vocabulary_of(examples)
         self.sizes = sizes_of(examples, s.memory_size)
-        self.model = s.new_model(len(self.vocabulary), self.sizes, self.random_state, self.backend)
+        self.model = s.new_model(
+            len(self.vocabulary), self.sizes, self.random_state, self.backend, self.kernels
+        )
         dataset = Dataset(examples, self.vocabulary, self.sizes, self.model.xp)
         trainer = Trainer(self.model, dataset, s, self.random_state)
         with threadpool_limits(1):  # a product split over threads may round otherwise
@@ -201,13 +216,16 @@ class QuestionAnswerer:
         write_arrays(path, arrays, metadata)
 
     @classmethod
-    def load(cls, path: str | Path, backend: str = "numpy") -> "QuestionAnswerer":
+    def load(
+        cls, path: str | Path, backend: str = "numpy", kernels: str = "auto"
+    ) -> "QuestionAnswerer":
         """Read what `save` wrote, or the checkpoint of a training.
 
         Parameters
         ----------
         path : str or Path
         backend : {"numpy", "cupy", "auto"}
+        kernels : {"reference", "fused", "auto"}
 
         Returns
         -------
@@ -219,7 +237,7 @@ class QuestionAnswerer:
             If the file cannot be read or holds no model with a vocabulary.
         """
         arrays, metadata = read_arrays(path)
-        model = KeyValueMemoryNetwork.from_state(path, arrays, metadata, backend)
+        model = KeyValueMemoryNetwork.from_state(path, arrays, metadata, backend, kernels)
         try:
             words, settings = metadata["vocabulary"], Settings(**metadata["settings"])
         except (KeyError, TypeError) as error:
@@ -227,7 +245,12 @@ class QuestionAnswerer:
                 f"{path}: holds a model without its {error}; give a file that QuestionAnswerer or "
                 "a training wrote"
             ) from None
-        answerer = cls(settings, backend)
+        if len(words) + 1 != model.config["vocabulary_size"]:
+            raise InputError(
+                f"{path}: {len(words)} words for a vocabulary_size of "
+                f"{model.config['vocabulary_size']}; the file is damaged, give another"
+            )
+        answerer = cls(settings, backend, kernels=kernels)
         answerer.model, answerer.vocabulary = model, Vocabulary(words)
         answerer.sizes = Sizes(model.config["sentence_size"], model.config["memory_size"])
         return answerer

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from kvnet.errors import InputError
 
+UMASK = os.umask(0)  # the only portable way to read it is to set it
+os.umask(UMASK)
+
 
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Write a file under a temporary name beside it, then rename.
@@ -21,7 +24,9 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     InputError
         If the folder is missing, the disk is full, or the like.
     """
-    path = Path(path)
+    path = Path(path).resolve()  # what a link points to is replaced, not the link
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no regular file; give another name")
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -29,7 +34,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())  # a rename may reach the disk before the content does
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files for the owner only
+        os.chmod(temporary, 0o666 & ~UMASK)  # mkstemp makes files for the owner only
         os.replace(temporary, path)
     except OSError as error:
         if temporary is not None and os.path.exists(temporary):
@@ -42,9 +47,3 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)  # the only portable way to read it is to set it
-    os.umask(mask)
-    return mask

@@ -61,6 +61,8 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = json.loads((file.metadata() or {})["kvnet"])
+            if not isinstance(metadata, dict):
+                raise ValueError("its metadata are no JSON object")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path") from None

@@ -40,7 +40,7 @@ def random_batch(rng, same=True, B=3, M=5, S=4, V=13):
     keys[:, M - 2 :] = 0
     keys[0, M - 2, 0] = 1  # one story is longer than the others
     values = keys if same else sentences(B, M) * (keys.any(axis=-1, keepdims=True))
-    return Batch(sentences(B), keys, values, rng.integers(1, V, B))
+    return Batch.of_words(sentences(B), keys, values, rng.integers(1, V, B))
 
 
 def small_model(reader="bow", **options):

@@ -29,6 +29,12 @@ def test_stories_are_read_and_written_back(tmp_path):
     assert format_stories(stories) == GOOD
 
 
+def test_windows_files_are_read(tmp_path):
+    path = tmp_path / "qa.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+    assert format_stories(read_stories(path)) == GOOD
+
+
 def test_examples_remember_every_sentence_above_their_question(tmp_path):
     path = tmp_path / "qa.txt"
     path.write_text(GOOD)
@@ -44,7 +50,7 @@ BROKEN = {
     "no ID": ("Mary is here.\n", "line 1: no ID at its start"),
     "no tab": ("1 Mary is here.\n2 Where is Mary?\n", "line 2: the question .* has no tab"),
     "no answer": ("1 Mary is here.\n2 Where is Mary?\t\t1\n", "line 2: .* has no answer"),
-    "no question": ("1 Mary is here.\n2 \there\t1\n", "line 2: no question before the tab"),
+    "no question": ("1 Mary is here.\n2 ?\there\t1\n", "line 2: no question before the tab"),
     "IDs that fall": ("1 A b.\n2 C d.\n2 E f.\n", "line 3: ID 2 after ID 2"),
     "IDs that jump": ("1 A b.\n3 C d.\n", "line 2: ID 3 after ID 1"),
     "a first ID of 2": ("2 A b.\n", "line 1: ID 2 after ID 0"),
@@ -52,6 +58,9 @@ BROKEN = {
     "an ID alone": ("1 A b.\n2 \n", "line 2: ID 2 without a sentence"),
     "a wrong fact": ("1 A b.\n2 C?\td\t7\n", "line 2: supporting ID 7 is no sentence above"),
     "a fact that is no number": ("1 A b.\n2 C?\td\tx\n", "line 2: supporting IDs 'x'"),
+    "a stray tab": ("1 A b.\n2 Mary\tis here.\n", "line 2: a tab after 'Mary', which ends in no"),
+    "an endless ID": ("9" * 5000 + " A b.\n", "line 1: no ID at its start"),
+    "a blank line": ("1 A b.\n\n2 C d.\n", "line 2: no ID at its start"),
     "zero bytes": ("1 A b.\n2 C\0d.\n", "line 2: holds a zero byte"),
     "latin-1": ("1 A b.\n2 caf\xe9.\n".encode("latin-1"), "line 2: byte 0xe9 is not UTF-8"),
     "binary": (b"\x80\x04\x95\xff\x00\x01", "line 1: byte 0x80 is not UTF-8"),

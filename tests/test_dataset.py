@@ -19,9 +19,11 @@ def test_slot_0_is_the_most_recent_sentence():
     vocabulary = vocabulary_of(examples)
     data = Dataset(examples, vocabulary, sizes_of(examples, memory_size=50))
     batch = data.batch(numpy.array([1, 0]))
-    assert batch.keys.shape == (2, 3, 3)
-    assert decoded(vocabulary, batch.keys[1]) == ["d e f", "c", "a b"]
-    assert decoded(vocabulary, batch.keys[0]) == ["a b", "", ""]
+    assert batch.keys.shape == (2, 3)
+    assert decoded(vocabulary, batch.sentences[batch.keys[1]]) == ["d e f", "c", "a b"]
+    assert decoded(vocabulary, batch.sentences[batch.keys[0]]) == ["a b", "", ""]
+    assert len(batch.sentences) == 4  # each different sentence once, and the empty one first
+    assert not batch.sentences[0].any()
     assert decoded(vocabulary, batch.query) == ["d", "a c"]
     assert batch.values is batch.keys
     assert vocabulary.word(int(batch.answer[1])) == "b"
@@ -31,15 +33,16 @@ def test_a_long_memory_keeps_its_most_recent_slots():
     examples = [example("a?", STORY, "b")]
     vocabulary = vocabulary_of(examples)
     data = Dataset(examples, vocabulary, sizes_of(examples, memory_size=2))
-    assert decoded(vocabulary, data.batch(slice(0, 1)).keys[0]) == ["d e f", "c"]
+    batch = data.batch(slice(0, 1))
+    assert decoded(vocabulary, batch.sentences[batch.keys[0]]) == ["d e f", "c"]
 
 
 def test_values_may_differ_from_keys():
     examples = [example("a?", keys=["a", "c"], values=["b", "d"], answer="b")]
     vocabulary = vocabulary_of(examples)
     batch = Dataset(examples, vocabulary, Sizes(2, 4)).batch(slice(0, 1))
-    assert decoded(vocabulary, batch.keys[0]) == ["c", "a", "", ""]
-    assert decoded(vocabulary, batch.values[0]) == ["d", "b", "", ""]
+    assert decoded(vocabulary, batch.sentences[batch.keys[0]]) == ["c", "a", "", ""]
+    assert decoded(vocabulary, batch.sentences[batch.values[0]]) == ["d", "b", "", ""]
 
 
 def test_what_does_not_fit_is_named():

@@ -1,10 +1,15 @@
-"""The linter's and the formatter's verdict."""
+"""The linter's and the formatter's verdict, and what packaging relies on."""
 
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
+
+
+def test_every_folder_of_code_is_a_package_that_a_wheel_takes():
+    folders = {path.parent for path in (ROOT / "kvnet").rglob("*.py")}
+    assert all((folder / "__init__.py").exists() for folder in folders)
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]])

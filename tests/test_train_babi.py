@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 
 from kvnet import KeyValueMemoryNetwork, __version__
+from kvnet.checkpoint import read_arrays
 from kvnet.cli.train_babi import main
 from kvnet.data.babi_format import TASK_NAMES, file_name, format_stories
 from kvnet.data.simulator import generate
@@ -156,12 +157,31 @@ def test_a_stop_saves_and_says_how_to_go_on(stories, tmp_path, number, code):
     assert KeyValueMemoryNetwork.load(file).config["memory_size"] > 1
 
 
+def test_early_stopping_is_what_a_checkpoint_answers_with(stories, tmp_path):
+    flags = ["--task-id", 6, "--data-dir", stories, "--early-stopping", 2, "--epochs", 60, *SMALL]
+    flags += ["--evaluation-interval", 1, "--learning-rate", "0.02", "--quiet"]
+    assert run(*flags, "--checkpoint", tmp_path) == 0
+    arrays, _ = read_arrays(tmp_path / "checkpoint.safetensors")
+    model = KeyValueMemoryNetwork.load(tmp_path / "checkpoint.safetensors")
+    assert (model.params["A"] == arrays["best/A"]).all()
+    assert (model.params["A"] != arrays["params/A"]).any()
+
+
+def test_fewer_epochs_than_done_are_refused(stories, tmp_path, capsys):
+    flags = ["--task-id", 1, "--data-dir", stories, *SMALL, "--quiet", "--checkpoint", tmp_path]
+    assert run(*flags, "--epochs", 3) == 0
+    assert run(*flags, "--epochs", 2, "--resume") == 2
+    assert "has done 3 epochs, more than epochs=2" in capsys.readouterr().err
+
+
 def test_a_finished_run_resumes_to_its_results(stories, tmp_path, capsys):
     flags = ["--task-id", 1, "--data-dir", stories, "--epochs", 2, *SMALL, "--quiet"]
     assert run(*flags, "--checkpoint", tmp_path) == 0
     first = capsys.readouterr().out
-    assert run(*flags, "--checkpoint", tmp_path, "--resume") == 0
+    log = tmp_path / "log.jsonl"
+    assert run(*flags, "--checkpoint", tmp_path, "--resume", "--log-file", log) == 0
     assert capsys.readouterr().out == first
+    assert [json.loads(line)["epoch"] for line in log.read_text().splitlines()] == [2]
 
 
 @pytest.fixture(scope="module")
@@ -208,11 +228,18 @@ def test_flags_that_are_wrong(stories, tmp_path, trained, capsys):
     (tmp_path / "bad/checkpoint.safetensors").write_bytes(b"\x80\x04pickle")
     data = ["--data-dir", stories, "--quiet"]
     cases = [
-        (["--task-id", 0], "'0' is out of range; it takes a whole number from 1 to 20"),
+        (
+            ["--task-id", 0],
+            "'0' is out of range; it takes a whole number from 1 to 20, or all; --joint",
+        ),
         (["--task-id", 21], "'21' is out of range"),
         (["--hops", 0, *data], "hops=0 is out of range; it takes a whole number from 1"),
         (["--learning-rate", "-1", *data], "learning_rate=-1.0 is out of range"),
         (["--hops", "x"], "argument --hops: invalid int value: 'x'"),
+        (["--task", 3], "--task is no flag of this command; did you mean --task-id?"),
+        (["--learning-rate", "1e30", *data], "the training diverged; take a learning_rate below"),
+        (["--embedding-size", 10**13, *data], "out of memory"),
+        (["--output-file", "/dev/null", *data], "/dev/null: is no regular file"),
         (["--epoch", 3], "--epoch is no flag of this command; did you mean --epochs?"),
         (["--joint", "--task-id", 3], "not allowed with argument"),
         (["--seeds", "0,0"], "'0,0' names a seed twice"),

@@ -7,8 +7,10 @@ import pytest
 from conftest import random_batch, small_model
 
 from kvnet import PRESETS, InputError, QuestionAnswerer, Settings, example
+from kvnet.kernels import choose
 from kvnet.training.batches import Batches
-from kvnet.training.optimizer import NoisyAdam, clip_by_norm, staircase
+from kvnet.training.noisy_adam import clip_by_norm
+from kvnet.training.optimizer import NoisyAdam, staircase
 
 
 def test_clip_shortens_long_gradients_only():
@@ -26,7 +28,8 @@ def test_learning_rate_is_a_staircase():
 def test_adam_is_the_formula():
     model = small_model()
     options = {"learning_rate": 0.01, "epsilon": 0.1, "clip_norm": 20.0, "decay_steps": 2}
-    optimizer = NoisyAdam(numpy, model.params, (), random_state=0, **options)
+    operations = choose("reference", numpy)
+    optimizer = NoisyAdam(operations, numpy, model.params, (), random_state=0, **options)
     m = v = 0.0
     theta = float(model.params["A"][1, 2])
     for t in (1, 2, 3):
@@ -42,6 +45,7 @@ def test_adam_is_the_formula():
 def test_noise_has_the_published_deviation_and_spares_nil():
     model = small_model(embedding_size=50, feature_size=60)
     optimizer = NoisyAdam(
+        model.operations,
         numpy,
         model.params,
         model.nil_rows,

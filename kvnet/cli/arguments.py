@@ -22,7 +22,9 @@ class ArgumentParser(argparse.ArgumentParser):
         namespace, unknown = self.parse_known_args([_hyphenated(a) for a in args], namespace)
         if unknown:
             flag = unknown[0].partition("=")[0]
-            near = difflib.get_close_matches(flag, self._option_string_actions, n=1)
+            known = self._option_string_actions
+            near = [name for name in known if name.startswith(flag)]
+            near = near or difflib.get_close_matches(flag, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else "; --help lists the flags"
             self.error(f"{flag} is no flag of this command{hint}")
         return namespace
@@ -44,7 +46,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("hyper-parameters (without a flag: the preset's value)")
     for spec in fields(Settings):
         flag = "--" + spec.name.replace("_", "-")
-        options = {"default": argparse.SUPPRESS, "help": spec.metadata["help"]}
+        help = spec.metadata["help"]
+        if spec.type is not bool:
+            help += f" ({spec.metadata['takes']})"
+        options = {"default": argparse.SUPPRESS, "help": help}
         if spec.type is bool:
             group.add_argument(flag, action="store_true", **options)
         else:
@@ -84,7 +89,7 @@ def whole_number(lowest: int, highest: int | None = None):
 
 
 def check_writable(flag: str, name: str | None) -> None:
-    """Refuse a file that cannot be written before hours of training go into it.
+    """Refuse a folder, and a file without one, before hours of training go into it.
 
     Raises
     ------

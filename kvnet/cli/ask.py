@@ -32,6 +32,8 @@ def ask(path: Path, backend: str) -> int:
         If the checkpoint cannot be read.
     """
     answerer = QuestionAnswerer.load(path, backend)
+    if sys.stdin is None:
+        raise InputError("--ask reads standard input, which is closed; type or pipe a story")
     at_terminal = sys.stdin.isatty()
     if at_terminal:
         print(HELP)
@@ -45,7 +47,7 @@ def ask(path: Path, backend: str) -> int:
             if not line:
                 story = []
             elif line.endswith("?"):
-                print(_shown(answerer.predict([example(line, story)])[0], story))
+                print(_shown(answerer.predict([example(line, story)])[0], story), flush=True)
             else:
                 answerer.check_words(line)
                 story.append(line)

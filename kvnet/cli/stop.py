@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM as a request that the training loop answers between two steps."""
 
 import signal
+import sys
 
 
 class StopRequest:
@@ -33,5 +34,5 @@ class StopRequest:
 
     def _note(self, number, frame):
         if self.signal:
-            raise KeyboardInterrupt
+            sys.exit(128 + number)
         self.signal = number

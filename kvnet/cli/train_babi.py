@@ -30,6 +30,7 @@ from kvnet.cli.stop import StopRequest
 from kvnet.data.babi import Task, embedded_task, encode_tasks, find_data_dir, read_task
 from kvnet.data.babi_format import TASK_NAMES
 from kvnet.errors import InputError
+from kvnet.kernels import CHOICES
 from kvnet.published import published
 from kvnet.training.run import Run
 from kvnet.training.settings import PRESETS, Settings
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = _parser()
     arguments = parser.parse_args(argv)
+    sys.stdout.reconfigure(errors="replace")  # an ASCII terminal shows ? for ±, not a traceback
     try:
         if arguments.ask:
             return ask(_checkpoint_to_ask(arguments), arguments.backend)
@@ -65,6 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
+    except MemoryError as error:
+        remedy = "take smaller sizes, or a smaller batch_size"
+        print(f"{parser.prog}: error: out of memory ({error}); {remedy}", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # the reader of our output is gone, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -95,6 +101,12 @@ def _parser() -> ArgumentParser:
         "--questions-per-task", type=whole_number(10), help="the same, any number of them"
     )
     parser.add_argument("--backend", choices=BACKENDS, default="numpy", help="numpy if not given")
+    parser.add_argument(
+        "--kernels",
+        choices=CHOICES,
+        default="auto",
+        help="textbook operations or fused ones; auto takes the fused where they run",
+    )
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument(
         "--random-state", type=whole_number(0, 2**32 - 1), default=0, help="seed of everything (0)"
@@ -129,7 +141,12 @@ def _parser() -> ArgumentParser:
 
 
 def _task_id(text):
-    return text if text == "all" else whole_number(1, 20)(text)
+    if text == "all":
+        return text
+    try:
+        return whole_number(1, 20)(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or all; --joint trains one for all") from None
 
 
 def _seeds(text):
@@ -140,13 +157,19 @@ def _seeds(text):
 
 
 def _train(arguments, program, argv) -> int:
-    began = time.monotonic()
     preset = arguments.preset or ("kv-joint" if arguments.joint else "kv-single")
     settings = settings_from(arguments, PRESETS[preset])
     for flag in ("output_file", "param_output_file", "log_file"):
         check_writable("--" + flag.replace("_", "-"), getattr(arguments, flag))
     xp = array_module(arguments.backend)
     say = _speaker(arguments.quiet)
+    with StopRequest() as stop:
+        return _train_all(arguments, settings, xp, say, stop, program, argv)
+
+
+def _train_all(arguments, settings, xp, say, stop, program, argv) -> int:
+    """Load the tasks, train every run and report."""
+    began = time.monotonic()
     tasks = _load_tasks(arguments, say)
     groups = [tasks] if arguments.joint else [[task] for task in tasks]
     _check_checkpoints(arguments, groups)
@@ -154,32 +177,32 @@ def _train(arguments, program, argv) -> int:
         write_atomically(arguments.param_output_file, _flags_text(arguments, settings).encode())
 
     records, chosen = [], []
-    with StopRequest() as stop:
-        for seed in _seeds_of(arguments):
-            for group in groups:
-                data = encode_tasks(group, settings.memory_size, seed, xp)
-                starts = []
-                for start in range(arguments.restarts):
-                    run = Run(
-                        data,
-                        settings,
-                        seed,
-                        start,
-                        arguments.backend,
-                        arguments.threads,
-                        _checkpoint_path(arguments, seed, group, start),
-                    )
-                    if not _train_run(run, arguments, group, records, stop):
-                        return _say_stopped(stop, run, program, argv)
-                    records += run.history
-                    starts.append(run)
-                chosen.append(_choose(starts, say).result)
+    for seed in _seeds_of(arguments):
+        for group in groups:
+            data = encode_tasks(group, settings.memory_size, seed, xp)
+            starts = []
+            for start in range(arguments.restarts):
+                run = Run(
+                    data,
+                    settings,
+                    seed,
+                    start,
+                    arguments.backend,
+                    arguments.kernels,
+                    arguments.threads,
+                    _checkpoint_path(arguments, seed, group, start),
+                )
+                if not _train_run(run, arguments, group, records, stop):
+                    return _say_stopped(stop, run, program, argv)
+                records += run.history
+                starts.append(run)
+            chosen.append(_choose(starts, say).result)
     results = accuracies(chosen)
+    if arguments.output_file:
+        write_atomically(arguments.output_file, csv_text(results).encode())
     print(table(results, _published(arguments, settings, tasks)))
     _say_spread(arguments, chosen, groups)
     say(f"{time.monotonic() - began:.1f} s in all")
-    if arguments.output_file:
-        write_atomically(arguments.output_file, csv_text(results).encode())
     return 0
 
 
@@ -276,14 +299,18 @@ def _train_run(run, arguments, group, earlier, stop) -> bool:
     progress = Progress(run, name, arguments.quiet)
     logged = None
 
-    def on_step():
+    def log():
         nonlocal logged
-        progress.step()
         if arguments.log_file and len(run.history) != logged:
             logged = len(run.history)
             lines = "".join(json.dumps(record) + "\n" for record in earlier + run.history)
             write_atomically(arguments.log_file, lines.encode())
 
+    def on_step():
+        progress.step()
+        log()
+
+    log()  # what a resumed run has behind it
     try:
         return run.train(on_step, lambda: bool(stop))
     finally:
@@ -296,7 +323,8 @@ def _say_stopped(stop, run, program, argv) -> int:
         print(f"{where}; nothing was kept, since no --checkpoint was given", file=sys.stderr)
     else:
         again = shlex.join([a for a in argv if a != "--resume"] + ["--resume"])
-        print(f"{where}; to go on: {program} {again}", file=sys.stderr)
+        command = f"python {sys.argv[0]}" if program.endswith(".py") else program
+        print(f"{where}; to go on: {command} {again}", file=sys.stderr)
     return 128 + stop.signal
 
 
@@ -306,8 +334,9 @@ def _choose(runs, say) -> Run:
     if len(runs) > 1:
         for run in runs:
             mark = "  <- chosen" if run is best else ""
+            place = f", {run.checkpoint.parent}" if run.checkpoint else ""
             say(
-                f"start {run.start}: validation accuracy "
+                f"start {run.start}{place}: validation accuracy "
                 f"{run.result['validation_accuracy']:.3f}{mark}"
             )
     return best
@@ -333,19 +362,21 @@ def _say_spread(arguments, chosen, groups) -> None:
 
 
 def _flags_text(arguments, settings: Settings) -> str:
-    flags = {"task_id": "joint" if arguments.joint else arguments.task_id}
+    flags = {"joint": True} if arguments.joint else {"task_id": arguments.task_id}
     names = (
         "data_dir",
         "train_size",
         "questions_per_task",
         "backend",
+        "kernels",
         "restarts",
         "output_file",
         "param_output_file",
         "log_file",
     )
     flags |= {name: getattr(arguments, name) for name in names}
-    flags["random_state"] = ",".join(map(str, _seeds_of(arguments)))
+    seeds = ",".join(map(str, _seeds_of(arguments)))
+    flags["seeds" if arguments.seeds else "random_state"] = seeds
     flags |= asdict(settings)
     return "".join(f"{name}={value}\n" for name, value in flags.items() if value is not None)
 

@@ -4,6 +4,7 @@ A line is ``ID sentence`` or ``ID question TAB answer TAB supporting IDs``; IDs 
 start again with each story.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def read_stories(path: str | Path) -> list[Story]:
     if not content.strip():
         raise InputError(f"{path}: the file is empty; expected lines like '1 Mary is here.'")
     stories, lines = [], []
-    for number, raw in enumerate(content.splitlines(), start=1):
+    for number, raw in enumerate(content.removeprefix(BOM_UTF8).rstrip().splitlines(), start=1):
         where = f"{path}, line {number}"
         line_id, line = _parse_line(raw, where)
         if line_id == 1 and lines:
@@ -110,7 +111,7 @@ def _parse_line(raw: bytes, where: str) -> tuple[int, Sentence | Question]:
     if "\0" in text:
         raise InputError(f"{where}: holds a zero byte; expected a text file in the bAbI format")
     number, _, rest = text.partition(" ")
-    if not number.isdecimal():
+    if not _is_id(number):
         raise InputError(
             f"{where}: no ID at its start: {text[:40]!r}; write it like '3 Mary is here.'"
         )
@@ -124,6 +125,11 @@ def _parse_line(raw: bytes, where: str) -> tuple[int, Sentence | Question]:
             raise InputError(f"{where}: ID {number} without a sentence; add one or drop the line")
         return int(number), Sentence(rest.rstrip())
     question, answer, *more = rest.split("\t")
+    if not question.rstrip().endswith("?"):
+        raise InputError(
+            f"{where}: a tab after {question.strip()!r}, which ends in no '?'; end a question with "
+            "'?', or drop the tab"
+        )
     if not words_of(question):
         raise InputError(f"{where}: no question before the tab; write it there")
     if not answer.strip():
@@ -131,12 +137,16 @@ def _parse_line(raw: bytes, where: str) -> tuple[int, Sentence | Question]:
             f"{where}: the question {question.strip()!r} has no answer after its tab; add it"
         )
     facts = " ".join(more).split()
-    if not all(fact.isdecimal() for fact in facts):
+    if not all(map(_is_id, facts)):
         raise InputError(
             f"{where}: supporting IDs {' '.join(facts)!r} are not whole numbers; "
             "separate them with spaces"
         )
     return int(number), Question(question, answer.strip(), tuple(map(int, facts)))
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def format_stories(stories: Iterable[Story]) -> str:

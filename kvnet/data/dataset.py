@@ -121,9 +121,16 @@ class Dataset:
         -------
         batch : Batch
         """
-        keys = self.sentences[self.keys[rows]]  # (B, M, S)
-        values = keys if self.values is self.keys else self.sentences[self.values[rows]]
-        return Batch(self.sentences[self.queries[rows]], keys, values, self.answers[rows])
+        xp, same = self.xp, self.values is self.keys
+        slots = [self.keys[rows]] if same else [self.keys[rows], self.values[rows]]
+        # Number the sentences of these slots anew, the empty one first: it has number 0 already.
+        everything = xp.concatenate([xp.zeros(1, "int32"), *(s.reshape(-1) for s in slots)])
+        present, numbers = xp.unique(everything, return_inverse=True)
+        numbers = numbers.reshape(-1)[1:].astype("int32").reshape(len(slots), *slots[0].shape)
+        keys = numbers[0]
+        values = keys if same else numbers[1]
+        query, sentences = self.sentences[self.queries[rows]], self.sentences[present]
+        return Batch(query, sentences, keys, values, self.answers[rows])
 
 
 def _padded_ids(sentence, vocabulary, size):

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     exit_code : int
-        0, or 2 after a mistake of the user's.
+        0; 2 after a mistake of the user's; 130 after Ctrl-C.
     """
     parser = ArgumentParser(
         prog="python -m kvnet.data.generate",
@@ -73,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_task(flags.out, task, flags.questions, flags.seed)
     except InputError as error:
         parser.error(str(error))
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted; the files written so far are whole", file=sys.stderr)
+        return 130
     files = len(tasks) * len(SPLITS)
     print(f"wrote {files} files of {flags.questions} questions each to {flags.out}")
     return 0

@@ -5,31 +5,60 @@ from typing import NamedTuple
 
 import numpy
 
-from kvnet import operations as ops
 from kvnet.backend import array_module
 from kvnet.checkpoint import named, read_arrays, write_arrays
-from kvnet.counter_random import uniform
 from kvnet.errors import InputError
+from kvnet.kernels import choose
 
 READERS = ("bow", "simple_gru")
+NOT_CONFIG = ("self", "backend", "kernels")  # where a model runs is not what it is
 
 
 class Batch(NamedTuple):
     """Questions about memories, as word ids; 0 is the nil word that pads.
 
+    Each different sentence of the memories is held once; a slot has its number.
+
     Attributes
     ----------
     query : (B, S) integer array
-    keys, values : (B, M, S) integer array
-        Slot 0 is the most recent. Pass the same array twice where a slot's key is its value: the
-        reader then reads it once.
+    sentences : (U, S) integer array
+        Row 0 is all nil: what an empty slot holds.
+    keys, values : (B, M) integer array
+        Rows of `sentences`; slot 0 is the most recent. The same array twice where a slot's key is
+        its value.
     answer : (B,) integer array
     """
 
     query: numpy.ndarray
+    sentences: numpy.ndarray
     keys: numpy.ndarray
     values: numpy.ndarray
     answer: numpy.ndarray
+
+    @classmethod
+    def of_words(cls, query, keys, values, answer) -> "Batch":
+        """Make a batch of memories given in words.
+
+        Parameters
+        ----------
+        query : (B, S) integer array
+        keys, values : (B, M, S) integer array
+            The same array twice where a slot's key is its value.
+        answer : (B,) integer array
+
+        Returns
+        -------
+        batch : Batch
+        """
+        B, M, S = keys.shape
+        same = values is keys
+        nil = numpy.zeros((1, S), keys.dtype)
+        words = [nil, keys.reshape(-1, S)] + ([] if same else [values.reshape(-1, S)])
+        sentences, numbers = numpy.unique(numpy.concatenate(words), axis=0, return_inverse=True)
+        numbers = numbers.reshape(-1)[1:].reshape(-1, B, M)  # nil sorts first
+        keys = numbers[0]
+        return cls(query, sentences, keys, keys if same else numbers[1], answer)
 
 
 class KeyValueMemoryNetwork:
@@ -61,6 +90,8 @@ class KeyValueMemoryNetwork:
         float32 for training, float64 for checking.
     random_state : int
         Seed of the starting weights and of dropout.
+    kernels : {"reference", "fused", "auto"}
+        The textbook operations, their fused forms, or the fused ones where they run.
 
     Attributes
     ----------
@@ -91,14 +122,18 @@ class KeyValueMemoryNetwork:
         backend: str = "numpy",
         dtype: str = "float32",
         random_state: int = 0,
+        kernels: str = "auto",
     ):
-        self.config = {k: v for k, v in locals().items() if k not in ("self", "backend")}
+        self.config = {k: v for k, v in locals().items() if k not in NOT_CONFIG}
         _check_config(self.config)
         self.xp = array_module(backend)
+        self.operations = choose(kernels, self.xp)
         self.hops, self.reader, self.keep_prob = hops, reader, keep_prob
         self.mask_padding, self.random_state = mask_padding, random_state
         self.params = self._starting_params()
-        self._encoding = ops.position_encoding(self.xp, sentence_size, embedding_size, dtype)
+        self._encoding = self.operations.position_encoding(
+            self.xp, sentence_size, embedding_size, dtype
+        )
 
     def _starting_params(self):
         c = self.config
@@ -124,7 +159,9 @@ class KeyValueMemoryNetwork:
             return self.xp.zeros(shape, dtype)
         # Glorot and Bengio 2010: uniform in ± sqrt(6 / (fan in + fan out)).
         limit = (6 / (shape[-2] + shape[-1])) ** 0.5
-        u = uniform(self.xp, self.random_state, f"starting weights {name}", 0, shape, dtype)
+        u = self.operations.uniform(
+            self.xp, self.random_state, f"starting weights {name}", 0, shape, dtype
+        )
         theta = (2 * u - 1) * limit
         if name in self.nil_rows:
             theta[0] = 0
@@ -155,90 +192,98 @@ class KeyValueMemoryNetwork:
         backward : callable
             ``d_scores (B, V) -> grads``, a dict with the names of `params`
         """
-        xp, p = self.xp, self.params
-        same = batch.values is batch.keys
-        query, backward_query = self._read(batch.query, "W", "query", step)
-        keys, backward_keys = self._read(batch.keys, "W_mem", "keys", step)
-        values, backward_values = (
-            (keys, None) if same else self._read(batch.values, "W_mem", "values", step)
-        )
+        xp, p, ops = self.xp, self.params, self.operations
         slots = batch.keys.shape[1]
-        u, attention, backward_hops = ops.memory_read(
+        allowed = batch.keys != 0 if self.mask_padding else None
+        query, backward_query = self._read_query(batch.query, step)  # (B, D)
+        readings, key_rows, value_rows, backward_memory = self._read_memory(batch, step)  # (U, D)
+        u, attention, backward_slots = ops.read_slots(
             xp,
             query,
-            keys + p["TK"][:slots],
-            values + p["TV"][:slots],
+            readings,
+            readings,
+            p["TK"][:slots],
+            p["TV"][:slots],
             p["A"],
             [p[name] for name in self._hop_names],
-            self._allowed(batch.keys),
+            key_rows,
+            value_rows,
+            allowed,
         )
         h, backward_h = ops.linear(xp, u, p["B"].T)  # (B, E)
         scores, backward_scores = ops.word_scores(xp, h, p["W_mem"])
 
         def backward(d_scores):
-            grads = {name: xp.zeros_like(theta) for name, theta in p.items()}
-            dh, grads["W_mem"] = backward_scores(d_scores)
+            grads = {}
+            dh, d_table = backward_scores(d_scores)
             du, dB_transposed = backward_h(dh)
+            d_query, d_keys, d_values, dTK, dTV, grads["A"], dR = backward_slots(du)
             grads["B"] = dB_transposed.T
-            d_query, d_keys, d_values, grads["A"], dR = backward_hops(du)
             grads.update(zip(self._hop_names, dR, strict=True))
-            grads["TK"][:slots] = d_keys.sum(axis=0)
-            grads["TV"][:slots] = d_values.sum(axis=0)
-            readings = [(backward_query, d_query)]
-            if same:
-                readings.append((backward_keys, d_keys + d_values))
-            else:
-                readings += [(backward_keys, d_keys), (backward_values, d_values)]
-            for backward_reading, d_reading in readings:
-                for name, d in backward_reading(d_reading).items():
-                    grads[name] = grads[name] + d
-            return grads
+            for name, dT in (("TK", dTK), ("TV", dTV)):
+                grads[name] = xp.zeros_like(p[name])
+                grads[name][:slots] = dT
+            grads |= backward_query(d_query)
+            grads |= backward_memory(d_keys + d_values)  # a reading may be key and value
+            grads["W_mem"] = grads["W_mem"] + d_table  # W_mem reads the memory and is the output
+            return {name: grads[name] for name in p}
 
         return scores, attention, backward
 
-    def _read(self, words, table, purpose, step):
-        """Read sentences ``(..., S)`` to ``(..., D)``; backward returns a dict of gradients."""
-        xp, p = self.xp, self.params
-        flat = words.reshape(-1, words.shape[-1])  # (N, S)
+    def _read_query(self, words, step):
+        """Read questions ``(B, S)`` to ``(B, D)``; backward returns a dict of gradients."""
+        query, backward_reader = self._read(words, "W", "query")
+        query, backward_dropout = self._drop(query, "query", step)
+        return query, lambda d_query: backward_reader(backward_dropout(d_query))
+
+    def _read_memory(self, batch, step):
+        """Read a memory's sentences ``(U, S)`` to ``(U, D)`` and say which stands in which slot.
+
+        With dropout every slot gets a reading of its own, so that each is dropped on its own.
+        """
+        xp, ops = self.xp, self.operations
+        readings, backward_reader = self._read(batch.sentences, "W_mem", "memory")
+        if not self._drops(step):
+            return readings, batch.keys, batch.values, backward_reader
+        rows = [batch.keys] if batch.values is batch.keys else [batch.keys, batch.values]
+        flat = xp.concatenate([part.reshape(-1, 1) for part in rows])  # (N, 1), N slots in all
+        copies, backward_copies = ops.fill_slots(xp, readings, flat, xp.zeros_like(readings[:1]))
+        dropped, backward_dropout = self._drop(copies[:, 0], "memory", step)
+        numbers = xp.arange(len(flat)).reshape(-1, *batch.keys.shape)
+
+        def backward(d_dropped):
+            d_readings, _ = backward_copies(backward_dropout(d_dropped)[:, None])
+            return backward_reader(d_readings)
+
+        return dropped, numbers[0], numbers[len(rows) - 1], backward
+
+    def _read(self, words, table, part):
+        """Read sentences ``(N, S)`` to ``(N, D)``; backward returns a dict of gradients."""
+        xp, p, ops = self.xp, self.params, self.operations
         if self.reader == "bow":
-            readings, backward_sum = ops.embedding_sum(xp, flat, p[table], self._encoding)
-
-            def backward_flat(d_readings):
-                return {table: backward_sum(d_readings)}
-        else:
-            part = "query" if purpose == "query" else "memory"
-            readings, backward_flat = self._read_gru(flat, table, part, purpose, step)
-
-        def backward(d_readings):
-            return backward_flat(d_readings.reshape(readings.shape))
-
-        return readings.reshape(*words.shape[:-1], -1), backward
-
-    def _read_gru(self, words, table, part, purpose, step):
-        xp, p = self.xp, self.params
-        names = [
-            f"{part}_{kind}"
-            for kind in ("gate_weights", "gate_bias", "candidate_weights", "candidate_bias")
-        ]
-        x, backward_lookup = ops.embedding_lookup(xp, words, p[table])
+            readings, backward_sum = ops.embedding_sum(xp, words, p[table], self._encoding)
+            return readings, lambda d_readings: {table: backward_sum(d_readings)}
+        kinds = ("gate_weights", "gate_bias", "candidate_weights", "candidate_bias")
+        names = [f"{part}_{kind}" for kind in kinds]
+        x, backward_lookup = ops.embedding_lookup(xp, words, p[table])  # (N, S, E)
         readings, backward_gru = ops.gru(xp, x, *(p[name] for name in names))
-        drop = step is not None and self.keep_prob < 1
-        if drop:
-            u = uniform(
-                xp, self.random_state, f"dropout {purpose}", step, readings.shape, self.dtype
-            )
-            readings, backward_dropout = ops.dropout(xp, readings, u, self.keep_prob)
 
         def backward(d_readings):
-            if drop:
-                d_readings = backward_dropout(d_readings)
             dx, *d_weights = backward_gru(d_readings)
             return {table: backward_lookup(dx), **dict(zip(names, d_weights, strict=True))}
 
         return readings, backward
 
-    def _allowed(self, keys):
-        return keys.any(axis=-1) if self.mask_padding else None  # a slot without a word is empty
+    def _drops(self, step):
+        return step is not None and self.keep_prob < 1
+
+    def _drop(self, x, purpose, step):
+        if not self._drops(step):
+            return x, lambda dx: dx
+        u = self.operations.uniform(
+            self.xp, self.random_state, f"dropout {purpose}", step, x.shape, self.dtype
+        )
+        return self.operations.dropout(self.xp, x, u, self.keep_prob)
 
     @property
     def dtype(self) -> str:
@@ -264,6 +309,7 @@ class KeyValueMemoryNetwork:
             With the names and shapes of `params`.
         """
         scores, _, backward_scores = self.forward(batch, step)
+        ops = self.operations
         entropy, backward_entropy = ops.cross_entropy(self.xp, scores, batch.answer)
         penalty, backward_penalty = ops.l2_penalty(self.xp, self.params, l2_lambda)
         grads = backward_scores(backward_entropy(1.0))
@@ -285,7 +331,7 @@ class KeyValueMemoryNetwork:
             Where each hop looked.
         """
         scores, attention, _ = self.forward(batch)
-        return ops.softmax(self.xp, scores)[0], attention
+        return self.operations.softmax(self.xp, scores)[0], attention
 
     def predict(self, batch: Batch):
         """Return the most probable answers.
@@ -322,7 +368,9 @@ class KeyValueMemoryNetwork:
         write_arrays(path, *self.state())
 
     @classmethod
-    def load(cls, path: str | Path, backend: str = "numpy") -> "KeyValueMemoryNetwork":
+    def load(
+        cls, path: str | Path, backend: str = "numpy", kernels: str = "auto"
+    ) -> "KeyValueMemoryNetwork":
         """Read what `save` wrote, or a training checkpoint.
 
         Parameters
@@ -330,6 +378,7 @@ class KeyValueMemoryNetwork:
         path : str or Path
         backend : {"numpy", "cupy", "auto"}
             Where to run; files are the same for all.
+        kernels : {"reference", "fused", "auto"}
 
         Returns
         -------
@@ -340,18 +389,20 @@ class KeyValueMemoryNetwork:
         InputError
             If the file cannot be read or holds another model.
         """
-        return cls.from_state(path, *read_arrays(path), backend)
+        return cls.from_state(path, *read_arrays(path), backend, kernels)
 
     @classmethod
-    def from_state(cls, path, arrays, metadata, backend) -> "KeyValueMemoryNetwork":
+    def from_state(cls, path, arrays, metadata, backend, kernels) -> "KeyValueMemoryNetwork":
         """Build the model of what was read from a file; see `load`."""
         try:
-            model = cls(**metadata["model"], backend=backend)
+            model = cls(**metadata["model"], backend=backend, kernels=kernels)
         except (KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: holds no KeyValueMemoryNetwork ({error}); give a file that one wrote"
             ) from None
-        model.params = model.checked(path, arrays, "params/")
+        # Early stopping keeps its best weights beside the last ones, which a training goes on from.
+        best = any(name.startswith("best/") for name in arrays)
+        model.params = model.checked(path, arrays, "best/" if best else "params/")
         return model
 
     def checked(self, path, arrays: dict, prefix: str) -> dict:

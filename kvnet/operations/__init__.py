@@ -16,6 +16,7 @@ from kvnet.operations.l2_penalty import l2_penalty
 from kvnet.operations.linear import linear
 from kvnet.operations.memory_read import memory_read
 from kvnet.operations.position_encoding import position_encoding
+from kvnet.operations.read_slots import fill_slots, read_slots
 from kvnet.operations.softmax import softmax
 from kvnet.operations.word_scores import word_scores
 
@@ -25,12 +26,14 @@ __all__ = [
     "dropout",
     "embedding_lookup",
     "embedding_sum",
+    "fill_slots",
     "gru",
     "hop",
     "l2_penalty",
     "linear",
     "memory_read",
     "position_encoding",
+    "read_slots",
     "softmax",
     "word_scores",
 ]

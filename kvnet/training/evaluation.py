@@ -29,11 +29,14 @@ def map_batches(function: Callable, dataset: Dataset, threads: int = 1) -> list:
         In the order of the batches.
     """
     starts = range(0, len(dataset), QUESTIONS_AT_A_TIME)
-    batches = (dataset.batch(slice(start, start + QUESTIONS_AT_A_TIME)) for start in starts)
+
+    def work(start):
+        return function(dataset.batch(slice(start, start + QUESTIONS_AT_A_TIME)))
+
     if threads == 1:
-        return [function(batch) for batch in batches]
+        return list(map(work, starts))
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, batches))
+        return list(pool.map(work, starts))
 
 
 def accuracy_by_task(

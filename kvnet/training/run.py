@@ -28,6 +28,7 @@ class Run:
     start : int
         Number of the start: each has its own weights, batch order and noise, and the same data.
     backend : {"numpy", "cupy", "auto"}
+    kernels : {"reference", "fused", "auto"}
     threads : int
         For evaluations; any number gives the same result.
     checkpoint : Path, optional
@@ -47,6 +48,7 @@ class Run:
         random_state: int,
         start: int = 0,
         backend: str = "numpy",
+        kernels: str = "auto",
         threads: int = 1,
         checkpoint: Path | None = None,
     ):
@@ -54,7 +56,7 @@ class Run:
         self.data, self.settings = data, settings
         self.random_state, self.start = random_state, start
         self.threads, self.checkpoint = threads, checkpoint
-        self.model = settings.new_model(len(data.vocabulary), data.sizes, seed, backend)
+        self.model = settings.new_model(len(data.vocabulary), data.sizes, seed, backend, kernels)
         self.trainer = Trainer(self.model, data.training.dataset, settings, seed)
         self.history = []
         self._best_params = None
@@ -173,11 +175,17 @@ class Run:
             self._check_same(path, metadata)
             self.trainer.restore(path, arrays, metadata)
             self.history = metadata["history"]
-        except KeyError as error:
+            evaluated = [record["epoch"] for record in self.history]
+        except (KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: holds no {error}; it is no training checkpoint, give one that a training "
+                f"{path}: lacks {error}; it is no training checkpoint, give one that a training "
                 "wrote"
             ) from None
+        if self.trainer.step > self.trainer.steps or max(evaluated, default=0) > self.trainer.epoch:
+            raise InputError(
+                f"{path}: has done {self.trainer.epoch} epochs, more than epochs="
+                f"{self.settings.epochs}; give at least as many, or another folder"
+            )
         if self.settings.early_stopping and self.history:
             self._best_params = self.model.checked(path, arrays, "best/")
 

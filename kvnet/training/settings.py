@@ -89,7 +89,7 @@ class Settings:
         return self.max_grad_norm * (1 if self.clip_summed_loss else self.batch_size)
 
     def new_model(
-        self, vocabulary_size: int, sizes: Sizes, random_state: int, backend: str
+        self, vocabulary_size: int, sizes: Sizes, random_state: int, backend: str, kernels: str
     ) -> KeyValueMemoryNetwork:
         """Make an untrained model of these settings.
 
@@ -100,6 +100,7 @@ class Settings:
             Of the data; its memory may be smaller than `memory_size`.
         random_state : int
         backend : {"numpy", "cupy", "auto"}
+        kernels : {"reference", "fused", "auto"}
 
         Returns
         -------
@@ -115,6 +116,7 @@ class Settings:
             keep_prob=self.keep_prob,
             mask_padding=self.mask_padding,
             backend=backend,
+            kernels=kernels,
             random_state=random_state,
         )
 

@@ -1,9 +1,13 @@
 """The training loop's state: a model, its optimiser and the step it is at."""
 
 from dataclasses import asdict
+from math import isfinite
+
+import numpy
 
 from kvnet.checkpoint import named
 from kvnet.data.dataset import Dataset
+from kvnet.errors import InputError
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
 from kvnet.training.batches import Batches
 from kvnet.training.optimizer import NoisyAdam
@@ -42,6 +46,7 @@ class Trainer:
         self.model, self.dataset, self.settings = model, dataset, settings
         self.batches = Batches(len(dataset), s.batch_size, s.shuffle_questions, random_state)
         self.optimizer = NoisyAdam(
+            model.operations,
             model.xp,
             model.params,
             model.nil_rows,
@@ -51,6 +56,7 @@ class Trainer:
             s.decay_steps,
             random_state,
         )
+        self._packed = {}
         self.step = 0
         self.loss = None
         self._epoch_loss = 0.0  # on the device, so that a step does not wait for it
@@ -72,17 +78,29 @@ class Trainer:
 
     def train_step(self) -> None:
         """Take the next step."""
-        rows = self.model.xp.asarray(self.batches.rows(self.step))
-        loss, grads = self.model.loss_and_grads(
-            self.dataset.batch(rows), self.settings.l2_lambda, self.step
-        )
-        self.optimizer.update(grads, self.step)
+        batch = self._batch(self.batches.rows(self.step))
+        with numpy.errstate(over="ignore", invalid="ignore"):  # the epoch's loss will tell
+            loss, grads = self.model.loss_and_grads(batch, self.settings.l2_lambda, self.step)
+            self.optimizer.update(grads, self.step)
         self._epoch_loss = self._epoch_loss + loss.astype("float64")
         self.step += 1
         if self.at_epoch_end:
             questions = self.batches.steps_per_epoch * self.settings.batch_size
             self.loss = float(self._epoch_loss) / questions
+            if not isfinite(self.loss):
+                raise InputError(
+                    f"the loss of epoch {self.epoch} is {self.loss}: the training diverged; take a "
+                    f"learning_rate below {self.settings.learning_rate}"
+                )
             self._epoch_loss = 0.0
+
+    def _batch(self, rows):
+        """Gather a batch, once where the same questions come together in every epoch."""
+        if self.settings.shuffle_questions:
+            return self.dataset.batch(rows)
+        if rows[0] not in self._packed:
+            self._packed[rows[0]] = self.dataset.batch(rows)
+        return self._packed[rows[0]]
 
     def state(self) -> tuple[dict, dict]:
         """Return what a checkpoint must hold: arrays, and metadata for JSON."""

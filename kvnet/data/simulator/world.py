@@ -113,7 +113,7 @@ class World:
     stays: dict[str, Stay] = field(default_factory=dict)
     """Actor to where they are."""
     named: tuple[str, ...] = ()
-    """Whom "she" or "they" means: the actors of the last sentence that names any."""
+    """Whom "she" or "they" means: the actors of the last move that names them."""
     named_line: int = 0
     handlings: list[Handling] = field(default_factory=list)
     holders: dict[str, str | None] = field(default_factory=dict)

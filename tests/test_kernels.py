@@ -1,0 +1,132 @@
+"""Fused kernels against the textbook operations that they stand in for."""
+
+import numpy
+import pytest
+from conftest import random_batch, small_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kvnet import InputError, Settings, counter_random, operations
+from kvnet.data.babi import embedded_task, encode_tasks
+from kvnet.kernels import choose
+from kvnet.training.noisy_adam import noisy_adam
+from kvnet.training.trainer import Trainer
+
+FUSED = choose("fused", numpy)
+TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+sizes = st.integers(1, 9)
+
+
+def agree(got, expected, dtype):
+    assert got.dtype == expected.dtype == dtype
+    assert got.shape == expected.shape
+    # Gradients that cancel to nearly nothing are compared on the scale of their parts.
+    error = numpy.linalg.norm(got - expected)
+    assert error <= TOLERANCE[dtype] * max(numpy.linalg.norm(expected), 0.1)
+
+
+def agree_throughout(name, inputs, dtype):
+    """Compare output and gradients of the two forms of an operation."""
+    found = []
+    for form in (getattr(FUSED, name), getattr(operations, name)):
+        output, *_, backward = form(numpy, *inputs)
+        d_output = numpy.random.default_rng(7).normal(size=output.shape).astype(dtype)
+        gradients = backward(d_output)
+        gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+        flat = [g for part in gradients for g in (part if isinstance(part, list) else [part])]
+        found.append([output, *flat])
+    for got, expected in zip(*found, strict=True):
+        agree(got, expected, dtype)
+
+
+@settings(max_examples=30, deadline=None)
+@given(sizes, sizes, sizes, sizes, st.sampled_from(["float32", "float64"]), st.integers(0, 999))
+def test_embedding_sum(N, S, V, E, dtype, seed):
+    rng = numpy.random.default_rng(seed)
+    words = rng.integers(0, V, (N, S)) * rng.integers(0, 2, (N, S))
+    table, encoding = (rng.normal(size=shape).astype(dtype) for shape in ((V, E), (S, E)))
+    agree_throughout("embedding_sum", (words, table, encoding), dtype)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    *(sizes,) * 5,
+    st.integers(1, 4),
+    st.booleans(),
+    st.sampled_from(["float32", "float64"]),
+    st.integers(0, 999),
+)
+def test_read_slots(B, M, U, D, F, H, masked, dtype, seed):
+    rng = numpy.random.default_rng(seed)
+
+    def draw(*shape):
+        return (0.5 * rng.normal(size=shape)).astype(dtype)
+
+    key_rows = rng.integers(0, U, (B, M)) * rng.integers(0, 2, (B, M))
+    value_rows = numpy.where(key_rows == 0, 0, rng.integers(0, U, (B, M)))
+    inputs = [draw(B, D), draw(U, D), draw(U, D), draw(M, D), draw(M, D), draw(F, D)]
+    inputs += [[draw(F, F) for _ in range(H)], key_rows, value_rows]
+    agree_throughout("read_slots", (*inputs, key_rows != 0 if masked else None), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1,), (7,), (33, 5)])
+def test_uniform_has_the_same_bits(dtype, shape):
+    args = (numpy, (5 << 32) + 3, "gradient noise", (2 << 32) + 9, shape, dtype)
+    got, expected = FUSED.uniform(*args), counter_random.uniform(*args)
+    assert got.dtype == expected.dtype
+    assert (got == expected).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("clip_norm", [1.0, 1e6])
+def test_noisy_adam(rng, dtype, clip_norm):
+    start = [rng.normal(size=(6, 5)).astype(dtype) for _ in range(3)]
+    start.append(abs(rng.normal(size=(6, 5))).astype(dtype))
+    gradient, noise = (rng.normal(size=(6, 5)).astype(dtype) for _ in range(2))
+    outcomes = []
+    for update in (FUSED.noisy_adam, noisy_adam):
+        theta, m, _, v = (array.copy() for array in start)
+        update(numpy, theta, gradient.T.copy().T, noise, m, v, 4, clip_norm, 0.01, 0.1)
+        outcomes.append((theta, m, v))
+    for got, expected in zip(*outcomes, strict=True):
+        agree(got, expected, dtype)
+
+
+@pytest.mark.parametrize("reader", ["bow", "simple_gru"])
+@pytest.mark.parametrize("same", [True, False], ids=["keys are values", "keys and values"])
+@pytest.mark.parametrize("mask_padding", [False, True])
+def test_a_model_does_not_know_which_it_got(rng, reader, same, mask_padding):
+    options = {"mask_padding": mask_padding, "keep_prob": 1.0 if reader == "bow" else 0.7}
+    batch = random_batch(rng, same)
+    found = [
+        small_model(reader, kernels=kernels, **options).loss_and_grads(batch, 0.1, step=2)
+        for kernels in ("reference", "fused")
+    ]
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-12)
+    for name, expected in found[0][1].items():
+        numpy.testing.assert_allclose(found[1][1][name], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_three_steps_of_training_agree():
+    data = encode_tasks([embedded_task(2, 100)], memory_size=20, random_state=0)
+    recipe = Settings(batch_size=16, embedding_size=12, feature_size=14)
+    params = []
+    for kernels in ("reference", "fused"):
+        model = recipe.new_model(len(data.vocabulary), data.sizes, 0, "numpy", kernels)
+        model.params = {name: p.astype("float64") for name, p in model.params.items()}
+        model.config["dtype"] = "float64"
+        trainer = Trainer(model, data.training.dataset, recipe, 0)
+        for _ in range(3):
+            trainer.train_step()
+        params.append(model.params)
+    for name, expected in params[0].items():
+        error = numpy.linalg.norm(params[1][name] - expected) / numpy.linalg.norm(expected)
+        assert error < 1e-12, name
+
+
+def test_choices():
+    assert choose("auto", numpy).read_slots is FUSED.read_slots
+    assert choose("reference", numpy).read_slots is operations.read_slots
+    with pytest.raises(InputError, match="kernels='fast' is unknown; it takes reference, fused"):
+        choose("fast", numpy)
