@@ -52,8 +52,8 @@ class Mutant(NamedTuple):
 
 def mutants() -> Iterator[Mutant]:
     """Yield every mutant of every backward pass, file by file."""
-    paths = sorted((ROOT / "kvnet/operations").glob("*.py"))
-    for path in [*paths, ROOT / MODEL_FILE]:
+    paths = [*sorted((ROOT / "kvnet/operations").glob("*.py")), ROOT / MODEL_FILE]
+    for path in [*paths, *sorted((ROOT / "kernels").glob("*.py"))]:
         yield from mutants_of(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
 
 

@@ -13,6 +13,9 @@ import io
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
 
 import numpy
 from backward_mutants import KINDS, MODEL_FILE, ROOT, Mutant, mutants
@@ -43,7 +46,11 @@ class FirstFailure(BaseException):
 def planted(mutant: Mutant):
     """Put a mutant in the project's place; gives the subjects that then run it."""
     names = vars(mutant.names())
-    if mutant.path == MODEL_FILE:
+    fused = mutant.path.startswith("kernels/")
+    if fused:
+        name = Path(mutant.path).stem
+        subjects, places = [OPERATIONS[name]], [(import_module(f"kvnet.kernels.{name}"), name)]
+    elif mutant.path == MODEL_FILE:
         places = [(checked_models, "KeyValueMemoryNetwork")]
         subjects = [MODELS["key_value_memory_network"]]
     else:
@@ -53,7 +60,13 @@ def planted(mutant: Mutant):
     for module, name in places:
         setattr(module, name, names[name])
     try:
-        yield subjects
+        # Only what runs the mutant: a textbook's mutant is not to be found by its unharmed kernel.
+        yield [
+            replace(s, variants=s.variants | {"kernels": ["fused" if fused else "reference"]})
+            if "kernels" in s.variants
+            else s
+            for s in subjects
+        ]
     finally:
         for (module, name), original in zip(places, originals, strict=True):
             setattr(module, name, original)

@@ -24,6 +24,7 @@ OPTIONS = {
     "keep_prob": (1.0, 0.7, 0.2),
     "words": ("padded", "all-nil", "one-word"),
     "allowed": ("all", "some", "nothing"),
+    "masked": (False, True),
 }
 LARGEST_SEED = 2**32 - 1
 # How many times the ordinary size; sharp ones saturate a softmax to about the last digit.
@@ -171,6 +172,11 @@ class RandomArrays:
             words[...] = self.rng.integers(1, V)
         words[numpy.arange(shape[-1]) >= lengths] = 0
         return self.xp.asarray(words)
+
+    def rows(self, N: int, *shape: int):
+        """Draw which of N rows stand where; half the places hold row 0, as an empty slot does."""
+        rows = self.rng.integers(0, N, shape) * self.rng.integers(0, 2, shape)
+        return self.xp.asarray(rows)
 
     def allowed(self, kind: str, *shape: int):
         """Draw a mask: None, some of a row, or nothing in the first row."""

@@ -7,6 +7,7 @@ A new operation is one function more: its name is the operation's, its parameter
 from functools import partial
 
 from kvnet import operations as ops
+from kvnet.kernels import choose
 
 from .cases import LOGITS, Case, RandomArrays, Subject, registering
 
@@ -20,6 +21,15 @@ def cancellation(logits: str) -> float:
     return 0.0 if logits == "ordinary" else 1.0
 
 
+def in_form(name: str, kernels: str, a: RandomArrays, inputs, constants=()) -> Case:
+    """Take an operation in its textbook form or in its fused one, which has to equal the other."""
+    textbook = partial(getattr(ops, name), a.xp)
+    if kernels == "reference":
+        return Case(textbook, inputs, constants)
+    fused = partial(getattr(choose(kernels, a.xp), name), a.xp)
+    return Case(fused, inputs, constants, textbook=textbook)
+
+
 @operation()
 def embedding_lookup(a: RandomArrays, words, V, N, S, E) -> Case:
     """Look up padded sentences."""
@@ -27,11 +37,11 @@ def embedding_lookup(a: RandomArrays, words, V, N, S, E) -> Case:
     return Case(function, (a.words(words, V, N, S), a.normal(V, E)))
 
 
-@operation()
-def embedding_sum(a: RandomArrays, words, V, N, S, E) -> Case:
+@operation(kernels=("reference", "fused"))
+def embedding_sum(a: RandomArrays, kernels, words, V, N, S, E) -> Case:
     """Read padded sentences; the encoding is a constant."""
     inputs = (a.words(words, V, N, S), a.normal(V, E), a.normal(S, E))
-    return Case(partial(ops.embedding_sum, a.xp), inputs, ("encoding",))
+    return in_form("embedding_sum", kernels, a, inputs, ("encoding",))
 
 
 @operation()
@@ -78,6 +88,25 @@ def memory_read(a: RandomArrays, allowed, B, M, E, F, H) -> Case:
     A = a.normal(F, E, size=E**-0.5 * F**-0.25)  # so that scores are near 1
     inputs = (query, keys, values, A, matrices, a.allowed(allowed, B, M))
     return Case(partial(ops.memory_read, a.xp), inputs)
+
+
+@operation()
+def fill_slots(a: RandomArrays, B, M, N, E) -> Case:
+    """Put readings into slots; some stand in several, some in none."""
+    inputs = (a.normal(N, E), a.rows(N, B, M), a.normal(M, E))
+    return Case(partial(ops.fill_slots, a.xp), inputs)
+
+
+@operation(kernels=("reference", "fused"))
+def read_slots(a: RandomArrays, kernels, masked, B, M, N, E, F, H) -> Case:
+    """Hop over a memory of sentences by number."""
+    key_rows = a.rows(N, B, M)
+    value_rows = a.xp.where(key_rows == 0, 0, a.rows(N, B, M))
+    query, readings = a.normal(B, E), (a.normal(N, E), a.normal(N, E))
+    matrices = [a.normal(F, F, size=F**-0.5) for _ in range(H)]
+    A = a.normal(F, E, size=E**-0.5 * F**-0.25)  # so that scores are near 1
+    inputs = (query, *readings, a.normal(M, E), a.normal(M, E), A, matrices, key_rows, value_rows)
+    return in_form("read_slots", kernels, a, (*inputs, key_rows != 0 if masked else None))
 
 
 @operation(logits=tuple(LOGITS))

@@ -48,6 +48,20 @@ def memory_read(query, keys, values, A, hop_matrices, allowed=None):
     return u
 
 
+def fill_slots(readings, rows, temporal):
+    return (
+        np.einsum("bmu,ud->bmd", rows[..., None] == np.arange(len(readings)), readings) + temporal
+    )
+
+
+def read_slots(
+    query, key_readings, value_readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
+):
+    keys = fill_slots(key_readings, key_rows, TK)
+    values = fill_slots(value_readings, value_rows, TV)
+    return memory_read(query, keys, values, A, hop_matrices, allowed)
+
+
 def gru(x, gate_weights, gate_bias, candidate_weights, candidate_bias):
     E, F = x.shape[2], len(candidate_bias)
     h = np.zeros((len(x), F))
@@ -79,7 +93,7 @@ def l2_penalty(params, l2_lambda):
 def key_value_memory_network(model, batch, params):
     """Return the training loss of spec section 1, from words to cross entropy and penalty."""
 
-    def read(words, table, part, purpose):
+    def read(words, table, part, uniforms):
         flat = words.reshape(-1, words.shape[-1])
         if model.reader == "bow":
             S, E = flat.shape[1], params[table].shape[1]
@@ -91,18 +105,25 @@ def key_value_memory_network(model, batch, params):
             kinds = ("gate_weights", "gate_bias", "candidate_weights", "candidate_bias")
             weights = [params[f"{part}_{kind}"] for kind in kinds]
             readings = gru(embedding_lookup(flat, params[table]), *weights)
-            shape, seed = readings.shape, model.random_state
-            u = uniform(np, seed, f"dropout {purpose}", STEP, shape, "float64")
-            readings = dropout(readings, u, model.keep_prob)
+            readings = dropout(readings, uniforms, model.keep_prob)
         return readings.reshape((*words.shape[:-1], -1))
 
-    keys = read(batch.keys, "W_mem", "memory", "keys")
+    def drawn(purpose, count):
+        shape = (count, params["A"].shape[1])
+        return uniform(np, model.random_state, f"dropout {purpose}", STEP, shape, "float64")
+
     same = batch.keys is batch.values
-    values = keys if same else read(batch.values, "W_mem", "memory", "values")
-    allowed = batch.keys.any(axis=-1) if model.mask_padding else None
+    rows = [batch.keys] if same else [batch.keys, batch.values]
+    uniforms = np.split(drawn("memory", batch.keys.size * len(rows)), len(rows))
+    readings = [
+        read(batch.sentences[part], "W_mem", "memory", u)
+        for part, u in zip(rows, uniforms, strict=True)
+    ]
+    keys, values = readings[0], readings[-1]
+    allowed = batch.keys != 0 if model.mask_padding else None
     slots = batch.keys.shape[1]
     u = memory_read(
-        read(batch.query, "W", "query", "query"),
+        read(batch.query, "W", "query", drawn("query", len(batch.query))),
         keys + params["TK"][:slots],
         values + params["TV"][:slots],
         params["A"],

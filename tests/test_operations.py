@@ -5,6 +5,7 @@ import pytest
 
 from kvnet import operations as ops
 from kvnet.gradcheck.checked_operations import CONSTANTS, OPERATIONS
+from kvnet.gradcheck.report import THE_OUTPUT
 from kvnet.gradcheck.survey import plans_for, survey_random_cases
 
 B, M, S, V, E, F, N = 3, 5, 4, 11, 6, 7, 5
@@ -14,6 +15,7 @@ BARS = {
     ("random_directions", "float64"): 1e-12,
     ("complex_step", "float32"): 1e-5,
 }
+EQUAL = {("equality", "float64"): 1e-12, ("equality", "float32"): 1e-5}
 VARIANTS = [
     pytest.param(subject, variant, id=f"{subject.name} {variant}")
     for subject in OPERATIONS.values()
@@ -26,10 +28,13 @@ def test_every_gradient_is_proven(subject, variant):
     plans = plans_for(None, None)
     found = survey_random_cases(subject, variant, plans, numpy, examples=10, seed=0)
     assert found.failure is None
+    bars = dict(BARS)
+    if variant.get("kernels") == "fused":  # takes no complex numbers: compared with the textbook
+        bars = {plan: bar for plan, bar in BARS.items() if plan[0] != "complex_step"} | EQUAL
     for name, by_plan in found.rows.items():
-        assert set(by_plan) == set(BARS)
+        assert set(by_plan) == set(EQUAL if name == THE_OUTPUT else bars)
         for plan, row in by_plan.items():
-            assert row.error <= BARS[plan], (name, plan)
+            assert row.error <= bars[plan], (name, plan)
             if variant.get("logits", "ordinary") == "ordinary":
                 assert row.vacuous < row.cases, (name, plan)
 

@@ -234,7 +234,11 @@ class KeyValueMemoryNetwork:
         """Read questions ``(B, S)`` to ``(B, D)``; backward returns a dict of gradients."""
         query, backward_reader = self._read(words, "W", "query")
         query, backward_dropout = self._drop(query, "query", step)
-        return query, lambda d_query: backward_reader(backward_dropout(d_query))
+
+        def backward(d_query):
+            return backward_reader(backward_dropout(d_query))
+
+        return query, backward
 
     def _read_memory(self, batch, step):
         """Read a memory's sentences ``(U, S)`` to ``(U, D)`` and say which stands in which slot.
