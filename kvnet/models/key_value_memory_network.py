@@ -266,7 +266,11 @@ class KeyValueMemoryNetwork:
         xp, p, ops = self.xp, self.params, self.operations
         if self.reader == "bow":
             readings, backward_sum = ops.embedding_sum(xp, words, p[table], self._encoding)
-            return readings, lambda d_readings: {table: backward_sum(d_readings)}
+
+            def backward_words(d_readings):
+                return {table: backward_sum(d_readings)}
+
+            return readings, backward_words
         kinds = ("gate_weights", "gate_bias", "candidate_weights", "candidate_bias")
         names = [f"{part}_{kind}" for kind in kinds]
         x, backward_lookup = ops.embedding_lookup(xp, words, p[table])  # (N, S, E)
