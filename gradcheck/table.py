@@ -53,8 +53,10 @@ def summary(surveys: list[Survey], constants: tuple[str, ...], seconds: float) -
     rows = [row for each in surveys for by_plan in each.rows.values() for row in by_plan.values()]
     subjects = {each.subject.name for each in surveys}
     models = len(subjects & set(MODELS))
+    plural = "" if models == 1 else "s"
     covered = (
-        f"{len(subjects) - models} operations and {models} models in {len(surveys)} variants; "
+        f"{len(subjects) - models} operations and {models} model{plural} in {len(surveys)} "
+        "variants; "
         f"{sum(row.cases for row in rows):,} gradients of {sum(row.entries for row in rows):,} "
         f"entries compared in {seconds:.1f} s"
     )
