@@ -96,10 +96,11 @@ class Trainer:
 
     def _batch(self, rows):
         """Gather a batch, once where the same questions come together in every epoch."""
+        on_device = self.model.xp.asarray(rows)
         if self.settings.shuffle_questions:
-            return self.dataset.batch(rows)
+            return self.dataset.batch(on_device)
         if rows[0] not in self._packed:
-            self._packed[rows[0]] = self.dataset.batch(rows)
+            self._packed[rows[0]] = self.dataset.batch(on_device)
         return self._packed[rows[0]]
 
     def state(self) -> tuple[dict, dict]:
