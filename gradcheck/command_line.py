@@ -1,7 +1,6 @@
 """The command line: every operation and model, a table, and a command for every failure."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from tqdm import tqdm
 from kvnet.atomic_file import write_atomically
 from kvnet.backend import BACKENDS, array_module
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
+from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
 
 from .cases import LARGEST_SEED
@@ -38,25 +38,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0 if every gradient is right, 1 if one is wrong, 2 after a mistake in the arguments; 130
-        when stopped by Ctrl-C, 141 when nothing reads the output any more.
+        0 if every gradient is right, 1 if one is wrong; else as `exit_code` says.
     """
     parser = _parser()
     arguments = parser.parse_args(sys.argv[1:] if argv is None else list(argv))
-    try:
+
+    def command():
         for flag in ("json", "plot"):
             check_writable(f"--{flag}", getattr(arguments, flag))
         with threadpool_limits(1):  # the matrices are small: threads would only wait for each other
             return _run(arguments)
-    except InputError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our output is gone, as in `... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+
+    return exit_code(parser.prog, command)
 
 
 def _parser() -> ArgumentParser:

@@ -7,6 +7,14 @@ from kvnet.data.babi_format import TASK_NAMES, file_name, read_stories
 from kvnet.data.story import Question
 
 
+def run(*flags):
+    """Run the command and return its exit code."""
+    try:
+        return generate.main(flags)
+    except SystemExit as ended:
+        return ended.code
+
+
 def test_it_writes_every_task_under_its_released_name(tmp_path, capsys):
     folder = tmp_path / "new" / "made"
     assert generate.main(["--questions", "12", "--out", str(folder)]) == 0
@@ -47,9 +55,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path):
 )
 def test_bad_flags_end_in_one_line(flags, tmp_path, capsys):
     folder = tmp_path / "made"
-    with pytest.raises(SystemExit) as ended:
-        generate.main(["--out", str(folder), *flags])
-    assert ended.value.code == 2
+    assert run("--out", str(folder), *flags) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("\n") == 1
@@ -61,8 +67,6 @@ def test_a_missing_out_and_an_out_that_cannot_be(tmp_path, capsys):
     blocked = tmp_path / "file"
     blocked.write_text("here")
     for flags in ([], ["--out", str(blocked)], ["--out", str(blocked / "below")]):
-        with pytest.raises(SystemExit) as ended:
-            generate.main(flags)
-        assert ended.value.code == 2
+        assert run(*flags) == 2
         assert capsys.readouterr().err.count("\n") == 1
     assert blocked.read_text() == "here"

@@ -309,6 +309,23 @@ def test_a_full_disk_ends_in_one_line_and_keeps_what_was_there(stories, tmp_path
     assert list((tmp_path / "c").iterdir()) == []
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_results_outlive_an_output_that_cannot_be_written(stories, tmp_path):
+    scores = tmp_path / "scores.csv"
+    flags = ["--task-id", "1", "--data-dir", stories, "--epochs", "1", "--quiet", *SMALL]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, ROOT / "train_babi.py", *flags, "--output-file", scores],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert "error: standard output cannot be written" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert len(scores.read_text().splitlines()) == 2
+
+
 def test_cupy_without_cupy_names_the_extra(stories, capsys):
     try:
         import cupy  # noqa: F401

@@ -24,6 +24,7 @@ from kvnet.cli.arguments import (
     whole_number,
 )
 from kvnet.cli.ask import ask
+from kvnet.cli.exit_code import exit_code
 from kvnet.cli.progress import Progress
 from kvnet.cli.report import accuracies, csv_text, table
 from kvnet.cli.stop import StopRequest
@@ -50,30 +51,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0; 2 after a mistake in the input; 130 or 143 when stopped by Ctrl-C or SIGTERM.
+        0; 130 or 143 when stopped by Ctrl-C or SIGTERM; else as `exit_code` says.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = _parser()
     arguments = parser.parse_args(argv)
-    sys.stdout.reconfigure(errors="replace")  # an ASCII terminal shows ? for ±, not a traceback
-    try:
-        if arguments.ask:
-            return ask(_checkpoint_to_ask(arguments), arguments.backend)
-        with threadpool_limits(1):  # a product split over threads may round otherwise
-            return _train(arguments, parser.prog, argv)
-    except InputError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        return 130
-    except MemoryError as error:
-        remedy = "take smaller sizes, or a smaller batch_size"
-        print(f"{parser.prog}: error: out of memory ({error}); {remedy}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output is gone, as in `... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    return exit_code(parser.prog, lambda: _run(arguments, parser.prog, argv))
+
+
+def _run(arguments, program, argv) -> int:
+    if arguments.ask:
+        return ask(_checkpoint_to_ask(arguments), arguments.backend)
+    with threadpool_limits(1):  # a product split over threads may round otherwise
+        return _train(arguments, program, argv)
 
 
 def _parser() -> ArgumentParser:

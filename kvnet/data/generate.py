@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kvnet.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser
+from kvnet.cli.exit_code import exit_code
 from kvnet.data.babi_format import TASK_NAMES, file_name, format_stories
 from kvnet.data.simulator import generate
 from kvnet.errors import InputError
@@ -46,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns
     -------
-    exit_code : int
-        0; 2 after a mistake of the user's; 130 after Ctrl-C.
+    code : int
+        0, or as `exit_code` says.
     """
     parser = ArgumentParser(
         prog="python -m kvnet.data.generate",
@@ -64,21 +65,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--out", type=Path, required=True, metavar="DIR", help="folder, made if it is not there"
     )
     flags = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    try:
+
+    def command():
         tasks = _tasks_named(flags.task)
         if flags.questions < 1:
             raise InputError(f"--questions: got {flags.questions}; give at least 1")
         _make_folder(flags.out)
         for task in tasks:
             write_task(flags.out, task, flags.questions, flags.seed)
-    except InputError as error:
-        parser.error(str(error))
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted; the files written so far are whole", file=sys.stderr)
-        return 130
-    files = len(tasks) * len(SPLITS)
-    print(f"wrote {files} files of {flags.questions} questions each to {flags.out}")
-    return 0
+        files = len(tasks) * len(SPLITS)
+        print(f"wrote {files} files of {flags.questions} questions each to {flags.out}")
+        return 0
+
+    return exit_code(parser.prog, command)
 
 
 def _tasks_named(name: str) -> list[int]:

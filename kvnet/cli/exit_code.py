@@ -1,0 +1,50 @@
+"""How a command ends: its exit code, and one line for whatever stopped it."""
+
+import os
+import sys
+from collections.abc import Callable
+
+from kvnet.errors import InputError
+
+
+def exit_code(program: str, command: Callable[[], int]) -> int:
+    """Run a command and turn what stops it into one line on standard error.
+
+    Parameters
+    ----------
+    program : str
+        The name that the line begins with.
+    command : callable
+        Returns the exit code.
+
+    Returns
+    -------
+    code : int
+        The command's; 2 after a mistake in the input, a full disk or too little memory; 130 after
+        Ctrl-C; 141 when nothing reads the output any more.
+    """
+    sys.stdout.reconfigure(errors="replace")  # an ASCII terminal shows ? for ±, not a traceback
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code
+    except InputError as error:
+        problem = f"error: {error}"
+    except MemoryError as error:
+        problem = f"error: out of memory ({error}); take smaller sizes, or a smaller batch_size"
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted; files written so far are whole", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # as in `... | head`
+        _drop_output()
+        return 141
+    except OSError as error:
+        _drop_output()
+        problem = f"error: standard output cannot be written ({error.strerror}); free some space"
+    print(f"{program}: {problem}", file=sys.stderr)
+    return 2
+
+
+def _drop_output():
+    """Send what Python would still write at its end to nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
