@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy
 from threadpoolctl import threadpool_limits
 
-from kvnet.backend import to_numpy
+from kvnet.backend import array_module, to_numpy
 from kvnet.checkpoint import read_arrays, write_arrays
 from kvnet.data.dataset import Dataset, Sizes, sizes_of, vocabulary_of
 from kvnet.data.example import Example
@@ -135,8 +135,6 @@ class QuestionAnswerer:
             if not each.answer or not each.question:
                 missing = "answer" if each.question else "question"
                 raise InputError(f"{each}: has no {missing}; fit needs one in every example")
-            if not each.keys:
-                raise InputError(f"{each}: has an empty memory; give it at least one slot")
         s = replace(
             self.settings,
             shuffle_questions=True,
@@ -144,10 +142,11 @@ class QuestionAnswerer:
         )
         self.vocabulary = vocabulary_of(examples)
         self.sizes = sizes_of(examples, s.memory_size)
+        # The data first: an example that cannot be used is told by name, not by a model's size.
+        dataset = Dataset(examples, self.vocabulary, self.sizes, array_module(self.backend))
         self.model = s.new_model(
             len(self.vocabulary), self.sizes, self.random_state, self.backend, self.kernels
         )
-        dataset = Dataset(examples, self.vocabulary, self.sizes, self.model.xp)
         trainer = Trainer(self.model, dataset, s, self.random_state)
         with threadpool_limits(1):  # a product split over threads may round otherwise
             while trainer.step < trainer.steps:

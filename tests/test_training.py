@@ -162,6 +162,13 @@ def test_unknown_words_are_named():
         answerer.predict([example("germany big?", ["paris"])])
     with pytest.raises(InputError, match="asked of an empty memory"):
         answerer.predict([example("paris?", [])])
+    for useless, message in [
+        (example("paris?", [], "lima"), "asked of an empty memory"),
+        (example("paris?", ["lima"]), "has no answer"),
+        (example("?", ["lima"], "lima"), "has no question"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            QuestionAnswerer().fit([useless])
     with pytest.raises(InputError, match="call fit"):
         QuestionAnswerer().predict([])
 

@@ -12,7 +12,7 @@ HELP = (
 )
 
 
-def ask(path: Path, backend: str) -> int:
+def ask(path: Path, backend: str, kernels: str) -> int:
     """Read sentences and questions from standard input and answer until it ends.
 
     Parameters
@@ -20,6 +20,7 @@ def ask(path: Path, backend: str) -> int:
     path : Path
         A checkpoint.
     backend : {"numpy", "cupy", "auto"}
+    kernels : {"reference", "fused", "auto"}
 
     Returns
     -------
@@ -31,7 +32,7 @@ def ask(path: Path, backend: str) -> int:
     InputError
         If the checkpoint cannot be read.
     """
-    answerer = QuestionAnswerer.load(path, backend)
+    answerer = QuestionAnswerer.load(path, backend, kernels)
     if sys.stdin is None:
         raise InputError("--ask reads standard input, which is closed; type or pipe a story")
     at_terminal = sys.stdin.isatty()

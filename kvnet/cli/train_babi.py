@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments, program, argv) -> int:
     if arguments.ask:
-        return ask(_checkpoint_to_ask(arguments), arguments.backend)
+        return ask(_checkpoint_to_ask(arguments), arguments.backend, arguments.kernels)
     with threadpool_limits(1):  # a product split over threads may round otherwise
         return _train(arguments, program, argv)
 
