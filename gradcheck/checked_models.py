@@ -8,6 +8,7 @@ from functools import partial
 
 from kvnet.models import Batch, KeyValueMemoryNetwork
 from kvnet.models.key_value_memory_network import READERS
+from kvnet.parameter_vector import as_vector, by_name
 
 from .cases import Case, RandomArrays, Subject, registering
 
@@ -20,9 +21,10 @@ model = registering(MODELS)
 def loss_at(model, batch, params):
     """Return a model's training loss with other parameters, and its backward pass."""
     moved = copy.copy(model)
-    moved.params = params
-    loss, grads = moved.loss_and_grads(batch, L2_LAMBDA, STEP)
-    return loss, lambda d_loss: {name: d_loss * grad for name, grad in grads.items()}
+    moved.theta = as_vector(model.xp, params)
+    moved.params = by_name(moved.theta, model.shapes)
+    loss, gradient = moved.loss_and_gradient(batch, L2_LAMBDA, STEP)
+    return loss, lambda d_loss: by_name(d_loss * gradient, model.shapes)
 
 
 @model(reader=READERS, values=("are-keys", "apart"), mask_padding=(False, True))

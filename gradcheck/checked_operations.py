@@ -21,13 +21,13 @@ def cancellation(logits: str) -> float:
     return 0.0 if logits == "ordinary" else 1.0
 
 
-def in_form(name: str, kernels: str, a: RandomArrays, inputs, constants=()) -> Case:
+def in_form(name: str, kernels: str, a: RandomArrays, inputs, constants=(), scale=0.0) -> Case:
     """Take an operation in its textbook form or in its fused one, which has to equal the other."""
     textbook = partial(getattr(ops, name), a.xp)
     if kernels == "reference":
-        return Case(textbook, inputs, constants)
+        return Case(textbook, inputs, constants, scale)
     fused = partial(getattr(choose(kernels, a.xp), name), a.xp)
-    return Case(fused, inputs, constants, textbook=textbook)
+    return Case(fused, inputs, constants, scale, textbook)
 
 
 @operation()
@@ -97,16 +97,30 @@ def fill_slots(a: RandomArrays, B, M, N, E) -> Case:
     return Case(partial(ops.fill_slots, a.xp), inputs)
 
 
-@operation(kernels=("reference", "fused"))
-def read_slots(a: RandomArrays, kernels, masked, B, M, N, E, F, H) -> Case:
-    """Hop over a memory of sentences by number."""
+def memory_by_number(a: RandomArrays, masked, B, M, N, E, F, H) -> tuple:
+    """Draw what `read_slots` takes: a memory of sentences by number."""
     key_rows = a.rows(N, B, M)
     value_rows = a.xp.where(key_rows == 0, 0, a.rows(N, B, M))
     query, readings = a.normal(B, E), (a.normal(N, E), a.normal(N, E))
     matrices = [a.normal(F, F, size=F**-0.5) for _ in range(H)]
     A = a.normal(F, E, size=E**-0.5 * F**-0.25)  # so that scores are near 1
     inputs = (query, *readings, a.normal(M, E), a.normal(M, E), A, matrices, key_rows, value_rows)
-    return in_form("read_slots", kernels, a, (*inputs, key_rows != 0 if masked else None))
+    return *inputs, key_rows != 0 if masked else None
+
+
+@operation(kernels=("reference", "fused"))
+def read_slots(a: RandomArrays, kernels, masked, B, M, N, E, F, H) -> Case:
+    """Hop over a memory of sentences by number."""
+    return in_form("read_slots", kernels, a, memory_by_number(a, masked, B, M, N, E, F, H))
+
+
+@operation(kernels=("reference", "fused"))
+def answer_loss(a: RandomArrays, kernels, masked, B, M, N, V, E, F, H) -> Case:
+    """Take the loss of answers from such a memory."""
+    memory = memory_by_number(a, masked, B, M, N, E, F, H)
+    output, table = a.normal(F, E, size=F**-0.5), a.normal(V, E)
+    answers = a.xp.asarray(a.rng.integers(0, V, B))
+    return in_form("answer_loss", kernels, a, (*memory, output, table, answers))
 
 
 @operation(logits=tuple(LOGITS))
@@ -117,6 +131,16 @@ def gru(a: RandomArrays, logits, N, S, E, F) -> Case:
     biases = (a.logits(logits, 2 * F), a.normal(F))
     inputs = (a.normal(N, S, E), weights[0], biases[0], weights[1], biases[1])
     return Case(partial(ops.gru, a.xp), inputs, scale=cancellation(logits))
+
+
+@operation(kernels=("reference", "fused"))
+def gru_reading(a: RandomArrays, kernels, words, V, N, S, E, F) -> Case:
+    """Read padded sentences with a GRU."""
+    size = (E + F) ** -0.5
+    weights = (a.normal(E + F, 2 * F, size=size), a.normal(E + F, F, size=size))
+    inputs = (a.words(words, V, N, S), a.normal(V, E))
+    inputs += (weights[0], a.normal(2 * F), weights[1], a.normal(F))
+    return in_form("gru_reading", kernels, a, inputs)
 
 
 @operation()
@@ -140,8 +164,19 @@ def cross_entropy(a: RandomArrays, logits, B, V) -> Case:
     return Case(partial(ops.cross_entropy, a.xp), inputs, scale=cancellation(logits))
 
 
+@operation(kernels=("reference", "fused"), logits=tuple(LOGITS))
+def word_cross_entropy(a: RandomArrays, kernels, logits, B, V, E) -> Case:
+    """Score all words and take the loss; the nil word may be the answer."""
+    h, table = a.normal(B, E, size=LOGITS[logits] * E**-0.5), a.normal(V, E)
+    answers = a.xp.asarray(a.rng.integers(0, V, B))
+    scale = {
+        "h": cancellation(logits) * float(abs(table).max()),
+        "table": cancellation(logits) * float(abs(h).max()),
+    }
+    return in_form("word_cross_entropy", kernels, a, (h, table, answers), scale=scale)
+
+
 @operation()
-def l2_penalty(a: RandomArrays, V, E, F) -> Case:
-    """Penalise two parameters."""
-    params = {"matrix": a.normal(V, E), "bias": a.normal(F)}
-    return Case(partial(ops.l2_penalty, a.xp), (params, 0.3))
+def l2_penalty(a: RandomArrays, N) -> Case:
+    """Penalise a vector."""
+    return Case(partial(ops.l2_penalty, a.xp), (a.normal(N), 0.3))

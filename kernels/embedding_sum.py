@@ -2,7 +2,13 @@
 
 import numpy
 
-from kvnet.kernels.words import add_words, scatter_words
+from kvnet.kernels.compilation import numbers
+from kvnet.kernels.words import (
+    SENTENCES_A_BLOCK,
+    add_words,
+    add_words_in_blocks,
+    scatter_words,
+)
 
 
 def embedding_sum(xp, words, table, encoding):
@@ -10,11 +16,13 @@ def embedding_sum(xp, words, table, encoding):
 
     Parameters, returns and source: see `kvnet.operations.embedding_sum`.
     """
+    words = numbers(words)
     readings = numpy.zeros((len(words), table.shape[1]), table.dtype)
-    add_words(words, table, encoding, readings)
+    add = add_words if len(words) <= SENTENCES_A_BLOCK else add_words_in_blocks
+    add(words, table, encoding, readings)
 
     def backward(d_readings):
-        d_table = numpy.zeros_like(table)
+        d_table = numpy.zeros(table.shape, table.dtype)
         scatter_words(words, d_readings, encoding, d_table)
         return d_table
 

@@ -1,34 +1,109 @@
-"""The published update in one pass over a parameter."""
+"""The published update in one pass over all parameters, noise included."""
+
+from functools import cache
 
 import numpy
-from numba import njit
+from numba import njit, prange
 
-from kvnet.kernels.slots import OPTIONS
+from kvnet.kernels.compilation import OPTIONS, PARALLEL
+from kvnet.kernels.philox import counter_and_key, random_words, unit_interval
+from kvnet.kernels.vector_math import cosine_and_sine, log
 from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
+
+NUMBERS_A_BLOCK = 4096  # of noise, that stays in the fastest cache until it is used
 
 
 @njit(**OPTIONS)
-def _update(theta, g, noise, m, v, clip_norm, gain_1, gain_2, rate, epsilon):
-    total = g[0] * g[0]
-    for i in range(1, theta.size):
-        total += g[i] * g[i]
-    scale = clip_norm / max(numpy.sqrt(total), clip_norm)
-    for i in range(theta.size):
-        x = scale * g[i] + noise[i]
-        m[i] += gain_1 * (x - m[i])
-        v[i] += gain_2 * (x * x - v[i])
-        theta[i] -= rate * m[i] / (numpy.sqrt(v[i]) + epsilon)
+def _fill_noise(noise, start, deviation, counter_and_key):
+    """Draw the noise of parameters ``start`` onwards: Box-Muller on pairs of random words."""
+    words = numpy.empty((4, len(noise) // 4), numpy.uint32)
+    random_words(words, start // 4, *counter_and_key)
+    z = numpy.empty(words.shape, noise.dtype)
+    for pair in range(0, 4, 2):  # word by word first: that compiles to vector instructions
+        radii, turns, z_cosine, z_sine = words[pair], words[pair + 1], z[pair], z[pair + 1]
+        for n in range(len(radii)):
+            minus_2_log = noise.dtype.type(-2) * log(unit_interval(radii[n], deviation))
+            radius = deviation * numpy.sqrt(minus_2_log)
+            cosine, sine = cosine_and_sine(unit_interval(turns[n], deviation))
+            z_cosine[n], z_sine[n] = radius * cosine, radius * sine
+    for n in range(z.shape[1]):
+        noise[4 * n], noise[4 * n + 1] = z[0, n], z[1, n]
+        noise[4 * n + 2], noise[4 * n + 3] = z[2, n], z[3, n]
 
 
-def noisy_adam(xp, theta, gradient, noise, m, v, step, clip_norm, learning_rate, epsilon):
+@njit(**OPTIONS)
+def _clip_scale(gradient, clip_norm):
+    total = gradient[0] * 0
+    for i in range(gradient.size):
+        total += gradient[i] * gradient[i]
+    return clip_norm / max(numpy.sqrt(total), clip_norm)
+
+
+@njit(**OPTIONS)
+def _adam(theta, gradient, m, v, noise, scale, numbers):
+    gain_1, gain_2, rate, epsilon = numbers
+    for i in range(len(theta)):
+        g = scale * gradient[i] + noise[i]
+        mean = m[i] + gain_1 * (g - m[i])
+        square = v[i] + gain_2 * (g * g - v[i])
+        m[i], v[i] = mean, square
+        theta[i] -= rate * mean / (numpy.sqrt(square) + epsilon)
+
+
+@njit(**PARALLEL)
+def _update(
+    theta, gradient, m, v, sections, silent, clip_norm, deviation, counter_and_key, adam_numbers
+):
+    scales = numpy.empty(len(sections), theta.dtype)
+    for s in prange(len(sections)):
+        scales[s] = _clip_scale(gradient[sections[s, 0] : sections[s, 1]], clip_norm)
+    for block in prange((theta.size + NUMBERS_A_BLOCK - 1) // NUMBERS_A_BLOCK):
+        start = block * NUMBERS_A_BLOCK
+        stop = min(start + NUMBERS_A_BLOCK, theta.size)
+        noise = numpy.empty(NUMBERS_A_BLOCK, theta.dtype)
+        _fill_noise(noise, start, deviation, counter_and_key)
+        for k in range(len(silent)):
+            for i in range(max(silent[k, 0], start), min(silent[k, 1], stop)):
+                noise[i - start] = 0
+        for s in range(len(sections)):
+            first, last = max(sections[s, 0], start), min(sections[s, 1], stop)
+            if first < last:
+                _adam(
+                    theta[first:last],
+                    gradient[first:last],
+                    m[first:last],
+                    v[first:last],
+                    noise[first - start : last - start],
+                    scales[s],
+                    adam_numbers,
+                )
+
+
+def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
     """Do what `kvnet.training.noisy_adam` does.
 
     Parameters and source: see there.
     """
-    gradient = numpy.ascontiguousarray(gradient)
-    rate = corrected_rate(learning_rate, step)
-    numbers = (clip_norm, 1 - BETA_1, 1 - BETA_2, rate, epsilon)
+    number = theta.dtype.type  # of the arrays' dtype, or the loop would run in float64
     _update(
-        *(array.reshape(-1) for array in (theta, gradient, noise, m, v)),
-        *map(theta.dtype.type, numbers),  # of the arrays' dtype, or the loop would run in float64
+        theta,
+        gradient,
+        m,
+        v,
+        _bounds(rule.sections),
+        _bounds(rule.silent),
+        number(rule.clip_norm),
+        number(rule.noise_deviation),
+        counter_and_key(rule.random_state, "gradient noise", step),
+        (
+            number(1 - BETA_1),
+            number(1 - BETA_2),
+            number(corrected_rate(learning_rate, step)),
+            number(rule.epsilon),
+        ),
     )
+
+
+@cache
+def _bounds(parts):
+    return numpy.array(parts, numpy.int64).reshape(-1, 2)

@@ -1,65 +1,120 @@
 """Products of a question's vector with the readings in its slots, without gathering them.
 
-A slot holds a row of the readings. Row 0, the empty slot's, is multiplied once a question.
+A slot holds a row of the readings. The slots after a question's last one that holds anything all
+hold row 0, the empty slot's: that is multiplied once a question.
 """
 
+import numpy
 from numba import njit
 
-# The NumPy error model divides without a branch for zero, which would keep loops from vectorising.
-OPTIONS = {"cache": True, "error_model": "numpy", "fastmath": True, "nogil": True}
+from kvnet.kernels.compilation import OPTIONS
+
+
+def mask(allowed, rows: int):
+    """Return `allowed`, or for None a mask without columns: numba takes an array either way."""
+    return numpy.empty((rows, 0), bool) if allowed is None else allowed
 
 
 @njit(**OPTIONS)
-def add_dots(rows, readings, w, scores):
+def filled_slots(key_rows, value_rows):
+    """Count each question's slots up to the last that holds anything, (B,)."""
+    B, M = key_rows.shape
+    filled = numpy.zeros(B, numpy.int64)
+    for b in range(B):
+        for i in range(M):
+            if key_rows[b, i] != 0 or value_rows[b, i] != 0:
+                filled[b] = i + 1
+    return filled
+
+
+@njit(**OPTIONS)
+def _dot(x, y):
+    total = x[0] * y[0]
+    for d in range(1, len(x)):
+        total += x[d] * y[d]
+    return total
+
+
+@njit(**OPTIONS)
+def _add_scaled(y, factor, x):
+    for d in range(len(x)):
+        y[d] += factor * x[d]
+
+
+@njit(**OPTIONS)
+def _rest(p, filled):
+    total = p[0] * 0
+    for i in range(filled, len(p)):
+        total += p[i]
+    return total
+
+
+@njit(**OPTIONS)
+def add_dots(rows, filled, readings, w, scores):
     """Add ``scores[b, i] += w_b · readings[rows[b, i]]`` in place."""
-    B, M = rows.shape
-    D = readings.shape[1]
-    for b in range(B):
-        empty = readings[0, 0] * w[b, 0]
-        for d in range(1, D):
-            empty += readings[0, d] * w[b, d]
-        for i in range(M):
-            row = rows[b, i]
-            if row == 0:
-                scores[b, i] += empty
-            else:
-                dot = readings[row, 0] * w[b, 0]
-                for d in range(1, D):
-                    dot += readings[row, d] * w[b, d]
-                scores[b, i] += dot
+    for b in range(len(rows)):
+        for i in range(filled[b]):
+            scores[b, i] += _dot(readings[rows[b, i]], w[b])
+        empty = _dot(readings[0], w[b])
+        for i in range(filled[b], rows.shape[1]):
+            scores[b, i] += empty
 
 
 @njit(**OPTIONS)
-def add_sums(rows, readings, p, o):
+def add_sums(rows, filled, readings, p, o):
     """Add ``o_b += sum_i p[b, i] readings[rows[b, i]]`` in place."""
-    B, M = rows.shape
-    D = readings.shape[1]
-    for b in range(B):
-        empty = p[b, 0] * 0
-        for i in range(M):
-            row = rows[b, i]
-            if row == 0:
-                empty += p[b, i]
-            else:
-                for d in range(D):
-                    o[b, d] += p[b, i] * readings[row, d]
-        for d in range(D):
-            o[b, d] += empty * readings[0, d]
+    for b in range(len(rows)):
+        for i in range(filled[b]):
+            _add_scaled(o[b], p[b, i], readings[rows[b, i]])
+        _add_scaled(o[b], _rest(p[b], filled[b]), readings[0])
 
 
 @njit(**OPTIONS)
-def add_outer(rows, p, w, d_readings):
-    """Add ``d_readings[rows[b, i]] += p[b, i] w_b`` in place."""
-    B, M = rows.shape
-    D = d_readings.shape[1]
-    for b in range(B):
-        empty = p[b, 0] * 0
-        for i in range(M):
-            row = rows[b, i]
-            if row == 0:
-                empty += p[b, i]
-            else:
-                for d in range(D):
-                    d_readings[row, d] += p[b, i] * w[b, d]
-        for d in range(D):
-            d_readings[0, d] += empty * w[b, d]
+def occurrences(rows, filled, U):
+    """Sort the filled slots by the row that they hold, in their order (a counting sort).
+
+    Returns
+    -------
+    starts : (U + 1,) int64 array
+        Row u is held by the slots ``starts[u]`` to ``starts[u + 1]`` of the sorted ones.
+    questions, slots : (N,) int64 array
+        Of the sorted slots: whose it is and which.
+    """
+    starts = numpy.zeros(U + 2, numpy.int64)
+    for b in range(len(rows)):
+        for i in range(filled[b]):
+            starts[rows[b, i] + 2] += 1
+    for u in range(2, U + 2):
+        starts[u] += starts[u - 1]
+    questions = numpy.empty(starts[-1], numpy.int64)
+    slots = numpy.empty_like(questions)
+    for b in range(len(rows)):
+        for i in range(filled[b]):
+            place = starts[rows[b, i] + 1]
+            questions[place], slots[place] = b, i
+            starts[rows[b, i] + 1] += 1
+    return starts[:-1], questions, slots
+
+
+@njit(**OPTIONS)
+def gather_row(d_reading, questions, slots, hops, p, w):
+    """Sum what a row's slots say: ``d_reading += sum_h sum_slots p_h[b, i] w_h[b]`` in place.
+
+    Question b's hop h stands in the row ``first_hop[b] + h hop_stride[b]`` of `p` and `w`.
+    """
+    first_hop, hop_stride, H = hops
+    for n in range(len(questions)):
+        b = questions[n]
+        for h in range(H):
+            place = first_hop[b] + h * hop_stride[b]
+            _add_scaled(d_reading, p[place, slots[n]], w[place])
+
+
+@njit(**OPTIONS)
+def gather_empty_row(d_reading, filled, hops, p, w):
+    """Do as `gather_row` for the slots after each question's last filled one."""
+    first_hop, hop_stride, H = hops
+    for b in range(len(filled)):
+        for h in range(H):
+            place = first_hop[b] + h * hop_stride[b]
+            _add_scaled(d_reading, _rest(p[place], filled[b]), w[place])

@@ -1,12 +1,12 @@
 """Question answering on plain Python stories: fit, predict, save, load."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy
-from threadpoolctl import threadpool_limits
 
 from kvnet.backend import array_module, to_numpy
 from kvnet.checkpoint import read_arrays, write_arrays
@@ -15,6 +15,7 @@ from kvnet.data.example import Example
 from kvnet.data.story import words_of
 from kvnet.data.vocabulary import Vocabulary
 from kvnet.errors import InputError
+from kvnet.kernels import kernel_threads
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
 from kvnet.training.evaluation import map_batches
 from kvnet.training.settings import Settings
@@ -148,20 +149,18 @@ class QuestionAnswerer:
             len(self.vocabulary), self.sizes, self.random_state, self.backend, self.kernels
         )
         trainer = Trainer(self.model, dataset, s, self.random_state)
-        with threadpool_limits(1):  # a product split over threads may round otherwise
+        with kernel_threads(os.cpu_count() or 1):
             while trainer.step < trainer.steps:
                 trainer.train_step()
         return self
 
-    def predict(self, examples: Sequence[Example], threads: int = 1) -> list[Answer]:
+    def predict(self, examples: Sequence[Example]) -> list[Answer]:
         """Answer questions.
 
         Parameters
         ----------
         examples : sequence of Example
             Their answers are not looked at.
-        threads : int
-            Share of the work done at a time; the answers are the same for any number.
 
         Returns
         -------
@@ -178,9 +177,9 @@ class QuestionAnswerer:
         if not unanswered:
             return []
         dataset = Dataset(unanswered, self.vocabulary, self.sizes, self.model.xp)
-        with threadpool_limits(1):
+        with kernel_threads(os.cpu_count() or 1):
             parts = map_batches(
-                lambda batch: map(to_numpy, self.model.predict_proba(batch)), dataset, threads
+                lambda batch: map(to_numpy, self.model.predict_proba(batch)), dataset
             )
         answers = []
         for p, attention in parts:

@@ -74,6 +74,11 @@ def gru(x, gate_weights, gate_bias, candidate_weights, candidate_bias):
     return h
 
 
+def gru_reading(words, table, gate_weights, gate_bias, candidate_weights, candidate_bias):
+    x = embedding_lookup(words, table)
+    return gru(x, gate_weights, gate_bias, candidate_weights, candidate_bias)
+
+
 def dropout(x, uniforms, keep_prob):
     return np.where(uniforms < keep_prob, x / keep_prob, 0)
 
@@ -86,8 +91,17 @@ def cross_entropy(logits, answers):
     return -np.sum(np.log(softmax(logits)[np.arange(len(answers)), answers]))
 
 
-def l2_penalty(params, l2_lambda):
-    return sum(np.sum(theta**2) for theta in params.values()) * l2_lambda / 2
+def word_cross_entropy(h, table, answers):
+    return cross_entropy(word_scores(h, table), answers)
+
+
+def answer_loss(*inputs):
+    *memory, B, table, answers = inputs
+    return word_cross_entropy(np.einsum("bf,fe->be", read_slots(*memory), B), table, answers)
+
+
+def l2_penalty(theta, l2_lambda):
+    return np.sum(theta**2) * l2_lambda / 2
 
 
 def key_value_memory_network(model, batch, params):
@@ -131,7 +145,8 @@ def key_value_memory_network(model, batch, params):
         allowed,
     )
     scores = word_scores(np.einsum("bf,fe->be", u, params["B"]), params["W_mem"])
-    return cross_entropy(scores, batch.answer) + l2_penalty(params, L2_LAMBDA)
+    penalty = sum(l2_penalty(theta, L2_LAMBDA) for theta in params.values())
+    return cross_entropy(scores, batch.answer) + penalty
 
 
 def oracle_gradients(case, formula, d_output):

@@ -7,6 +7,7 @@ import numpy
 import pytest
 
 from kvnet import Batch, KeyValueMemoryNetwork
+from kvnet.parameter_vector import by_name
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,3 +47,9 @@ def random_batch(rng, same=True, B=3, M=5, S=4, V=13):
 def small_model(reader="bow", **options):
     sizes = {"embedding_size": 6, "feature_size": 7, "hops": 3, "dtype": "float64"}
     return KeyValueMemoryNetwork(13, 4, 5, reader=reader, **(sizes | options))
+
+
+def loss_and_grads(model, batch, l2_lambda=0.0, step=None):
+    """Return the loss and each parameter's gradient by its name."""
+    loss, gradient = model.loss_and_gradient(batch, l2_lambda, step)
+    return loss, by_name(gradient, model.shapes)

@@ -2,14 +2,14 @@
 
 import numpy
 import pytest
-from conftest import random_batch, small_model
+from conftest import loss_and_grads, random_batch, small_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvnet import InputError, Settings, counter_random, operations
+from kvnet import InputError, KeyValueMemoryNetwork, Settings, counter_random, operations
 from kvnet.data.babi import embedded_task, encode_tasks
 from kvnet.kernels import choose
-from kvnet.training.noisy_adam import noisy_adam
+from kvnet.training.noisy_adam import UpdateRule, noisy_adam
 from kvnet.training.trainer import Trainer
 
 FUSED = choose("fused", numpy)
@@ -81,14 +81,15 @@ def test_uniform_has_the_same_bits(dtype, shape):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("clip_norm", [1.0, 1e6])
 def test_noisy_adam(rng, dtype, clip_norm):
-    start = [rng.normal(size=(6, 5)).astype(dtype) for _ in range(3)]
-    start.append(abs(rng.normal(size=(6, 5))).astype(dtype))
-    gradient, noise = (rng.normal(size=(6, 5)).astype(dtype) for _ in range(2))
+    theta, gradient, m, v = rng.normal(size=(4, 10_001)).astype(dtype)
+    sections = ((0, 7), (7, 4_099), (4_099, 10_001))  # across the blocks of the noise
+    rule = UpdateRule(sections, ((7, 9), (4_095, 4_110)), clip_norm, 0.1, 5, noise_deviation=0.3)
     outcomes = []
     for update in (FUSED.noisy_adam, noisy_adam):
-        theta, m, _, v = (array.copy() for array in start)
-        update(numpy, theta, gradient.T.copy().T, noise, m, v, 4, clip_norm, 0.01, 0.1)
-        outcomes.append((theta, m, v))
+        changed = theta.copy(), m.copy(), abs(v)
+        update(numpy, changed[0], gradient, *changed[1:], 4, 0.01, rule)
+        outcomes.append(changed)
+    assert (outcomes[0][0] != theta).all()
     for got, expected in zip(*outcomes, strict=True):
         agree(got, expected, dtype)
 
@@ -100,7 +101,7 @@ def test_a_model_does_not_know_which_it_got(rng, reader, same, mask_padding):
     options = {"mask_padding": mask_padding, "keep_prob": 1.0 if reader == "bow" else 0.7}
     batch = random_batch(rng, same)
     found = [
-        small_model(reader, kernels=kernels, **options).loss_and_grads(batch, 0.1, step=2)
+        loss_and_grads(small_model(reader, kernels=kernels, **options), batch, 0.1, step=2)
         for kernels in ("reference", "fused")
     ]
     assert found[1][0] == pytest.approx(found[0][0], rel=1e-12)
@@ -113,9 +114,9 @@ def test_three_steps_of_training_agree():
     recipe = Settings(batch_size=16, embedding_size=12, feature_size=14)
     params = []
     for kernels in ("reference", "fused"):
-        model = recipe.new_model(len(data.vocabulary), data.sizes, 0, "numpy", kernels)
-        model.params = {name: p.astype("float64") for name, p in model.params.items()}
-        model.config["dtype"] = "float64"
+        single = recipe.new_model(len(data.vocabulary), data.sizes, 0, "numpy", kernels)
+        config = single.config | {"dtype": "float64"}
+        model = KeyValueMemoryNetwork(**config, kernels=kernels)
         trainer = Trainer(model, data.training.dataset, recipe, 0)
         for _ in range(3):
             trainer.train_step()

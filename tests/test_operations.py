@@ -15,7 +15,7 @@ BARS = {
     ("random_directions", "float64"): 1e-12,
     ("complex_step", "float32"): 1e-5,
 }
-EQUAL = {("equality", "float64"): 1e-12, ("equality", "float32"): 1e-5}
+EQUAL = {("equality", "float64"): 1e-12, ("equality", "float32"): 5e-5}
 VARIANTS = [
     pytest.param(subject, variant, id=f"{subject.name} {variant}")
     for subject in OPERATIONS.values()
@@ -31,6 +31,7 @@ def test_every_gradient_is_proven(subject, variant):
     bars = dict(BARS)
     if variant.get("kernels") == "fused":  # takes no complex numbers: compared with the textbook
         bars = {plan: bar for plan, bar in BARS.items() if plan[0] != "complex_step"} | EQUAL
+        bars["random_directions", "float64"] = 1e-8  # differences, for want of a complex step
     for name, by_plan in found.rows.items():
         assert set(by_plan) == set(EQUAL if name == THE_OUTPUT else bars)
         for plan, row in by_plan.items():

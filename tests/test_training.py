@@ -7,9 +7,9 @@ import pytest
 from conftest import random_batch, small_model
 
 from kvnet import PRESETS, InputError, QuestionAnswerer, Settings, example
-from kvnet.kernels import choose
+from kvnet.parameter_vector import by_name
 from kvnet.training.batches import Batches
-from kvnet.training.noisy_adam import clip_by_norm
+from kvnet.training.noisy_adam import clip_by_norm, gradient_noise
 from kvnet.training.optimizer import NoisyAdam, staircase
 
 
@@ -26,41 +26,32 @@ def test_learning_rate_is_a_staircase():
 
 
 def test_adam_is_the_formula():
-    model = small_model()
+    model = small_model(kernels="reference")
     options = {"learning_rate": 0.01, "epsilon": 0.1, "clip_norm": 20.0, "decay_steps": 2}
-    operations = choose("reference", numpy)
-    optimizer = NoisyAdam(operations, numpy, model.params, (), random_state=0, **options)
+    optimizer = NoisyAdam(model, random_state=0, **options)
     m = v = 0.0
     theta = float(model.params["A"][1, 2])
     for t in (1, 2, 3):
-        grads = {name: numpy.full_like(p, 0.3 * t) for name, p in model.params.items()}
-        g = 0.3 * t + float(optimizer._noise(t - 1)["A"][1, 2])
+        noise = gradient_noise(numpy, model.theta, optimizer.rule, t - 1)
+        g = 0.3 * t + float(by_name(noise, model.shapes)["A"][1, 2])
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
         rate = 0.01 * 0.96 ** ((t - 1) // 2)
         theta -= rate * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t) * m / (v**0.5 + 0.1)
-        optimizer.update(grads, t - 1)
+        optimizer.update(numpy.full_like(model.theta, 0.3 * t), t - 1)
         assert model.params["A"][1, 2] == pytest.approx(theta, rel=1e-12)
 
 
 def test_noise_has_the_published_deviation_and_spares_nil():
     model = small_model(embedding_size=50, feature_size=60)
-    optimizer = NoisyAdam(
-        model.operations,
-        numpy,
-        model.params,
-        model.nil_rows,
-        learning_rate=0.1,
-        epsilon=0.1,
-        clip_norm=20.0,
-        decay_steps=100,
-        random_state=0,
-    )
-    noise = numpy.concatenate([z.ravel() for z in optimizer._noise(7).values()])
+    options = {"learning_rate": 0.1, "epsilon": 0.1, "clip_norm": 20.0, "decay_steps": 100}
+    optimizer = NoisyAdam(model, random_state=0, **options)
+    noise = gradient_noise(numpy, model.theta, optimizer.rule, 7)
     assert noise.std() == pytest.approx(1e-3, rel=0.02)
-    optimizer.update({name: numpy.zeros_like(p) for name, p in model.params.items()}, 7)
+    optimizer.update(numpy.zeros_like(model.theta), 7)
+    m = by_name(optimizer.m, model.shapes)
     for name in model.nil_rows:
         assert (model.params[name][0] == 0).all()
-        assert (optimizer.m[name][1:] != 0).all()
+        assert (m[name][1:] != 0).all()
 
 
 @pytest.mark.parametrize(("questions", "batch", "steps"), [(18_000, 50, 359), (900, 32, 28)])
@@ -145,13 +136,13 @@ def test_values_are_read_where_keys_match():
     assert min(a.probability for a in answers) > 0.5
 
 
-def test_answerer_files_and_threads(tmp_path):
+def test_an_answerer_survives_its_file(tmp_path):
     examples = list(capitals()) * 3
     answerer = QuestionAnswerer(QUICK, random_state=2)
     answerer.settings = Settings(epochs=2, batch_size=8)
     answerer.fit(examples).save(tmp_path / "capitals.safetensors")
     loaded = QuestionAnswerer.load(tmp_path / "capitals.safetensors")
-    one, two = loaded.predict(examples), answerer.predict(examples, threads=2)
+    one, two = loaded.predict(examples), answerer.predict(examples)
     assert [a.probability for a in one] == [a.probability for a in two]
     assert one[0].attention.shape == (3, 4)
 

@@ -11,8 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, stdev
 
-from threadpoolctl import threadpool_limits
-
 import kvnet
 from kvnet.atomic_file import write_atomically
 from kvnet.backend import BACKENDS, array_module
@@ -24,6 +22,7 @@ from kvnet.cli.arguments import (
     whole_number,
 )
 from kvnet.cli.ask import ask
+from kvnet.cli.compiling import compiling_told
 from kvnet.cli.exit_code import exit_code
 from kvnet.cli.progress import Progress
 from kvnet.cli.report import accuracies, csv_text, table
@@ -31,7 +30,7 @@ from kvnet.cli.stop import StopRequest
 from kvnet.data.babi import Task, embedded_task, encode_tasks, find_data_dir, read_task
 from kvnet.data.babi_format import TASK_NAMES
 from kvnet.errors import InputError
-from kvnet.kernels import CHOICES
+from kvnet.kernels import CHOICES, kernel_threads
 from kvnet.published import published
 from kvnet.training.run import Run
 from kvnet.training.settings import PRESETS, Settings
@@ -60,9 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments, program, argv) -> int:
-    if arguments.ask:
-        return ask(_checkpoint_to_ask(arguments), arguments.backend, arguments.kernels)
-    with threadpool_limits(1):  # a product split over threads may round otherwise
+    with kernel_threads(arguments.threads), compiling_told(_speaker(arguments.quiet)):
+        if arguments.ask:
+            return ask(_checkpoint_to_ask(arguments), arguments.backend, arguments.kernels)
         return _train(arguments, program, argv)
 
 
@@ -119,7 +118,7 @@ def _parser() -> ArgumentParser:
         "--threads",
         type=whole_number(1),
         default=os.cpu_count() or 1,
-        help="for evaluations",
+        help="for the fused kernels; any number gives the same result (all cores)",
     )
     parser.add_argument("--output-file", help="write accuracies as CSV, a row a task")
     parser.add_argument("--param-output-file", help="write the flags as NAME=value lines")
@@ -179,7 +178,6 @@ def _train_all(arguments, settings, xp, say, stop, program, argv) -> int:
                     start,
                     arguments.backend,
                     arguments.kernels,
-                    arguments.threads,
                     _checkpoint_path(arguments, seed, group, start),
                 )
                 if not _train_run(run, arguments, group, records, stop):

@@ -9,6 +9,7 @@ from kvnet.backend import array_module
 from kvnet.checkpoint import named, read_arrays, write_arrays
 from kvnet.errors import InputError
 from kvnet.kernels import choose
+from kvnet.parameter_vector import as_vector, by_name
 
 READERS = ("bow", "simple_gru")
 NOT_CONFIG = ("self", "backend", "kernels")  # where a model runs is not what it is
@@ -95,10 +96,15 @@ class KeyValueMemoryNetwork:
 
     Attributes
     ----------
+    theta : (N,) float array
+        All parameters as one vector.
+    shapes : dict of str to tuple of int
+        The parameters' shapes, in the order in which they stand in the vector.
     params : dict of str to float array
-        ``W, W_mem (V, E)``; ``A (F, D)``; ``TK, TV (M, D)``; ``R_1``..``R_H (F, F)``;
-        ``B (F, E)``; for simple_gru also ``memory_`` and ``query_`` with ``gate_weights,
-        gate_bias, candidate_weights, candidate_bias``. D is E for bow and F for simple_gru.
+        The parts of `theta` by name: ``W, W_mem (V, E)``; ``A (F, D)``; ``TK, TV (M, D)``;
+        ``R_1``..``R_H (F, F)``; ``B (F, E)``; for simple_gru
+        also ``memory_`` and ``query_`` with ``gate_weights, gate_bias, candidate_weights,
+        candidate_bias``. D is E for bow and F for simple_gru.
     config : dict
         The constructor's arguments.
 
@@ -130,12 +136,16 @@ class KeyValueMemoryNetwork:
         self.operations = choose(kernels, self.xp)
         self.hops, self.reader, self.keep_prob = hops, reader, keep_prob
         self.mask_padding, self.random_state = mask_padding, random_state
-        self.params = self._starting_params()
+        self.shapes = self._parameter_shapes()
+        self.theta = as_vector(
+            self.xp, {name: self._start(name, shape) for name, shape in self.shapes.items()}
+        )
+        self.params = by_name(self.theta, self.shapes)
         self._encoding = self.operations.position_encoding(
             self.xp, sentence_size, embedding_size, dtype
         )
 
-    def _starting_params(self):
+    def _parameter_shapes(self):
         c = self.config
         V, M, E, F = (
             c[f"{name}_size"] for name in ("vocabulary", "memory", "embedding", "feature")
@@ -149,7 +159,7 @@ class KeyValueMemoryNetwork:
                 shapes[f"{part}_gate_bias"] = (2 * F,)
                 shapes[f"{part}_candidate_weights"] = (E + F, F)
                 shapes[f"{part}_candidate_bias"] = (F,)
-        return {name: self._start(name, shape) for name, shape in shapes.items()}
+        return shapes
 
     def _start(self, name, shape):
         dtype = self.config["dtype"]
@@ -176,59 +186,35 @@ class KeyValueMemoryNetwork:
         """Names of the parameters whose row 0 is the nil word's and stays zero."""
         return ("W", "W_mem")
 
-    def forward(self, batch: Batch, step: int | None = None):
+    def forward(self, batch: Batch):
         """Score every word of the vocabulary as the answer.
 
         Parameters
         ----------
         batch : Batch
-        step : int, optional
-            The training step, which dropout's random numbers hang on. No dropout without it.
+            Its answers are not looked at.
 
         Returns
         -------
         scores : (B, V) float array
         attention : (H, B, M) float array
-        backward : callable
-            ``d_scores (B, V) -> grads``, a dict with the names of `params`
+            Where each hop looked.
         """
         xp, p, ops = self.xp, self.params, self.operations
-        slots = batch.keys.shape[1]
-        allowed = batch.keys != 0 if self.mask_padding else None
+        u, attention, _ = ops.read_slots(xp, *self._memory(batch, None)[0])
+        h, _ = ops.linear(xp, u, p["B"].T)  # (B, E)
+        return ops.word_scores(xp, h, p["W_mem"])[0], attention
+
+    def _memory(self, batch, step):
+        """Return what `read_slots` takes, and the backward passes of the readers."""
+        p, slots = self.params, batch.keys.shape[1]
         query, backward_query = self._read_query(batch.query, step)  # (B, D)
         readings, key_rows, value_rows, backward_memory = self._read_memory(batch, step)  # (U, D)
-        u, attention, backward_slots = ops.read_slots(
-            xp,
-            query,
-            readings,
-            readings,
-            p["TK"][:slots],
-            p["TV"][:slots],
-            p["A"],
-            [p[name] for name in self._hop_names],
-            key_rows,
-            value_rows,
-            allowed,
-        )
-        h, backward_h = ops.linear(xp, u, p["B"].T)  # (B, E)
-        scores, backward_scores = ops.word_scores(xp, h, p["W_mem"])
-
-        def backward(d_scores):
-            grads = {}
-            dh, d_table = backward_scores(d_scores)
-            du, dB_transposed = backward_h(dh)
-            d_query, d_keys, d_values, dTK, dTV, grads["A"], dR = backward_slots(du)
-            grads["B"] = dB_transposed.T
-            grads.update(zip(self._hop_names, dR, strict=True))
-            for name, dT in (("TK", dTK), ("TV", dTV)):
-                grads[name] = xp.zeros_like(p[name])
-                grads[name][:slots] = dT
-            grads |= backward_query(d_query)
-            grads |= backward_memory(d_keys + d_values)  # a reading may be key and value
-            grads["W_mem"] = grads["W_mem"] + d_table  # W_mem reads the memory and is the output
-            return {name: grads[name] for name in p}
-
-        return scores, attention, backward
+        encodings = p["TK"][:slots], p["TV"][:slots]
+        matrices = p["A"], [p[name] for name in self._hop_names]
+        allowed = batch.keys != 0 if self.mask_padding else None
+        inputs = query, readings, readings, *encodings, *matrices, key_rows, value_rows, allowed
+        return inputs, backward_query, backward_memory
 
     def _read_query(self, words, step):
         """Read questions ``(B, S)`` to ``(B, D)``; backward returns a dict of gradients."""
@@ -273,12 +259,11 @@ class KeyValueMemoryNetwork:
             return readings, backward_words
         kinds = ("gate_weights", "gate_bias", "candidate_weights", "candidate_bias")
         names = [f"{part}_{kind}" for kind in kinds]
-        x, backward_lookup = ops.embedding_lookup(xp, words, p[table])  # (N, S, E)
-        readings, backward_gru = ops.gru(xp, x, *(p[name] for name in names))
+        weights = [p[name] for name in names]
+        readings, backward_reading = ops.gru_reading(xp, words, p[table], *weights)
 
         def backward(d_readings):
-            dx, *d_weights = backward_gru(d_readings)
-            return {table: backward_lookup(dx), **dict(zip(names, d_weights, strict=True))}
+            return dict(zip([table, *names], backward_reading(d_readings), strict=True))
 
         return readings, backward
 
@@ -298,14 +283,14 @@ class KeyValueMemoryNetwork:
         """The dtype of the parameters."""
         return self.config["dtype"]
 
-    def loss_and_grads(self, batch: Batch, l2_lambda: float = 0.0, step: int | None = None):
+    def loss_and_gradient(self, batch: Batch, l2_lambda: float = 0.0, step: int | None = None):
         """Return the batch's loss and its gradient by every parameter.
 
         Parameters
         ----------
         batch : Batch
         l2_lambda : float
-            λ of the penalty ``λ/2 sum ‖θ‖²``.
+            λ of the penalty ``λ/2 ‖θ‖²``.
         step : int, optional
             The training step, which dropout's random numbers hang on. No dropout without it.
 
@@ -313,16 +298,23 @@ class KeyValueMemoryNetwork:
         -------
         loss : scalar float array
             Cross entropy summed over the batch, plus the penalty.
-        grads : dict of str to float array
-            With the names and shapes of `params`.
+        gradient : (N,) float array
+            As `theta`; `kvnet.parameter_vector.by_name` takes it apart.
         """
-        scores, _, backward_scores = self.forward(batch, step)
-        ops = self.operations
-        entropy, backward_entropy = ops.cross_entropy(self.xp, scores, batch.answer)
-        penalty, backward_penalty = ops.l2_penalty(self.xp, self.params, l2_lambda)
-        grads = backward_scores(backward_entropy(1.0))
-        d_penalty = backward_penalty(1.0)
-        return entropy + penalty, {name: grads[name] + d_penalty[name] for name in grads}
+        xp, p, ops = self.xp, self.params, self.operations
+        inputs, backward_query, backward_memory = self._memory(batch, step)
+        entropy, backward_entropy = ops.answer_loss(xp, *inputs, p["B"], p["W_mem"], batch.answer)
+        penalty, backward_penalty = ops.l2_penalty(xp, self.theta, l2_lambda)
+        d_query, d_keys, d_values, dTK, dTV, dA, dR, dB, dW_mem = backward_entropy(1.0)
+        grads = {"A": dA, "B": dB, **dict(zip(self._hop_names, dR, strict=True))}
+        unused = len(p["TK"]) - len(dTK)  # slots that a smaller batch does not have
+        for name, dT in (("TK", dTK), ("TV", dTV)):
+            grads[name] = xp.pad(dT, ((0, unused), (0, 0))) if unused else dT
+        grads |= backward_query(d_query)
+        grads |= backward_memory(d_keys + d_values)  # a reading may be key and value
+        grads["W_mem"] = grads["W_mem"] + dW_mem  # W_mem reads the memory and is the output
+        gradient = as_vector(xp, {name: grads[name] for name in p})
+        return entropy + penalty, gradient + backward_penalty(1.0)
 
     def predict_proba(self, batch: Batch):
         """Return the probability of every word as the answer.
@@ -338,7 +330,7 @@ class KeyValueMemoryNetwork:
         attention : (H, B, M) float array
             Where each hop looked.
         """
-        scores, attention, _ = self.forward(batch)
+        scores, attention = self.forward(batch)
         return self.operations.softmax(self.xp, scores)[0], attention
 
     def predict(self, batch: Batch):
@@ -410,7 +402,9 @@ class KeyValueMemoryNetwork:
             ) from None
         # Early stopping keeps its best weights beside the last ones, which a training goes on from.
         best = any(name.startswith("best/") for name in arrays)
-        model.params = model.checked(path, arrays, "best/" if best else "params/")
+        model.theta[:] = as_vector(
+            model.xp, model.checked(path, arrays, "best/" if best else "params/")
+        )
         return model
 
     def checked(self, path, arrays: dict, prefix: str) -> dict:

@@ -6,11 +6,13 @@ forward, on complex numbers too.
 """
 
 from kvnet.operations.addressing import address
+from kvnet.operations.answer_loss import answer_loss
 from kvnet.operations.cross_entropy import cross_entropy
 from kvnet.operations.dropout import dropout
 from kvnet.operations.embedding_lookup import embedding_lookup
 from kvnet.operations.embedding_sum import embedding_sum
 from kvnet.operations.gru import gru
+from kvnet.operations.gru_reading import gru_reading
 from kvnet.operations.hop import hop
 from kvnet.operations.l2_penalty import l2_penalty
 from kvnet.operations.linear import linear
@@ -18,16 +20,19 @@ from kvnet.operations.memory_read import memory_read
 from kvnet.operations.position_encoding import position_encoding
 from kvnet.operations.read_slots import fill_slots, read_slots
 from kvnet.operations.softmax import softmax
+from kvnet.operations.word_cross_entropy import word_cross_entropy
 from kvnet.operations.word_scores import word_scores
 
 __all__ = [
     "address",
+    "answer_loss",
     "cross_entropy",
     "dropout",
     "embedding_lookup",
     "embedding_sum",
     "fill_slots",
     "gru",
+    "gru_reading",
     "hop",
     "l2_penalty",
     "linear",
@@ -35,5 +40,6 @@ __all__ = [
     "position_encoding",
     "read_slots",
     "softmax",
+    "word_cross_entropy",
     "word_scores",
 ]

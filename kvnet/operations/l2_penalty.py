@@ -1,14 +1,15 @@
 """The L2 penalty on every parameter."""
 
 
-def l2_penalty(xp, params, l2_lambda: float):
-    """Sum the squares of all parameters: ``L = λ/2 sum ‖θ‖²``.
+def l2_penalty(xp, theta, l2_lambda: float):
+    """Sum the squares of all parameters: ``L = λ/2 ‖θ‖²``.
 
     Parameters
     ----------
     xp : module
         Array module.
-    params : dict of str to float array
+    theta : (N,) float array
+        θ.
     l2_lambda : float
         λ.
 
@@ -16,11 +17,11 @@ def l2_penalty(xp, params, l2_lambda: float):
     -------
     loss : scalar float array
     backward : callable
-        ``d_loss (scalar) -> d_params``, a dict with the names of `params`
+        ``d_loss (scalar) -> d_theta (N,)``
     """
-    loss = 0.5 * l2_lambda * sum((theta * theta).sum() for theta in params.values())
+    loss = 0.5 * l2_lambda * xp.dot(theta, theta)
 
     def backward(d_loss):
-        return {name: d_loss * l2_lambda * theta for name, theta in params.items()}
+        return d_loss * l2_lambda * theta
 
     return loss, backward

@@ -1,7 +1,6 @@
 """Accuracy of a model on a data set."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 
@@ -9,10 +8,10 @@ from kvnet.backend import to_numpy
 from kvnet.data.dataset import Dataset
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
 
-QUESTIONS_AT_A_TIME = 200  # fixed, so that no product's shape, and no bit, hangs on the threads
+QUESTIONS_AT_A_TIME = 200
 
 
-def map_batches(function: Callable, dataset: Dataset, threads: int = 1) -> list:
+def map_batches(function: Callable, dataset: Dataset) -> list:
     """Apply a function to consecutive batches of a data set.
 
     Parameters
@@ -20,8 +19,6 @@ def map_batches(function: Callable, dataset: Dataset, threads: int = 1) -> list:
     function : callable
         Takes a Batch.
     dataset : Dataset
-    threads : int
-        Batches at a time; the results are the same for any number.
 
     Returns
     -------
@@ -29,18 +26,11 @@ def map_batches(function: Callable, dataset: Dataset, threads: int = 1) -> list:
         In the order of the batches.
     """
     starts = range(0, len(dataset), QUESTIONS_AT_A_TIME)
-
-    def work(start):
-        return function(dataset.batch(slice(start, start + QUESTIONS_AT_A_TIME)))
-
-    if threads == 1:
-        return list(map(work, starts))
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, starts))
+    return [function(dataset.batch(slice(n, n + QUESTIONS_AT_A_TIME))) for n in starts]
 
 
 def accuracy_by_task(
-    model: KeyValueMemoryNetwork, dataset: Dataset, tasks: numpy.ndarray, threads: int = 1
+    model: KeyValueMemoryNetwork, dataset: Dataset, tasks: numpy.ndarray
 ) -> dict[int, float]:
     """Return the share of questions answered right, for each task.
 
@@ -50,13 +40,12 @@ def accuracy_by_task(
     dataset : Dataset
     tasks : (N,) integer array
         Each question's task.
-    threads : int
 
     Returns
     -------
     accuracy : dict of int to float
         Task number to a share in [0, 1].
     """
-    answers = map_batches(lambda batch: to_numpy(model.predict(batch)), dataset, threads)
+    answers = map_batches(lambda batch: to_numpy(model.predict(batch)), dataset)
     right = numpy.concatenate(answers) == to_numpy(dataset.answers)
     return {int(task): float(right[tasks == task].mean()) for task in numpy.unique(tasks)}

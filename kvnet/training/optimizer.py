@@ -1,8 +1,8 @@
-"""The optimiser: the published update of every parameter, its noise and its learning rate."""
+"""The optimiser: the published update with its running means and its learning rate."""
 
-from kvnet.counter_random import normal
+from kvnet.parameter_vector import sections_of
+from kvnet.training.noisy_adam import UpdateRule
 
-NOISE_DEVIATION = 1e-3
 DECAY = 0.96
 
 
@@ -24,18 +24,12 @@ def staircase(learning_rate: float, step: int, decay_steps: int) -> float:
 
 
 class NoisyAdam:
-    """The published optimiser: `noisy_adam` on every parameter, its noise and its running means.
+    """The published optimiser of a model's parameters.
 
     Parameters
     ----------
-    operations : namespace
-        With `noisy_adam` and `uniform`, from `kvnet.kernels.choose`.
-    xp : module
-        Array module.
-    params : dict of str to float array
-        Updated in place.
-    nil_rows : sequence of str
-        Parameters whose row 0 gets no update: its gradient is zero, and so is its noise.
+    model : KeyValueMemoryNetwork
+        Its `theta` is updated in place.
     learning_rate, epsilon : float
     clip_norm : float
         Norm that each parameter's gradient is clipped to.
@@ -45,66 +39,35 @@ class NoisyAdam:
 
     Attributes
     ----------
-    m, v : dict of str to float array
+    m, v : (N,) float array
         Running means of the gradient and of its square.
+    rule : UpdateRule
     """
 
-    def __init__(
-        self,
-        operations,
-        xp,
-        params,
-        nil_rows,
-        learning_rate,
-        epsilon,
-        clip_norm,
-        decay_steps,
-        random_state,
-    ):
-        self.operations, self.xp, self.params, self.nil_rows = operations, xp, params, nil_rows
-        self.learning_rate, self.epsilon = learning_rate, epsilon
-        self.clip_norm, self.decay_steps = clip_norm, decay_steps
-        self.random_state = random_state
-        self.m = {name: xp.zeros_like(theta) for name, theta in params.items()}
-        self.v = {name: xp.zeros_like(theta) for name, theta in params.items()}
+    def __init__(self, model, learning_rate, epsilon, clip_norm, decay_steps, random_state):
+        self.model, self.learning_rate, self.decay_steps = model, learning_rate, decay_steps
+        self.m, self.v = model.xp.zeros_like(model.theta), model.xp.zeros_like(model.theta)
+        sections = sections_of(model.shapes)
+        nil_rows = [
+            (sections[name][0], sections[name][0] + model.shapes[name][1])
+            for name in model.nil_rows
+        ]
+        self.rule = UpdateRule(
+            tuple(sections.values()), tuple(nil_rows), clip_norm, epsilon, random_state
+        )
 
-    def update(self, grads, step: int) -> None:
+    def update(self, gradient, step: int) -> None:
         """Take one step.
 
         Parameters
         ----------
-        grads : dict of str to float array
-            With the names of the parameters.
+        gradient : (N,) float array
+            As the model's `theta`.
         step : int
             Steps done before this one.
         """
-        noise = self._noise(step)
+        model = self.model
         rate = staircase(self.learning_rate, step, self.decay_steps)
-        for name, theta in self.params.items():
-            self.operations.noisy_adam(
-                self.xp,
-                theta,
-                grads[name],
-                noise[name],
-                self.m[name],
-                self.v[name],
-                step,
-                self.clip_norm,
-                rate,
-                self.epsilon,
-            )
-
-    def _noise(self, step):
-        """Draw the noise of all parameters as one row of numbers, in their order."""
-        sizes = [theta.size for theta in self.params.values()]
-        dtype = next(iter(self.params.values())).dtype
-        draw = self.operations.uniform
-        z = normal(self.xp, self.random_state, "gradient noise", step, (sum(sizes),), dtype, draw)
-        z *= NOISE_DEVIATION
-        noise, start = {}, 0
-        for (name, theta), size in zip(self.params.items(), sizes, strict=True):
-            noise[name] = z[start : start + size].reshape(theta.shape)
-            if name in self.nil_rows:
-                noise[name][0] = 0
-            start += size
-        return noise
+        model.operations.noisy_adam(
+            model.xp, model.theta, gradient, self.m, self.v, step, rate, self.rule
+        )

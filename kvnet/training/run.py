@@ -8,6 +8,7 @@ from statistics import fmean
 from kvnet.checkpoint import named, read_arrays, write_arrays
 from kvnet.data.babi import TaskData
 from kvnet.errors import InputError
+from kvnet.parameter_vector import as_vector, by_name
 from kvnet.training.evaluation import accuracy_by_task
 from kvnet.training.optimizer import staircase
 from kvnet.training.settings import Settings
@@ -29,8 +30,6 @@ class Run:
         Number of the start: each has its own weights, batch order and noise, and the same data.
     backend : {"numpy", "cupy", "auto"}
     kernels : {"reference", "fused", "auto"}
-    threads : int
-        For evaluations; any number gives the same result.
     checkpoint : Path, optional
         File to keep the state in.
 
@@ -49,13 +48,12 @@ class Run:
         start: int = 0,
         backend: str = "numpy",
         kernels: str = "auto",
-        threads: int = 1,
         checkpoint: Path | None = None,
     ):
         seed = random_state + (start << 32)
         self.data, self.settings = data, settings
         self.random_state, self.start = random_state, start
-        self.threads, self.checkpoint = threads, checkpoint
+        self.checkpoint = checkpoint
         self.model = settings.new_model(len(data.vocabulary), data.sizes, seed, backend, kernels)
         self.trainer = Trainer(self.model, data.training.dataset, settings, seed)
         self.history = []
@@ -108,7 +106,7 @@ class Run:
                 self.save()
                 return False
         if settings.early_stopping:
-            self.model.params.update(self._best_params)
+            self.model.theta[:] = as_vector(self.model.xp, self._best_params)
         return True
 
     def _evaluate(self):
@@ -125,12 +123,12 @@ class Run:
         }
         for name in SPLITS:
             split = getattr(self.data, name)
-            accuracy = accuracy_by_task(self.model, split.dataset, split.tasks, self.threads)
+            accuracy = accuracy_by_task(self.model, split.dataset, split.tasks)
             record[f"{name}_accuracy"] = fmean(accuracy.values())
             record[f"{name}_accuracy_by_task"] = {str(t): a for t, a in accuracy.items()}
         self.history.append(record)
         if self.settings.early_stopping and self._best == len(self.history) - 1:
-            self._best_params = {name: theta.copy() for name, theta in self.model.params.items()}
+            self._best_params = by_name(self.model.theta.copy(), self.model.shapes)
 
     def save(self) -> None:
         """Write the checkpoint, if the run keeps one.

@@ -9,6 +9,7 @@ from kvnet.checkpoint import named
 from kvnet.data.dataset import Dataset
 from kvnet.errors import InputError
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
+from kvnet.parameter_vector import as_vector, by_name
 from kvnet.training.batches import Batches
 from kvnet.training.optimizer import NoisyAdam
 from kvnet.training.settings import Settings
@@ -46,10 +47,7 @@ class Trainer:
         self.model, self.dataset, self.settings = model, dataset, settings
         self.batches = Batches(len(dataset), s.batch_size, s.shuffle_questions, random_state)
         self.optimizer = NoisyAdam(
-            model.operations,
-            model.xp,
-            model.params,
-            model.nil_rows,
+            model,
             s.learning_rate,
             s.epsilon,
             s.clip_norm,
@@ -80,8 +78,8 @@ class Trainer:
         """Take the next step."""
         batch = self._batch(self.batches.rows(self.step))
         with numpy.errstate(over="ignore", invalid="ignore"):  # the epoch's loss will tell
-            loss, grads = self.model.loss_and_grads(batch, self.settings.l2_lambda, self.step)
-            self.optimizer.update(grads, self.step)
+            loss, gradient = self.model.loss_and_gradient(batch, self.settings.l2_lambda, self.step)
+            self.optimizer.update(gradient, self.step)
         self._epoch_loss = self._epoch_loss + loss.astype("float64")
         self.step += 1
         if self.at_epoch_end:
@@ -106,7 +104,8 @@ class Trainer:
     def state(self) -> tuple[dict, dict]:
         """Return what a checkpoint must hold: arrays, and metadata for JSON."""
         arrays, metadata = self.model.state()
-        arrays |= named(self.optimizer.m, "m/") | named(self.optimizer.v, "v/")
+        for prefix, vector in (("m/", self.optimizer.m), ("v/", self.optimizer.v)):
+            arrays |= named(by_name(vector, self.model.shapes), prefix)
         metadata |= {
             "settings": asdict(self.settings),
             "step": self.step,
@@ -130,11 +129,11 @@ class Trainer:
         InputError
             If it belongs to another model.
         """
-        for prefix, members in (
-            ("params/", self.model.params),
+        for prefix, vector in (
+            ("params/", self.model.theta),
             ("m/", self.optimizer.m),
             ("v/", self.optimizer.v),
         ):
-            members.update(self.model.checked(path, arrays, prefix))
+            vector[:] = as_vector(self.model.xp, self.model.checked(path, arrays, prefix))
         self.step, self.loss = metadata["step"], metadata["loss"]
         self._epoch_loss = metadata["epoch_loss"]

@@ -1,0 +1,77 @@
+"""How kernels are compiled, and how their work is cut into blocks and spread over threads."""
+
+import os
+
+import numpy
+from numba import njit
+
+# The NumPy error model divides without a branch for zero, which would keep loops from vectorising.
+# A helper is always inlined. Otherwise each kernel that calls it brings a copy, which its neighbours
+# shape: whose copy runs, and how it rounds, would hang on what was compiled and what was cached.
+OPTIONS = {
+    "cache": True,
+    "error_model": "numpy",
+    "fastmath": True,
+    "forceinline": True,
+    "nogil": True,
+}
+# Only loops over blocks are spread over threads: whatever Numba would split by itself, it would cut
+# by the number of threads, and sums with it.
+NOT_INLINED = OPTIONS | {"forceinline": False}
+PARALLEL = NOT_INLINED | {
+    "parallel": {
+        "prange": True,
+        "comprehension": False,
+        "reduction": False,
+        "inplace_binop": False,
+        "setitem": False,
+        "numpy": False,
+        "stencil": False,
+        "fusion": False,
+    }
+}
+QUESTIONS_A_BLOCK = 25
+# Threads meet several times a step. GNU's OpenMP lets the early ones spin for milliseconds, which
+# takes the core from the late one on a busy machine (measured: 50 times slower). A microsecond or
+# two costs nothing on an idle one. It is read when OpenMP is loaded, that is, after this.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
+
+def numbers(array):
+    """Return rows or words as one kind of array, so that kernels are compiled for no other."""
+    return numpy.ascontiguousarray(array, numpy.int32)
+
+
+@njit(**OPTIONS)
+def cut(rows, rows_a_block=QUESTIONS_A_BLOCK):
+    """Cut rows into blocks of nearly equal size, whatever the number of threads.
+
+    Returns
+    -------
+    bounds : (blocks + 1,) int64 array
+        Block k holds rows ``bounds[k]`` to ``bounds[k + 1]``.
+    """
+    blocks = max(1, (rows + rows_a_block - 1) // rows_a_block)
+    return numpy.arange(blocks + 1) * rows // blocks
+
+
+@njit(**NOT_INLINED)
+def multiply(a, b, product):
+    """Multiply matrices, which BLAS does: nothing to round here, and much to compile."""
+    numpy.dot(a, b, product)
+
+
+@njit(**OPTIONS)
+def copy_into(target, source):
+    """Copy as many rows as both have (a slice assignment takes seconds to compile)."""
+    for n in range(min(len(target), len(source))):
+        for d in range(source.shape[1]):
+            target[n, d] = source[n, d]
+
+
+@njit(**OPTIONS)
+def add_up(x, y):
+    """Add ``y += x`` in place, for matrices."""
+    for n in range(len(y)):
+        for d in range(y.shape[1]):
+            y[n, d] += x[n, d]
