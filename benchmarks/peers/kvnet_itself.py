@@ -1,0 +1,80 @@
+"""kvnet under the same protocol as its peers."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy
+from threadpoolctl import threadpool_limits
+
+from kvnet.training import optimizer
+from kvnet.training.trainer import Trainer
+
+from .workload import SEED, Workload
+
+
+class KvnetItself:
+    """`kvnet.training.trainer.Trainer`, as the command line runs it.
+
+    Parameters
+    ----------
+    workload : Workload
+    threads : int
+        For kernels and for predictions. BLAS gets one, as on the command line.
+    kernels : {"reference", "fused"}
+    """
+
+    def __init__(self, workload: Workload, threads: int, kernels: str):
+        self.workload, self.threads, self.kernels = workload, threads, kernels
+        threadpool_limits(1, user_api="blas")
+
+    def start(self, clip_norm: float, noise_deviation: float) -> None:
+        """See `Peer`."""
+        optimizer.NOISE_DEVIATION = noise_deviation
+        settings = replace(
+            self.workload.settings, max_grad_norm=float(clip_norm), clip_summed_loss=True
+        )
+        self.model = self.workload.new_model(self.kernels)
+        dataset = self.workload.data.training.dataset
+        self.trainer = Trainer(self.model, dataset, settings, SEED)
+
+    def warm_up(self, steps: range) -> None:
+        """Train up to the steps' end: the trainer prepares its batches in the first epoch."""
+        while self.trainer.step < steps.stop:
+            self.trainer.train_step()
+
+    def train(self, steps: range) -> None:
+        """See `Peer`."""
+        if self.trainer.step != steps.start:
+            raise ValueError(f"the trainer is at step {self.trainer.step}, not {steps.start}")
+        for _ in steps:
+            self.trainer.train_step()
+
+    def loss(self, step: int) -> float:
+        """See `Peer`."""
+        batch = self.workload.batches[self.workload.batch_of(step)]
+        return float(self.model.loss_and_grads(batch, self.workload.settings.l2_lambda)[0])
+
+    def parameters(self) -> dict[str, numpy.ndarray]:
+        """See `Peer`."""
+        return {name: theta.copy() for name, theta in self.model.params.items()}
+
+    def prepare_test(self, batch_size: int) -> None:
+        """See `Peer`."""
+        self.test_batches = self.workload.test_batches(batch_size)
+        self.predict()
+
+    def predict(self) -> numpy.ndarray:
+        """See `Peer`; batches go to threads as in `kvnet.training.evaluation.map_batches`."""
+        with ThreadPoolExecutor(self.threads) as pool:
+            answers = list(pool.map(self.model.predict, self.test_batches))
+        return numpy.concatenate(answers)[: len(self.workload.data.testing.dataset)]
+
+
+def reference(workload: Workload, threads: int) -> KvnetItself:
+    """Make kvnet with the textbook operations."""
+    return KvnetItself(workload, threads, "reference")
+
+
+def fused(workload: Workload, threads: int) -> KvnetItself:
+    """Make kvnet with its fused kernels."""
+    return KvnetItself(workload, threads, "fused")

@@ -1,0 +1,145 @@
+"""The best eager PyTorch: `BestModel` under autograd, with the whole update on flat vectors.
+
+Every parameter is a view of one vector, and its gradient a view of another, so that weight decay,
+noise and Adam are one call each. Tried and slower: torch.autograd.grad and a concatenation instead
+of gradients in place; the penalty as part of the loss; torch.optim.Adam(fused=True), which calls
+the same kernel through more Python; a scale a component, gathered, instead of ``_foreach_mul_``.
+"""
+
+import numpy
+import torch
+from torch import Tensor
+
+from kvnet.training.noisy_adam import BETA_1, BETA_2
+
+from .torch_best_model import BestModel, Sentences
+from .workload import Workload
+
+
+class FlatNoisyAdam:
+    """The published update of all parameters at once.
+
+    Parameters
+    ----------
+    theta : Tensor
+        All parameters in a row, updated in place.
+    gradient : Tensor
+        Of the same length; changed.
+    model : BestModel
+    settings : Settings
+    """
+
+    def __init__(self, theta: Tensor, gradient: Tensor, model: BestModel, settings):
+        self.theta, self.gradient, self.settings = theta, gradient, settings
+        self.m, self.v, self.noise = (torch.zeros_like(theta) for _ in range(3))
+        self.parts = list(gradient.split(model.sizes))
+        views = model.split(gradient)
+        self.nil_rows = [views["W"][0], views["W_mem"][0]]
+        self.steps_done = torch.zeros(())
+
+    def update(self, step: int, clip_norm: float, deviation: float) -> None:
+        """Take a step from the gradient of the entropy; nil rows stay zero."""
+        s, g, t = self.settings, self.gradient, step + 1
+        self.clear_nil_rows()
+        g.add_(self.theta, alpha=s.l2_lambda)
+        norms = torch.stack(torch._foreach_norm(self.parts))
+        torch._foreach_mul_(self.parts, (clip_norm / norms.clamp_(min=clip_norm)).unbind())
+        g.add_(self.noise.normal_(), alpha=deviation)
+        self.clear_nil_rows()
+        # √(v / c) + ε / √c, times √c, is √v + ε: so the fused kernel does the published formula.
+        torch._fused_adam_(
+            [self.theta],
+            [g],
+            [self.m],
+            [self.v],
+            [],
+            [self.steps_done.fill_(t)],
+            lr=s.learning_rate,
+            beta1=BETA_1,
+            beta2=BETA_2,
+            weight_decay=0.0,
+            eps=s.epsilon / (1 - BETA_2**t) ** 0.5,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def clear_nil_rows(self) -> None:
+        """Take out what the nil word's rows have got."""
+        for row in self.nil_rows:
+            row.zero_()
+
+
+class TorchBest:
+    """The peer.
+
+    Parameters
+    ----------
+    workload : Workload
+    threads : int
+    """
+
+    def __init__(self, workload: Workload, threads: int):
+        torch.set_num_threads(threads)
+        self.workload, self.model = workload, BestModel(workload)
+        self.batches = [self.model.tensors(batch) for batch in workload.batches]
+
+    def start(self, clip_norm: float, noise_deviation: float) -> None:
+        """See `peers.Peer`."""
+        self.clip_norm, self.deviation = clip_norm, noise_deviation
+        self.total_loss = torch.zeros(())
+        self.theta = self.model.start.clone()
+        self.gradient = torch.zeros_like(self.theta)
+        self.params = self.model.split(self.theta)
+        for name, part in self.model.split(self.gradient).items():
+            self.params[name].requires_grad_()
+            self.params[name].grad = part
+        self.adam = FlatNoisyAdam(self.theta, self.gradient, self.model, self.workload.settings)
+
+    def warm_up(self, steps: range) -> None:
+        """See `peers.Peer`."""
+        self.train(steps)
+
+    def train(self, steps: range) -> None:
+        """See `peers.Peer`."""
+        for step in steps:
+            self.gradient.zero_()
+            entropy = self.model.entropy(self.params, self.batch(step))
+            entropy.backward()
+            with torch.no_grad():
+                self.total_loss += self.with_penalty(entropy)
+                self.adam.update(step, self.clip_norm, self.deviation)
+
+    def batch(self, step: int) -> Sentences:
+        """Return a step's batch."""
+        return self.batches[self.workload.batch_of(step)]
+
+    def with_penalty(self, entropy: Tensor) -> Tensor:
+        """Add the penalty to the entropy."""
+        half = 0.5 * self.workload.settings.l2_lambda
+        return entropy + half * torch.dot(self.theta, self.theta)
+
+    def loss(self, step: int) -> float:
+        """See `peers.Peer`."""
+        with torch.no_grad():
+            return self.with_penalty(self.model.entropy(self.params, self.batch(step))).item()
+
+    def parameters(self) -> dict[str, numpy.ndarray]:
+        """See `peers.Peer`."""
+        return {name: p.numpy().copy() for name, p in self.model.split(self.theta).items()}
+
+    def prepare_test(self, batch_size: int) -> None:
+        """See `peers.Peer`."""
+        batches = self.workload.test_batches(batch_size)
+        self.test_batches = [self.model.tensors(batch) for batch in batches]
+        self.predict()
+
+    def predict(self) -> numpy.ndarray:
+        """See `peers.Peer`."""
+        with torch.inference_mode():
+            answers = [self.model.scores(self.params, b).argmax(dim=1) for b in self.test_batches]
+        return torch.cat(answers).numpy()[: len(self.workload.data.testing.dataset)]
+
+
+def eager(workload: Workload, threads: int) -> TorchBest:
+    """Make the peer."""
+    return TorchBest(workload, threads)
