@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import sys
+from contextlib import ExitStack, closing
 from importlib.metadata import version
 from importlib.util import find_spec
 from statistics import median
@@ -109,15 +110,20 @@ def _run(arguments) -> int:
     names = _chosen(arguments)
     recipe = Recipe(arguments.config, arguments.task, arguments.data_dir)
     workload = Workload(recipe)
-    workers = [_started(name, n, recipe) for n in arguments.threads for name in names]
-    check_same_work(workers, workload)
-    if arguments.predict:
-        entries = time_predictions(workers, arguments.rounds)
-        questions = len(workload.data.testing.dataset)
-    else:
-        steps = arguments.steps or STEPS[arguments.config]
-        entries = time_training(workers, workload, arguments.rounds, steps)
-        questions = steps * workload.settings.batch_size
+    with ExitStack() as open_workers:
+        workers = [
+            open_workers.enter_context(closing(_started(name, n, recipe)))
+            for n in arguments.threads
+            for name in names
+        ]
+        check_same_work(workers, workload)
+        if arguments.predict:
+            entries = time_predictions(workers, arguments.rounds)
+            questions = len(workload.data.testing.dataset)
+        else:
+            steps = arguments.steps or STEPS[arguments.config]
+            entries = time_training(workers, workload, arguments.rounds, steps)
+            questions = steps * workload.settings.batch_size
     results = [entry.result(questions) for entry in entries]
     print(table(results))
     if arguments.json:
@@ -137,7 +143,7 @@ def _chosen(arguments) -> list[str]:
 
 
 def _started(name, threads, recipe):
-    _say(f"starting {KINDS[name].label}, {threads} threads")
+    _say(f"starting {KINDS[name].label}, threads: {threads}")
     return Worker(name, threads, recipe)
 
 
@@ -154,7 +160,7 @@ def check_same_work(workers: list[Worker], workload: Workload) -> None:
     """
     start, expected = workload.starting_weights(), None
     for worker in workers:
-        _say(f"checking {KINDS[worker.name].label}, {worker.threads} threads")
+        _say(f"checking {_name(worker)}")
         found = _first_steps(worker, workload.settings.max_grad_norm)
         expected = expected or found
         _compare(worker, start, found, expected)
@@ -183,14 +189,14 @@ def _compare(worker, start, found, expected) -> None:
     what = max(apart, key=apart.get)
     if not apart[what] <= TOLERANCE:
         raise InputError(
-            f"{worker.name}, {worker.threads} threads: {what} is {apart[what]:.1e} away from "
+            f"{_name(worker)}: {what} is {apart[what]:.1e} away from "
             f"kvnet's reference, relatively; at most {TOLERANCE:.0e} is rounding. Nothing was timed"
         )
     _say(f"  within {apart[what]:.0e} ({what})")
     same = float((answers == right_answers).mean())
     if same < SAME_ANSWERS:
         raise InputError(
-            f"{worker.name}, {worker.threads} threads: answers {same:.2%} of the test questions as "
+            f"{_name(worker)}: answers {same:.2%} of the test questions as "
             "kvnet's reference does. Nothing was timed"
         )
 
@@ -203,7 +209,7 @@ def time_training(workers, workload: Workload, rounds: int, steps: int) -> list[
     """Train with the published numbers, so many steps a round, in turns."""
     first = workload.steps_per_epoch  # by then kvnet's trainer holds every batch
     for worker in workers:
-        _say(f"warming up {KINDS[worker.name].label}, {worker.threads} threads")
+        _say(f"warming up {_name(worker)}")
         worker("start", workload.settings.clip_norm, NOISE_DEVIATION)
         worker("warm_up", range(max(0, first - steps), first))
     entries = [Entry(worker, [], workload.settings.batch_size) for worker in workers]
@@ -228,7 +234,7 @@ def time_predictions(workers, rounds: int) -> list[Entry]:
 
 
 def _best_batch_size(worker) -> int:
-    _say(f"choosing a batch size for {KINDS[worker.name].label}, {worker.threads} threads")
+    _say(f"choosing a batch size for {_name(worker)}")
     seconds = {}
     for size in TEST_BATCH_SIZES:
         worker("prepare_test", size)
@@ -269,6 +275,10 @@ def report(arguments, questions: int, results: list[dict]) -> str:
         "results": results,
     }
     return json.dumps(content, indent=1) + "\n"
+
+
+def _name(worker) -> str:
+    return f"{KINDS[worker.name].label}, threads: {worker.threads}"
 
 
 def _say(text):

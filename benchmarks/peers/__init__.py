@@ -65,10 +65,10 @@ KINDS = {
     "reference": Kind("kvnet reference", "kvnet_itself", "reference"),
     "fused": Kind("kvnet fused", "kvnet_itself", "fused"),
     "usual": Kind("PyTorch eager, as usual", "torch_usual", "eager", "torch"),
-    "usual-compiled": Kind("the same, torch.compile", "torch_usual", "compiled", "torch"),
+    "usual-compiled": Kind("PyTorch compiled, as usual", "torch_usual", "compiled", "torch"),
     "best": Kind("PyTorch eager, best", "torch_best", "eager", "torch"),
-    "by-hand": Kind("the same, backward by hand", "torch_by_hand", "eager", "torch", ("bow",)),
-    "best-compiled": Kind("best, torch.compile", "torch_best_compiled", "compiled", "torch"),
+    "by-hand": Kind("PyTorch eager, backward by hand", "torch_by_hand", "eager", "torch", ("bow",)),
+    "best-compiled": Kind("PyTorch compiled, best", "torch_best_compiled", "compiled", "torch"),
     "jax": Kind("JAX jit, best", "jax_best", "jitted", "jax"),
 }
 

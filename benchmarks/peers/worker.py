@@ -22,6 +22,7 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
     "NPROC",  # XLA
 )
+SECONDS_TO_END = 10
 
 
 class Worker:
@@ -73,7 +74,8 @@ class Worker:
     def close(self) -> None:
         """End the process."""
         self._pipe.close()
-        self._process.join()
+        self._process.join(timeout=SECONDS_TO_END)
+        self._process.terminate()
 
 
 @contextmanager
