@@ -35,6 +35,7 @@ CHECKED_STEPS = 3
 TOLERANCE = 1e-4
 SAME_ANSWERS = 0.999  # of the test questions: rounding may turn a near tie
 TEST_BATCH_SIZES = (50, 200, 1000)
+BUSY = 0.3  # load average of others; more than one thread suffers most
 STEPS = {"joint": 359, "single": 270, "gru": 60}
 
 
@@ -107,7 +108,9 @@ def _peers(text):
 def _run(arguments) -> int:
     if arguments.json:
         check_writable("--json", arguments.json)
-    names = _chosen(arguments)
+    names, load = _chosen(arguments), os.getloadavg()[0]
+    if load > BUSY:
+        _say(f"other work is running (load {load:.1f}): figures will be off")
     recipe = Recipe(arguments.config, arguments.task, arguments.data_dir)
     workload = Workload(recipe)
     with ExitStack() as open_workers:
@@ -127,7 +130,7 @@ def _run(arguments) -> int:
     results = [entry.result(questions) for entry in entries]
     print(table(results))
     if arguments.json:
-        write_atomically(arguments.json, report(arguments, questions, results).encode())
+        write_atomically(arguments.json, report(arguments, load, questions, results).encode())
     return 0
 
 
@@ -259,7 +262,7 @@ def table(results: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def report(arguments, questions: int, results: list[dict]) -> str:
+def report(arguments, load: float, questions: int, results: list[dict]) -> str:
     """Write the figures, and what they were measured with, as JSON."""
     packages = [p for p in ("numpy", "numba", "torch", "jax") if find_spec(p)]
     content = {
@@ -268,7 +271,7 @@ def report(arguments, questions: int, results: list[dict]) -> str:
         "what": "prediction" if arguments.predict else "training",
         "questions_a_round": questions,
         "rounds": arguments.rounds,
-        "load_average": os.getloadavg(),
+        "load_before": load,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         "versions": {package: version(package) for package in packages},

@@ -20,6 +20,8 @@ from kvnet.training.noisy_adam import BETA_1, BETA_2
 
 from .workload import Workload, padded_sentences
 
+jax.config.update("jax_threefry_partitionable", False)  # hashes twice as much, for many devices
+
 
 class JaxBest:
     """The peer.

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from kvnet.errors import InputError
 
 from . import make_peer
-from .workload import Recipe, Workload
+from .workload import RandomRecipe, Recipe, Workload
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",  # PyTorch
@@ -33,7 +33,7 @@ class Worker:
     name : str
         One of `peers.KINDS`.
     threads : int
-    recipe : Recipe
+    recipe : Recipe or RandomRecipe
 
     Raises
     ------
@@ -41,7 +41,7 @@ class Worker:
         If there are fewer cores, or the peer cannot be made.
     """
 
-    def __init__(self, name: str, threads: int, recipe: Recipe):
+    def __init__(self, name: str, threads: int, recipe: Recipe | RandomRecipe):
         self.name, self.threads = name, threads
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -97,7 +97,7 @@ def _confined_to(threads: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _serve(pipe, name: str, threads: int, recipe: Recipe) -> None:
+def _serve(pipe, name: str, threads: int, recipe: Recipe | RandomRecipe) -> None:
     """Answer calls until the other end closes."""
     peer = None
     method, arguments = None, ()

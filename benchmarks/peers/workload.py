@@ -6,11 +6,24 @@ from typing import NamedTuple
 import numpy
 
 from kvnet import PRESETS, Batch
-from kvnet.data.babi import embedded_task, encode_tasks, find_data_dir, read_task
+from kvnet.data.babi import (
+    Split,
+    TaskData,
+    embedded_task,
+    encode_tasks,
+    find_data_dir,
+    read_task,
+)
 from kvnet.data.babi_format import TASK_NAMES
+from kvnet.data.dataset import Dataset, Sizes
+from kvnet.data.example import Example
+from kvnet.data.vocabulary import Vocabulary
 from kvnet.training.batches import Batches
+from kvnet.training.settings import Settings
 
 SEED = 0
+RANDOM_BATCHES = 4
+RANDOM_LENGTH = 7  # words a sentence, bAbI's mean
 CONFIGS = {
     "joint": PRESETS["kv-joint"],
     "single": PRESETS["kv-single"],
@@ -35,13 +48,60 @@ class Recipe(NamedTuple):
     task: int
     data_dir: str | None
 
+    def load(self) -> tuple[Settings, TaskData]:
+        """Return the settings and the encoded tasks."""
+        settings = CONFIGS[self.config]
+        numbers = [self.task] if self.config == "single" else list(TASK_NAMES)
+        folder = find_data_dir(self.data_dir)
+        tasks = [read_task(folder, n) if folder else embedded_task(n) for n in numbers]
+        return settings, encode_tasks(tasks, settings.memory_size, SEED)
+
+
+class RandomRecipe(NamedTuple):
+    """Random sentences in full memories, around the joint configuration.
+
+    There are twice as many different sentences as slots, as in the joint batches of bAbI.
+
+    Attributes
+    ----------
+    slots, vocabulary, hops, batch_size : int
+    """
+
+    slots: int = 50
+    vocabulary: int = 175
+    hops: int = 3
+    batch_size: int = 50
+
+    def load(self) -> tuple[Settings, TaskData]:
+        """Return the settings and questions for `RANDOM_BATCHES` batches."""
+        settings = replace(
+            CONFIGS["joint"],
+            hops=self.hops,
+            batch_size=self.batch_size,
+            memory_size=self.slots,
+        )
+        random = numpy.random.default_rng(SEED)
+        vocabulary = Vocabulary(f"w{i:06}" for i in range(1, self.vocabulary))  # and the nil word
+        words = numpy.array(vocabulary.words)
+        drawn = words[random.integers(len(words), size=(2 * self.slots, RANDOM_LENGTH))]
+        pool = [tuple(sentence) for sentence in drawn.tolist()]
+
+        def question():
+            story = [pool[i] for i in random.integers(len(pool), size=self.slots)]
+            return Example(story[0], story, story, str(random.choice(words)))
+
+        examples = [question() for _ in range(RANDOM_BATCHES * self.batch_size + 1)]
+        sizes = Sizes(RANDOM_LENGTH, self.slots)
+        split = Split(Dataset(examples, vocabulary, sizes), numpy.ones(len(examples), int))
+        return settings, TaskData(vocabulary, sizes, split, split, split)
+
 
 class Workload:
     """Questions, batches and starting weights.
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : Recipe or RandomRecipe
 
     Attributes
     ----------
@@ -59,12 +119,8 @@ class Workload:
         If the data cannot be read.
     """
 
-    def __init__(self, recipe: Recipe):
-        self.settings = CONFIGS[recipe.config]
-        numbers = [recipe.task] if recipe.config == "single" else list(TASK_NAMES)
-        folder = find_data_dir(recipe.data_dir)
-        tasks = [read_task(folder, n) if folder else embedded_task(n) for n in numbers]
-        self.data = encode_tasks(tasks, self.settings.memory_size, SEED)
+    def __init__(self, recipe: Recipe | RandomRecipe):
+        self.settings, self.data = recipe.load()
         self.vocabulary_size, self.sizes = len(self.data.vocabulary), self.data.sizes
         dataset, size = self.data.training.dataset, self.settings.batch_size
         self._order = Batches(len(dataset), size, shuffle_questions=False, random_state=SEED)
