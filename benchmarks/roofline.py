@@ -1,0 +1,255 @@
+"""How far a fused training step is from what this machine could do.
+
+Least work of a step over B questions, bow reader, D = E, counting a product's multiplications and
+additions, and every other operation on a number as one:
+
+- sentences: 2 E a real word (weight, add) forward and as much backward;
+- a hop, forward: ``u A`` and ``o Aᵀ`` 2 B F D each, ``s Rᵀ`` 2 B F F, temporal encodings
+  2 B M D for scores and as much for the sum, filled slots 2 D each for scores and for the sum, the
+  softmax 4 B M;
+- before and after the hops: ``q Aᵀ`` 2 B F D, ``u B`` 2 B F E, scores 2 B E V, cross entropy 4 B V;
+- backward: each product's two gradients cost what it costs, the softmaxes 4 a number again;
+- a parameter: 26, of which the penalty and its gradient 4, the norm 2, clipping 1, Box-Muller 6
+  (a function is one), adding the noise 1, Adam 12. Drawing the bits is integer work, not counted.
+
+Least traffic: parameters and both means read and written, the gradient written and read, 32 bytes
+a parameter; and the batch's indices. Everything between them is small enough for the caches.
+
+    python benchmarks/roofline.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from statistics import fmean, median
+from typing import NamedTuple
+
+import numpy
+from numba import njit
+from peers.worker import Worker
+from peers.workload import CONFIGS, Recipe, Workload
+from threadpoolctl import threadpool_limits
+
+from kvnet import Batch
+from kvnet.atomic_file import write_atomically
+from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
+from kvnet.cli.exit_code import exit_code
+from kvnet.training.optimizer import NOISE_DEVIATION
+
+A_PARAMETER = 26
+BYTES_A_PARAMETER = 32
+LARGE = 2000
+FLOATS = {"L2 cache": 64 << 10, "memory": 32 << 20}  # of each of two arrays, a thread
+SECONDS = 0.05
+
+
+class Product(NamedTuple):
+    """Matrix products of one shape, ``(rows, inner) @ (inner, columns)``.
+
+    Attributes
+    ----------
+    rows, inner, columns : int
+    count : int
+        Of them in a step, forward and backward.
+    """
+
+    rows: int
+    inner: int
+    columns: int
+    count: int
+
+    @property
+    def operations(self) -> int:
+        """Of one product."""
+        return 2 * self.rows * self.inner * self.columns
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = ArgumentParser(description=__doc__.partition("\n")[0])
+    configs = [name for name, settings in CONFIGS.items() if settings.reader == "bow"]
+    parser.add_argument("--config", choices=configs, default="joint")
+    parser.add_argument("--task", type=whole_number(1, 20), default=1, help="of --config single")
+    parser.add_argument("--data-dir", help="folder of bAbI files; else $KVNET_DATA; else made here")
+    parser.add_argument("--rounds", type=whole_number(1), default=5)
+    parser.add_argument("--json", help="write all figures here")
+    arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    return exit_code(parser.prog, lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.json:
+        check_writable("--json", arguments.json)
+    recipe = Recipe(arguments.config, arguments.task, arguments.data_dir)
+    workload = Workload(recipe)
+    work = least_work(workload)
+    print(f"a step of {workload.settings.batch_size} questions needs at least")
+    for name, amount in work.items():
+        print(f"  {name:44} {amount:12,.0f}")
+    results = []
+    for threads in range(1, min(2, len(os.sched_getaffinity(0))) + 1):
+        machine = measure_machine(workload, threads)
+        machine["step"] = measure_step(recipe, workload, threads, arguments.rounds)
+        results.append({"threads": threads} | machine | bounds(work, machine))
+        print(report(results[-1]))
+    if arguments.json:
+        content = {"config": arguments.config, "least_work": work, "results": results}
+        write_atomically(arguments.json, (json.dumps(content, indent=1) + "\n").encode())
+    return 0
+
+
+def products(workload: Workload) -> list[Product]:
+    """List the dense products of a step; gradients have the forward product's shapes turned."""
+    s, sizes = workload.settings, workload.sizes
+    B, E, F, H = s.batch_size, s.embedding_size, s.feature_size, s.hops
+    M, V = sizes.memory_size, workload.vocabulary_size
+    return [
+        Product(B, E, F, 3 * (1 + 2 * H)),  # q Aᵀ; a hop's u A and o Aᵀ
+        Product(B, F, F, 3 * H),  # s Rᵀ
+        Product(B, E, M, 3 * 2 * H),  # temporal encodings: scores and sum
+        Product(B, F, E, 3),  # u B
+        Product(B, E, V, 3),  # scores of words
+    ]
+
+
+def least_work(workload: Workload) -> dict[str, float]:
+    """Count a mean step's operations and bytes, by part; the formulas are the module's."""
+    s, sizes = workload.settings, workload.sizes
+    B, E, H = s.batch_size, s.embedding_size, s.hops
+    parameters = sum(theta.size for theta in workload.starting_weights().values())
+    words = fmean(_words(batch) for batch in workload.batches)
+    slots = fmean(numpy.count_nonzero(batch.keys) for batch in workload.batches)
+    return {
+        "dense products, operations": sum(p.count * p.operations for p in products(workload)),
+        "filled slots, operations": 3 * H * 2 * (2 * E * slots),
+        "words, operations": 2 * (2 * E * words),
+        "softmaxes, operations": 8 * (H * B * sizes.memory_size + B * workload.vocabulary_size),
+        "update, operations": A_PARAMETER * parameters,
+        "bytes": BYTES_A_PARAMETER * parameters + fmean(map(_index_bytes, workload.batches)),
+    }
+
+
+def _words(batch: Batch) -> int:
+    return numpy.count_nonzero(batch.sentences) + numpy.count_nonzero(batch.query)
+
+
+def _index_bytes(batch: Batch) -> int:
+    return sum(a.nbytes for a in (batch.query, batch.sentences, batch.keys, batch.answer))
+
+
+def measure_machine(workload: Workload, threads: int) -> dict:
+    """Measure products a second, large and of the step's own shapes, and bytes a second."""
+    with threadpool_limits(threads):
+        large = Product(LARGE, LARGE, LARGE, 1)
+        own = [(p, seconds_of(p)) for p in products(workload)]
+        return {
+            "large_product_rate": large.operations / seconds_of(large),
+            "own_products": [
+                {"shape": p[:3], "count": p.count, "rate": p.operations / seconds}
+                for p, seconds in own
+            ],
+            "own_products_seconds": sum(p.count * seconds for p, seconds in own),
+            "bandwidth": {name: bandwidth(n, threads) for name, n in FLOATS.items()},
+        }
+
+
+def seconds_of(product: Product) -> float:
+    """Time NumPy's product of a shape."""
+    random = numpy.random.default_rng(0)
+    x = random.random((product.rows, product.inner), numpy.float32)
+    y = random.random((product.inner, product.columns), numpy.float32)
+    out = numpy.empty((product.rows, product.columns), numpy.float32)
+    return fastest(partial(numpy.matmul, x, y, out=out))
+
+
+def fastest(function: Callable[[], object]) -> float:
+    """Return the seconds of a call: the best of five repetitions of `SECONDS` each."""
+    function()
+    began = time.perf_counter()
+    function()
+    count = max(1, round(SECONDS / max(time.perf_counter() - began, 1e-7)))
+
+    def repetition():
+        began = time.perf_counter()
+        for _ in range(count):
+            function()
+        return (time.perf_counter() - began) / count
+
+    return min(repetition() for _ in range(5))
+
+
+@njit(nogil=True)
+def _add_scaled(x, y, times):
+    for k in range(times):
+        for i in range(x.size):
+            y[i] += numpy.float32(k) * x[i]  # k keeps the passes from being merged
+
+
+def bandwidth(floats: int, threads: int) -> float:
+    """Measure bytes a second of ``y += k x``, all threads at once, each on its own arrays."""
+    arrays = [numpy.ones((2, floats), numpy.float32) for _ in range(threads)]
+    passes = max(1, (64 << 20) // floats)  # as many bytes for either size
+    with ThreadPoolExecutor(threads) as pool:
+
+        def once():
+            list(pool.map(lambda pair: _add_scaled(pair[0], pair[1], passes), arrays))
+
+        return threads * passes * 3 * 4 * floats / fastest(once)  # two floats read, one written
+
+
+def measure_step(recipe: Recipe, workload: Workload, threads: int, rounds: int) -> float:
+    """Return the seconds of a fused training step: the median round of one epoch each."""
+    epoch = workload.steps_per_epoch
+    with closing(Worker("fused", threads, recipe)) as worker:
+        worker("start", workload.settings.clip_norm, NOISE_DEVIATION)
+        worker("warm_up", range(epoch))
+        spans = [range(r * epoch, (r + 1) * epoch) for r in range(1, rounds + 1)]
+        return median(worker.timed("train", span)[1] / epoch for span in spans)
+
+
+def bounds(work: dict, machine: dict) -> dict[str, float]:
+    """Return the least seconds of a step by each limit."""
+    operations = sum(amount for name, amount in work.items() if name != "bytes")
+    dense = work["dense products, operations"]
+    rate = machine["large_product_rate"]
+    return {
+        "all_operations_at_large_product_rate": operations / rate,
+        "own_products_then_the_rest_at_that_rate": machine["own_products_seconds"]
+        + (operations - dense) / rate,
+        "bytes_from_the_L2_cache": work["bytes"] / machine["bandwidth"]["L2 cache"],
+        "bytes_from_memory": work["bytes"] / machine["bandwidth"]["memory"],
+    }
+
+
+def report(result: dict) -> str:
+    """Write what was measured, and the share of a step's time that each bound makes up."""
+    lines = [f"\nthreads: {result['threads']}"]
+    lines.append(
+        f"  sgemm, {LARGE} squared: {result['large_product_rate'] / 1e9:.1f} G operations/s"
+    )
+    for p in result["own_products"]:
+        shape = " x ".join(map(str, p["shape"]))
+        lines.append(f"  sgemm, {shape}: {p['rate'] / 1e9:.1f} G/s, {p['count']} a step")
+    for name, rate in result["bandwidth"].items():
+        lines.append(f"  y += k x in {name}: {rate / 1e9:.1f} GB/s")
+    lines.append(f"  fused step: {1e6 * result['step']:.0f} µs; at least, and the share reached:")
+    for name in bounds_of(result):
+        seconds = result[name]
+        words = name.replace("_", " ")
+        lines.append(f"    {words:44} {1e6 * seconds:6.0f} µs {seconds / result['step']:6.1%}")
+    return "\n".join(lines)
+
+
+def bounds_of(result: dict) -> list[str]:
+    """Name the bounds in a result."""
+    return [n for n in result if n.startswith(("all_", "own_products_then", "bytes_"))]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
