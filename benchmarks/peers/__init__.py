@@ -85,7 +85,7 @@ def check_installed(names: list[str]) -> None:
         package = KINDS[name].needs
         if package and find_spec(package) is None:
             raise InputError(
-                f"--peers: {name} needs {package}, which is not installed; pip install -e "
+                f"{KINDS[name].label} needs {package}, which is not installed; pip install -e "
                 "'.[bench]', or leave the peer out"
             )
 

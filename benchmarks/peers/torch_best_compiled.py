@@ -10,6 +10,7 @@ inside the graph; mode "max-autotune-no-cudagraphs".
 
 import numpy
 import torch
+import torch._dynamo.config
 import torch._inductor.config
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from .torch_best_model import BestModel, Sentences
 from .workload import Workload
 
 torch._inductor.config.cpp_wrapper = True
+torch._dynamo.config.recompile_limit = 64  # past it a function would quietly run uncompiled
 
 
 class TorchBestCompiled:

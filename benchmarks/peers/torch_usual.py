@@ -7,6 +7,7 @@ one backward, and the update of all parameters another.
 
 import numpy
 import torch
+import torch._dynamo.config
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -14,6 +15,8 @@ from kvnet.operations import position_encoding
 from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 from .workload import Workload
+
+torch._dynamo.config.recompile_limit = 64  # past it a function would quietly run uncompiled
 
 
 class UsualModel(torch.nn.Module):
