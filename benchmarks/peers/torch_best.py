@@ -1,9 +1,8 @@
 """The best eager PyTorch: `BestModel` under autograd, with the whole update on flat vectors.
 
 Every parameter is a view of one vector, and its gradient a view of another, so that weight decay,
-noise and Adam are one call each. Tried and slower: torch.autograd.grad and a concatenation instead
-of gradients in place; the penalty as part of the loss; torch.optim.Adam(fused=True), which calls
-the same kernel through more Python; a scale a component, gathered, instead of ``_foreach_mul_``.
+noise and Adam are one call each. Tried and slower: a scale gathered for each component instead of
+``_foreach_mul_`` (50 µs a step instead of 12). Faster, but without autograd: `torch_by_hand`.
 """
 
 import numpy
