@@ -24,6 +24,7 @@ setup(
         "numba>=0.61",
         "numpy>=2.0",
         "safetensors>=0.4",
+        "scipy>=1.11",
         "threadpoolctl>=3.1",
         "tqdm>=4.60",
     ],
@@ -39,7 +40,7 @@ setup(
             "pytest>=8.0",
             "ruff>=0.12",
         ],
-        "bench": ["torch>=2.4"],
+        "bench": ["jax>=0.5", "matplotlib>=3.8", "torch>=2.7"],
     },
     classifiers=[
         "Intended Audience :: Education",

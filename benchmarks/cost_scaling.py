@@ -21,7 +21,7 @@ from kvnet.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
-from kvnet.training.optimizer import NOISE_DEVIATION
+from kvnet.training.noisy_adam import NOISE_DEVIATION
 
 PEERS = ("fused", "best")
 GROWING = {

@@ -40,7 +40,7 @@ from kvnet import Batch
 from kvnet.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
-from kvnet.training.optimizer import NOISE_DEVIATION
+from kvnet.training.noisy_adam import NOISE_DEVIATION
 
 A_PARAMETER = 26
 BYTES_A_PARAMETER = 32

@@ -1,12 +1,11 @@
 """kvnet under the same protocol as its peers."""
 
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy
-from threadpoolctl import threadpool_limits
 
-from kvnet.training import optimizer
+from kvnet.kernels import kernel_threads
 from kvnet.training.trainer import Trainer
 
 from .workload import SEED, Workload
@@ -19,23 +18,24 @@ class KvnetItself:
     ----------
     workload : Workload
     threads : int
-        For kernels and for predictions. BLAS gets one, as on the command line.
+        For kernels. BLAS gets one, as on the command line.
     kernels : {"reference", "fused"}
     """
 
     def __init__(self, workload: Workload, threads: int, kernels: str):
-        self.workload, self.threads, self.kernels = workload, threads, kernels
-        threadpool_limits(1, user_api="blas")
+        self.workload, self.kernels = workload, kernels
+        ExitStack().enter_context(kernel_threads(threads))  # for this process's life
 
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `Peer`."""
-        optimizer.NOISE_DEVIATION = noise_deviation
         settings = replace(
             self.workload.settings, max_grad_norm=float(clip_norm), clip_summed_loss=True
         )
         self.model = self.workload.new_model(self.kernels)
         dataset = self.workload.data.training.dataset
         self.trainer = Trainer(self.model, dataset, settings, SEED)
+        optimizer = self.trainer.optimizer
+        optimizer.rule = optimizer.rule._replace(noise_deviation=noise_deviation)
 
     def warm_up(self, steps: range) -> None:
         """Train up to the steps' end: the trainer prepares its batches in the first epoch."""
@@ -52,7 +52,7 @@ class KvnetItself:
     def loss(self, step: int) -> float:
         """See `Peer`."""
         batch = self.workload.batches[self.workload.batch_of(step)]
-        return float(self.model.loss_and_grads(batch, self.workload.settings.l2_lambda)[0])
+        return float(self.model.loss_and_gradient(batch, self.workload.settings.l2_lambda)[0])
 
     def parameters(self) -> dict[str, numpy.ndarray]:
         """See `Peer`."""
@@ -64,9 +64,8 @@ class KvnetItself:
         self.predict()
 
     def predict(self) -> numpy.ndarray:
-        """See `Peer`; batches go to threads as in `kvnet.training.evaluation.map_batches`."""
-        with ThreadPoolExecutor(self.threads) as pool:
-            answers = list(pool.map(self.model.predict, self.test_batches))
+        """See `Peer`."""
+        answers = [self.model.predict(batch) for batch in self.test_batches]
         return numpy.concatenate(answers)[: len(self.workload.data.testing.dataset)]
 
 

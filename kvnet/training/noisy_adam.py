@@ -5,6 +5,7 @@ from typing import NamedTuple
 from kvnet.counter_random import normal
 
 BETA_1, BETA_2 = 0.9, 0.999
+NOISE_DEVIATION = 1e-3
 
 
 class UpdateRule(NamedTuple):
@@ -29,7 +30,7 @@ class UpdateRule(NamedTuple):
     clip_norm: float
     epsilon: float
     random_state: int
-    noise_deviation: float = 1e-3
+    noise_deviation: float = NOISE_DEVIATION
 
 
 def clip_by_norm(xp, gradient, max_norm: float):
