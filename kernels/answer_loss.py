@@ -56,7 +56,7 @@ def _add_up_parts(parts):
 
 @njit(**PARALLEL)
 def _losses_and_gradients(
-    bounds, inputs, allowed, answer_inputs, losses, left, parts, d_key_readings, d_value_readings
+    bounds, inputs, same, allowed, answer_inputs, losses, left, parts, d_readings
 ):
     for k in prange(len(bounds) - 1):
         _there_and_back(
@@ -65,8 +65,7 @@ def _losses_and_gradients(
     _add_up_parts(parts)
     _, _, _, _, _, _, _, key_rows, value_rows, filled = inputs
     _, ws, ps, d_reads, d_scores = left
-    sum_by_row(bounds, key_rows, filled, d_scores, ws, d_key_readings)
-    sum_by_row(bounds, value_rows, filled, ps, d_reads, d_value_readings)
+    sum_by_row(bounds, key_rows, value_rows, same, filled, ws, ps, d_reads, d_scores, *d_readings)
 
 
 def answer_loss(
@@ -90,6 +89,7 @@ def answer_loss(
     Parameters, returns and source: see `kvnet.operations.answer_loss`.
     """
     (N, D), M, H = query.shape, len(TK), len(hop_matrices)
+    same = key_rows is value_rows
     key_rows, value_rows, answers = numbers(key_rows), numbers(value_rows), numbers(answers)
     R, filled, bounds = numpy.array(hop_matrices), filled_slots(key_rows, value_rows), cut(N)
     inputs = query, key_readings, value_readings, TK, TV, A, R, key_rows, value_rows, filled
@@ -101,7 +101,7 @@ def answer_loss(
     parts = tuple(empty(len(bounds) - 1, *matrix.shape) for matrix in (TK, TV, A, R, B, table))
     d_readings = empty(*key_readings.shape), empty(*value_readings.shape)
     _losses_and_gradients(
-        bounds, inputs, mask(allowed, N), (B, table, answers), losses, left, parts, *d_readings
+        bounds, inputs, same, mask(allowed, N), (B, table, answers), losses, left, parts, d_readings
     )
 
     def backward(d_loss):

@@ -55,7 +55,7 @@ def _update(
     theta, gradient, m, v, sections, silent, clip_norm, deviation, counter_and_key, adam_numbers
 ):
     scales = numpy.empty(len(sections), theta.dtype)
-    for s in prange(len(sections)):
+    for s in range(len(sections)):  # too short to be worth a start of the threads
         scales[s] = _clip_scale(gradient[sections[s, 0] : sections[s, 1]], clip_norm)
     for block in prange((theta.size + NUMBERS_A_BLOCK - 1) // NUMBERS_A_BLOCK):
         start = block * NUMBERS_A_BLOCK

@@ -155,17 +155,28 @@ def _sum_a_row(row, held, filled, hops, p, w, d_readings):
 
 
 @njit(**PARALLEL)
-def sum_by_row(bounds, rows, filled, p, w, d_readings):
-    """Sum, for each reading, what the slots that hold it say: ``sum_h p_h[b, i] w_h[b]``."""
-    held = occurrences(rows, filled, len(d_readings))
-    B = len(rows)
-    H = len(p) // B
+def sum_by_row(
+    bounds, key_rows, value_rows, same, filled, ws, ps, d_reads, d_scores, d_keys, d_values
+):
+    """Sum, for each reading, what the slots that hold it say.
+
+    That is ``sum_h d_scores_h[b, i] w_h[b]`` for a key, ``sum_h p_h[b, i] d_read_h[b]`` for a value.
+    `same` says that the rows of keys and values are the same.
+    """
+    held_as_key = occurrences(key_rows, filled, len(d_keys))
+    held_as_value = held_as_key if same else occurrences(value_rows, filled, len(d_values))
+    B = len(key_rows)
+    H = len(ps) // B
     first_hop, hop_stride = numpy.empty(B, numpy.int64), numpy.empty(B, numpy.int64)
     for k in range(len(bounds) - 1):
         for b in range(bounds[k], bounds[k + 1]):
             first_hop[b], hop_stride[b] = (H - 1) * bounds[k] + b, bounds[k + 1] - bounds[k]
-    for row in prange(len(d_readings)):
-        _sum_a_row(int64(row), held, filled, (first_hop, hop_stride, H), p, w, d_readings)
+    for row in prange(max(len(d_keys), len(d_values))):
+        hops = first_hop, hop_stride, H
+        if row < len(d_keys):
+            _sum_a_row(int64(row), held_as_key, filled, hops, d_scores, ws, d_keys)
+        if row < len(d_values):
+            _sum_a_row(int64(row), held_as_value, filled, hops, ps, d_reads, d_values)
 
 
 def read_slots(
@@ -180,6 +191,7 @@ def read_slots(
     Parameters, returns and source: see `kvnet.operations.read_slots`.
     """
     (B, D), M, F, H = query.shape, len(TK), len(A), len(hop_matrices)
+    same = key_rows is value_rows
     key_rows, value_rows = numbers(key_rows), numbers(value_rows)
     R, filled, bounds = numpy.array(hop_matrices), filled_slots(key_rows, value_rows), cut(B)
     inputs = query, key_readings, value_readings, TK, TV, A, R, key_rows, value_rows, filled
@@ -198,10 +210,10 @@ def read_slots(
         d_reads, d_scores, d_query = empty(H * B, D), empty(H * B, M), empty(B, D)
         parts = [empty(len(bounds) - 1, *matrix.shape) for matrix in (TK, TV, A, R)]
         _backward(bounds, du, inputs, left, (d_query, d_reads, d_scores, *parts))
-        d_key_readings, d_value_readings = empty(*key_readings.shape), empty(*value_readings.shape)
-        sum_by_row(bounds, key_rows, filled, d_scores, ws, d_key_readings)
-        sum_by_row(bounds, value_rows, filled, ps, d_reads, d_value_readings)
+        hops_left = ws, ps, d_reads, d_scores
+        d_readings = empty(*key_readings.shape), empty(*value_readings.shape)
+        sum_by_row(bounds, key_rows, value_rows, same, filled, *hops_left, *d_readings)
         dTK, dTV, dA, dR = (part.sum(axis=0) for part in parts)
-        return d_query, d_key_readings, d_value_readings, dTK, dTV, dA, list(dR)
+        return d_query, *d_readings, dTK, dTV, dA, list(dR)
 
     return u, attention, backward
