@@ -6,8 +6,8 @@ import numpy
 from numba import njit
 
 # The NumPy error model divides without a branch for zero, which would keep loops from vectorising.
-# A helper is always inlined. Otherwise each kernel that calls it brings a copy, and which copy runs,
-# and how it rounds, would hang on what was compiled in this process and what was found on disk.
+# A helper is always inlined. Else each kernel that calls it brings a copy, and which copy runs, and
+# so how it rounds, would hang on what this process compiled and what it found on disk.
 OPTIONS = {
     "cache": True,
     "error_model": "numpy",

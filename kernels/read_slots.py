@@ -160,7 +160,7 @@ def sum_by_row(
 ):
     """Sum, for each reading, what the slots that hold it say.
 
-    That is ``sum_h d_scores_h[b, i] w_h[b]`` for a key, ``sum_h p_h[b, i] d_read_h[b]`` for a value.
+    For a key ``sum_h d_scores_h[b, i] w_h[b]``, for a value ``sum_h p_h[b, i] d_read_h[b]``.
     `same` says that the rows of keys and values are the same.
     """
     held_as_key = occurrences(key_rows, filled, len(d_keys))

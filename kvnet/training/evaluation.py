@@ -8,7 +8,7 @@ from kvnet.backend import to_numpy
 from kvnet.data.dataset import Dataset
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
 
-QUESTIONS_AT_A_TIME = 200
+QUESTIONS_AT_A_TIME = 1000
 
 
 def map_batches(function: Callable, dataset: Dataset) -> list:
