@@ -163,6 +163,10 @@ def with_element(node, i, wrong):
     element = node.value.elts[i]
     if isinstance(element, ast.DictComp):
         wrong_values(element, wrong)
+    elif isinstance(element, ast.Starred):  # several values: all of them
+        each = ast.parse("[value for value in ()]", mode="eval").body
+        each.elt, each.generators[0].iter = wrong(each.elt), element.value
+        element.value = each
     else:
         node.value.elts[i] = wrong(element)
     return node

@@ -5,10 +5,12 @@ import pytest
 from conftest import loss_and_grads, random_batch, small_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from kvnet import InputError, KeyValueMemoryNetwork, Settings, counter_random, operations
 from kvnet.data.babi import embedded_task, encode_tasks
-from kvnet.kernels import choose
+from kvnet.kernels import choose, kernel_threads
+from kvnet.kernels.vector_math import cosine_and_sine, exp, log
 from kvnet.training.noisy_adam import UpdateRule, noisy_adam
 from kvnet.training.trainer import Trainer
 
@@ -131,3 +133,61 @@ def test_choices():
     assert choose("reference", numpy).read_slots is operations.read_slots
     with pytest.raises(InputError, match="kernels='fast' is unknown; it takes reference, fused"):
         choose("fast", numpy)
+
+
+def draw(rng, *shape):
+    return (0.5 * rng.normal(size=shape)).astype("float32")
+
+
+def several_blocks(rng):
+    """An operation's kernel with inputs that make several blocks, and its output's gradient."""
+    B, M, U, D, F, V, S = 60, 7, 40, 8, 9, 300, 5
+    rows = rng.integers(0, U, (B, M)) * (rng.integers(0, M + 1, (B, 1)) > numpy.arange(M))
+    memory = [draw(rng, *shape) for shape in ((B, D), (U, D), (U, D), (M, D), (M, D), (F, D))]
+    memory += [[draw(rng, F, F) for _ in range(3)], rows, rows, None]
+    answers = rng.integers(0, V, B)
+    gru = draw(rng, D + F, 2 * F), draw(rng, 2 * F), draw(rng, D + F, F), draw(rng, F)
+    words = rng.integers(0, V, (450, S))
+    table = draw(rng, V, D)
+    yield "read_slots", memory, draw(rng, B, F)
+    yield "answer_loss", (*memory, draw(rng, F, D), table, answers), 1.0
+    yield "embedding_sum", (words, table, draw(rng, S, D)), draw(rng, len(words), D)
+    yield "gru_reading", (words, table, *gru), draw(rng, len(words), F)
+    yield "word_cross_entropy", (draw(rng, B, D), table, answers), 1.0
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_any_number_of_threads_gives_the_same_bits(rng, place):
+    name, inputs, d_output = list(several_blocks(rng))[place]
+    found = []
+    for count in (1, 2, 3, 2):
+        with kernel_threads(count):
+            output, *_, backward = getattr(FUSED, name)(numpy, *inputs)
+            gradients = backward(d_output)
+            gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+            arrays = [output, *(numpy.stack(g) if isinstance(g, list) else g for g in gradients)]
+            found.append([numpy.asarray(array).tobytes() for array in arrays])
+    assert found[0] == found[1] == found[2] == found[3]
+    assert any(set(part) != {0} for part in found[0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_vector_math(dtype):
+    @njit(error_model="numpy")
+    def all_three(x, u, to):
+        for n in range(len(x)):
+            to[0, n], to[1, n] = exp(x[n]), log(u[n])
+            to[2, n], to[3, n] = cosine_and_sine(u[n])
+
+    x = numpy.linspace(-85, 85, 20_001).astype(dtype)
+    u = numpy.linspace(2.0**-24, 1 - 2.0**-24, 20_001).astype(dtype)
+    to = numpy.empty((4, len(x)), dtype)
+    all_three(x, u, to)
+    exact_x, angle = x.astype("float64"), 2 * numpy.pi * u.astype("float64")
+    tolerance = {"float32": 4e-7, "float64": 1e-15}[dtype]
+    assert abs(to[0] / numpy.exp(exact_x) - 1).max() < tolerance
+    assert abs(to[1] - numpy.log(u.astype("float64"))).max() < 4 * tolerance
+    assert abs(to[2] - numpy.cos(angle)).max() < tolerance
+    assert abs(to[3] - numpy.sin(angle)).max() < tolerance
+    all_three(numpy.full(1, -1e4, dtype), u, to)
+    assert 0 <= to[0, 0] < 1e-37
