@@ -24,7 +24,8 @@ class KvnetItself:
 
     def __init__(self, workload: Workload, threads: int, kernels: str):
         self.workload, self.kernels = workload, kernels
-        ExitStack().enter_context(kernel_threads(threads))  # for this process's life
+        self.lasting = ExitStack()  # as long as this object does
+        self.lasting.enter_context(kernel_threads(threads))
 
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `Peer`."""
