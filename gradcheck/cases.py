@@ -25,6 +25,8 @@ OPTIONS = {
     "words": ("padded", "all-nil", "one-word"),
     "allowed": ("all", "some", "nothing"),
     "masked": (False, True),
+    "nil": (True, False),
+    "linear_size": (0, 1, 3, 5),
 }
 LARGEST_SEED = 2**32 - 1
 # How many times the ordinary size; sharp ones saturate a softmax to about the last digit.

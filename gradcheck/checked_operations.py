@@ -123,6 +123,29 @@ def answer_loss(a: RandomArrays, kernels, masked, B, M, N, V, E, F, H) -> Case:
     return in_form("answer_loss", kernels, a, (*memory, output, table, answers))
 
 
+@operation()
+def partial_relu(a: RandomArrays, linear_size, B, E) -> Case:
+    """Rectify all, some or no components."""
+    return Case(partial(ops.partial_relu, a.xp), (a.normal(B, E), min(linear_size, E)))
+
+
+@operation()
+def layerwise_read(a: RandomArrays, linear_size, B, M, E, H) -> Case:
+    """Hop over one memory with one matrix."""
+    matrix = a.normal(E, E, size=E**-0.5)
+    inputs = (a.normal(B, E), a.normal(B, M, E), a.normal(B, M, E), matrix, H, min(linear_size, E))
+    return Case(partial(ops.layerwise_read, a.xp), inputs)
+
+
+@operation(kernels=("reference", "fused"))
+def context_read(a: RandomArrays, kernels, linear_size, B, M, N, E, H) -> Case:
+    """Hop over a memory of words by number."""
+    readings, temporal = (a.normal(N, E), a.normal(N, E)), (a.normal(M, E), a.normal(M, E))
+    matrix, rows = a.normal(E, E, size=E**-0.5), a.rows(N, B, M)
+    inputs = (a.normal(B, E), *readings, *temporal, matrix, rows, H, min(linear_size, E))
+    return in_form("context_read", kernels, a, inputs)
+
+
 @operation(logits=tuple(LOGITS))
 def gru(a: RandomArrays, logits, N, S, E, F) -> Case:
     """Read sentences with gates that are open, shut or in between."""
@@ -151,9 +174,9 @@ def dropout(a: RandomArrays, keep_prob, N, F) -> Case:
 
 
 @operation()
-def word_scores(a: RandomArrays, B, V, E) -> Case:
-    """Score all words."""
-    return Case(partial(ops.word_scores, a.xp), (a.normal(B, E), a.normal(V, E)))
+def word_scores(a: RandomArrays, nil, B, V, E) -> Case:
+    """Score all words, with a nil word among them or not."""
+    return Case(partial(ops.word_scores, a.xp), (a.normal(B, E), a.normal(V, E), nil))
 
 
 @operation(logits=tuple(LOGITS))
@@ -165,7 +188,7 @@ def cross_entropy(a: RandomArrays, logits, B, V) -> Case:
 
 
 @operation(kernels=("reference", "fused"), logits=tuple(LOGITS))
-def word_cross_entropy(a: RandomArrays, kernels, logits, B, V, E) -> Case:
+def word_cross_entropy(a: RandomArrays, kernels, logits, nil, B, V, E) -> Case:
     """Score all words and take the loss; the nil word may be the answer."""
     h, table = a.normal(B, E, size=LOGITS[logits] * E**-0.5), a.normal(V, E)
     answers = a.xp.asarray(a.rng.integers(0, V, B))
@@ -173,7 +196,7 @@ def word_cross_entropy(a: RandomArrays, kernels, logits, B, V, E) -> Case:
         "h": cancellation(logits) * float(abs(table).max()),
         "table": cancellation(logits) * float(abs(h).max()),
     }
-    return in_form("word_cross_entropy", kernels, a, (h, table, answers), scale=scale)
+    return in_form("word_cross_entropy", kernels, a, (h, table, answers, nil), scale=scale)
 
 
 @operation()

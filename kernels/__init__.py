@@ -44,6 +44,7 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
         raise InputError("kernels='fused' runs on NumPy alone; take --kernels auto with CuPy")
     # Numba takes a second to import; the reference does without it.
     from kvnet.kernels.answer_loss import answer_loss
+    from kvnet.kernels.context_read import context_read
     from kvnet.kernels.embedding_sum import embedding_sum
     from kvnet.kernels.gru_reading import gru_reading
     from kvnet.kernels.noisy_adam import noisy_adam
@@ -53,6 +54,7 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
 
     fused = (
         answer_loss,
+        context_read,
         embedding_sum,
         gru_reading,
         noisy_adam,

@@ -62,6 +62,21 @@ def read_slots(
     return memory_read(query, keys, values, A, hop_matrices, allowed)
 
 
+def partial_relu(x, linear_size):
+    return np.where((np.arange(x.shape[1]) < linear_size) | (x > 0), x, 0)
+
+
+def layerwise_read(u, keys, values, matrix, hops, linear_size):
+    for _ in range(hops):
+        u = partial_relu(np.einsum("be,ef->bf", u, matrix) + address(u, keys, values), linear_size)
+    return u
+
+
+def context_read(u, key_readings, value_readings, TK, TV, matrix, rows, hops, linear_size):
+    keys, values = fill_slots(key_readings, rows, TK), fill_slots(value_readings, rows, TV)
+    return layerwise_read(u, keys, values, matrix, hops, linear_size)
+
+
 def gru(x, gate_weights, gate_bias, candidate_weights, candidate_bias):
     E, F = x.shape[2], len(candidate_bias)
     h = np.zeros((len(x), F))
@@ -83,16 +98,16 @@ def dropout(x, uniforms, keep_prob):
     return np.where(uniforms < keep_prob, x / keep_prob, 0)
 
 
-def word_scores(h, table):
-    return np.einsum("be,ve,v->bv", h, table, np.arange(len(table)) != 0)
+def word_scores(h, table, nil=True):
+    return np.einsum("be,ve,v->bv", h, table, np.arange(len(table)) >= nil)
 
 
 def cross_entropy(logits, answers):
     return -np.sum(np.log(softmax(logits)[np.arange(len(answers)), answers]))
 
 
-def word_cross_entropy(h, table, answers):
-    return cross_entropy(word_scores(h, table), answers)
+def word_cross_entropy(h, table, answers, nil=True):
+    return cross_entropy(word_scores(h, table, nil), answers)
 
 
 def answer_loss(*inputs):

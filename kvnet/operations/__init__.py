@@ -7,6 +7,7 @@ forward, on complex numbers too.
 
 from kvnet.operations.addressing import address
 from kvnet.operations.answer_loss import answer_loss
+from kvnet.operations.context_read import context_read, layerwise_read
 from kvnet.operations.cross_entropy import cross_entropy
 from kvnet.operations.dropout import dropout
 from kvnet.operations.embedding_lookup import embedding_lookup
@@ -17,6 +18,7 @@ from kvnet.operations.hop import hop
 from kvnet.operations.l2_penalty import l2_penalty
 from kvnet.operations.linear import linear
 from kvnet.operations.memory_read import memory_read
+from kvnet.operations.partial_relu import partial_relu
 from kvnet.operations.position_encoding import position_encoding
 from kvnet.operations.read_slots import fill_slots, read_slots
 from kvnet.operations.softmax import softmax
@@ -26,6 +28,7 @@ from kvnet.operations.word_scores import word_scores
 __all__ = [
     "address",
     "answer_loss",
+    "context_read",
     "cross_entropy",
     "dropout",
     "embedding_lookup",
@@ -35,8 +38,10 @@ __all__ = [
     "gru_reading",
     "hop",
     "l2_penalty",
+    "layerwise_read",
     "linear",
     "memory_read",
+    "partial_relu",
     "position_encoding",
     "read_slots",
     "softmax",

@@ -4,7 +4,7 @@ from kvnet.operations.cross_entropy import cross_entropy
 from kvnet.operations.word_scores import word_scores
 
 
-def word_cross_entropy(xp, h, table, answers):
+def word_cross_entropy(xp, h, table, answers, nil: bool = True):
     """Sum the batch's cross entropy: ``L = sum_b log(sum_v exp(h_b · W_v)) - h_b · W_answer``.
 
     Parameters
@@ -13,18 +13,20 @@ def word_cross_entropy(xp, h, table, answers):
         Array module.
     h : (B, E) float array
     table : (V, E) float array
-        W. Row 0, the nil word's, is read as zero whatever it holds.
+        W.
     answers : (B,) integer array
         Word ids.
+    nil : bool
+        Whether row 0 is the nil word's, which is read as zero whatever it holds.
 
     Returns
     -------
     loss : scalar float array
         Summed over the batch.
     backward : callable
-        ``d_loss (scalar) -> dh (B, E), d_table (V, E)``; d_table's row 0 is zero.
+        ``d_loss (scalar) -> dh (B, E), d_table (V, E)``; the nil word's row of d_table is zero.
     """
-    scores, backward_scores = word_scores(xp, h, table)
+    scores, backward_scores = word_scores(xp, h, table, nil)
     loss, backward_entropy = cross_entropy(xp, scores, answers)
 
     def backward(d_loss):

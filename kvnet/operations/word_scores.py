@@ -4,8 +4,8 @@ from kvnet.operations.embedding_lookup import without_nil
 from kvnet.operations.linear import linear
 
 
-def word_scores(xp, h, table):
-    """Score every word of the vocabulary: ``s = h Wᵀ``; the nil word scores zero.
+def word_scores(xp, h, table, nil: bool = True):
+    """Score every word of the vocabulary: ``s = h Wᵀ``; the nil word, if any, scores zero.
 
     Parameters
     ----------
@@ -13,19 +13,22 @@ def word_scores(xp, h, table):
         Array module.
     h : (B, E) float array
     table : (V, E) float array
-        W. Row 0, the nil word's, is read as zero whatever it holds.
+        W.
+    nil : bool
+        Whether row 0 is the nil word's, which is read as zero whatever it holds.
 
     Returns
     -------
     scores : (B, V) float array
     backward : callable
-        ``d_scores (B, V) -> dh (B, E), d_table (V, E)``; d_table's row 0 is zero.
+        ``d_scores (B, V) -> dh (B, E), d_table (V, E)``; the nil word's row of d_table is zero.
     """
-    scores, backward_linear = linear(xp, h, without_nil(table))
+    scores, backward_linear = linear(xp, h, without_nil(table) if nil else table)
 
     def backward(d_scores):
         dh, d_table = backward_linear(d_scores)
-        d_table[0] = 0
+        if nil:
+            d_table[0] = 0
         return dh, d_table
 
     return scores, backward
