@@ -19,7 +19,12 @@ setup(
     python_requires=">=3.11",
     packages=[*find_packages(include=["kvnet", "kvnet.*"]), "kvnet.kernels", "kvnet.gradcheck"],
     package_dir={"kvnet.kernels": "kernels", "kvnet.gradcheck": "gradcheck"},
-    entry_points={"console_scripts": ["kvnet-train-babi = kvnet.cli.train_babi:main"]},
+    entry_points={
+        "console_scripts": [
+            "kvnet-train-babi = kvnet.cli.train_babi:main",
+            "kvnet-train-lm = kvnet.cli.train_lm:main",
+        ]
+    },
     install_requires=[
         "numba>=0.61",
         "numpy>=2.0",

@@ -6,9 +6,10 @@ A new model is one function more: it returns the loss as a function of the param
 import copy
 from functools import partial
 
-from kvnet.models import Batch, KeyValueMemoryNetwork
+from kvnet.models import Batch, Context, KeyValueMemoryNetwork, MemN2NLanguageModel
 from kvnet.models.key_value_memory_network import READERS
 from kvnet.parameter_vector import as_vector, by_name
+from kvnet.row_gradient import RowGradient
 
 from .cases import Case, RandomArrays, Subject, registering
 
@@ -18,13 +19,32 @@ MODELS: dict[str, Subject] = {}
 model = registering(MODELS)
 
 
-def loss_at(model, batch, params):
+def loss_at(model, batch, params, **options):
     """Return a model's training loss with other parameters, and its backward pass."""
     moved = copy.copy(model)
     moved.theta = as_vector(model.xp, params)
     moved.params = by_name(moved.theta, model.shapes)
-    loss, gradient = moved.loss_and_gradient(batch, L2_LAMBDA, STEP)
-    return loss, lambda d_loss: by_name(d_loss * gradient, model.shapes)
+    loss, gradient = moved.loss_and_gradient(batch, **options)
+    if not isinstance(gradient, dict):
+        gradient = by_name(gradient, model.shapes)
+
+    def backward(d_loss):
+        return {name: d_loss * whole(model.xp, g, params[name]) for name, g in gradient.items()}
+
+    return loss, backward
+
+
+def whole(xp, gradient, theta):
+    """Return a gradient as an array, whether or not it is one of some rows only."""
+    return gradient.whole(xp, theta) if isinstance(gradient, RowGradient) else gradient
+
+
+def random_params(a: RandomArrays, network) -> dict:
+    """Draw parameters: nil rows too, since that they are read as zero has to show."""
+    return {
+        name: a.normal(*theta.shape, size=theta.shape[-1] ** -0.5)
+        for name, theta in network.params.items()
+    }
 
 
 @model(reader=READERS, values=("are-keys", "apart"), mask_padding=(False, True))
@@ -46,11 +66,6 @@ def key_value_memory_network(
         dtype=a.dtype,
         kernels="reference",  # the fused ones take no complex numbers
     )
-    # The nil rows too are filled: that they are read as zero has to show in the gradient.
-    params = {
-        name: a.normal(*theta.shape, size=theta.shape[-1] ** -0.5)
-        for name, theta in network.params.items()
-    }
     keys = a.words(words, V, B, M, S)
     batch = Batch.of_words(
         a.words(words, V, B, S),
@@ -58,4 +73,17 @@ def key_value_memory_network(
         keys if values == "are-keys" else a.words(words, V, B, M, S),
         a.xp.asarray(a.rng.integers(0, V, B)),
     )
-    return Case(partial(loss_at, network, batch), (params,))
+    loss = partial(loss_at, network, batch, l2_lambda=L2_LAMBDA, step=STEP)
+    return Case(loss, (random_params(a, network),))
+
+
+@model()
+def memn2n_language_model(a: RandomArrays, linear_size, B, M, V, E, H) -> Case:
+    """Take a whole language model, with some words of its vocabulary in the contexts."""
+    network = MemN2NLanguageModel(
+        V, E, min(linear_size, E), H, M, backend=a.xp.__name__, dtype=a.dtype, kernels="reference"
+    )
+    words, slots = a.xp.unique(a.xp.asarray(a.rng.integers(0, V, (B, M))), return_inverse=True)
+    target = a.xp.asarray(a.rng.integers(0, V, B))
+    context = Context(words, slots.reshape(B, M), target)
+    return Case(partial(loss_at, network, context), (random_params(a, network),))

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from kvnet import counter_random, operations
 from kvnet.errors import InputError
 from kvnet.training.noisy_adam import noisy_adam as textbook_noisy_adam
+from kvnet.training.sgd import sgd as textbook_sgd
 
 CHOICES = ("reference", "fused", "auto")
 
@@ -37,7 +38,11 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
     if kernels not in CHOICES:
         raise InputError(f"kernels={kernels!r} is unknown; it takes {', '.join(CHOICES)}")
     textbook = {name: getattr(operations, name) for name in operations.__all__}
-    textbook |= {"uniform": counter_random.uniform, "noisy_adam": textbook_noisy_adam}
+    textbook |= {
+        "uniform": counter_random.uniform,
+        "noisy_adam": textbook_noisy_adam,
+        "sgd": textbook_sgd,
+    }
     if kernels == "reference" or (kernels == "auto" and xp is not numpy):
         return SimpleNamespace(**textbook)
     if xp is not numpy:
@@ -49,6 +54,7 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
     from kvnet.kernels.gru_reading import gru_reading
     from kvnet.kernels.noisy_adam import noisy_adam
     from kvnet.kernels.read_slots import read_slots
+    from kvnet.kernels.sgd import sgd
     from kvnet.kernels.uniform import uniform
     from kvnet.kernels.word_cross_entropy import word_cross_entropy
 
@@ -59,6 +65,7 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
         gru_reading,
         noisy_adam,
         read_slots,
+        sgd,
         uniform,
         word_cross_entropy,
     )

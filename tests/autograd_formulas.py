@@ -164,6 +164,17 @@ def key_value_memory_network(model, batch, params):
     return cross_entropy(scores, batch.answer) + penalty
 
 
+def memn2n_language_model(model, context, params):
+    """Return the training loss of spec section 3, from words to cross entropy."""
+    words = context.words[context.slots]
+    u = np.full((len(words), params["C"].shape[0]), model.config["init_hid"])
+    keys, values = params["A"][words] + params["TA"], params["B"][words] + params["TB"]
+    for _ in range(model.config["nhop"]):
+        d = np.einsum("be,ef->bf", u, params["C"]) + address(u, keys, values)
+        u = partial_relu(d, model.config["lindim"])
+    return cross_entropy(np.einsum("be,ve->bv", u, params["W"]), context.target)
+
+
 def oracle_gradients(case, formula, d_output):
     """Return autograd's gradients of ``sum(d_output * formula)``, one a float input of a case.
 

@@ -237,7 +237,7 @@ def test_flags_that_are_wrong(stories, tmp_path, trained, capsys):
         (["--learning-rate", "-1", *data], "learning_rate=-1.0 is out of range"),
         (["--hops", "x"], "argument --hops: invalid int value: 'x'"),
         (["--task", 3], "--task is no flag of this command; did you mean --task-id?"),
-        (["--learning-rate", "1e30", *data], "the training diverged; take a learning_rate below"),
+        (["--learning-rate", "1e30", *data], "the training diverged; set learning_rate below"),
         (["--embedding-size", 10**13, *data], "out of memory"),
         (["--output-file", "/dev/null", *data], "/dev/null: is no regular file"),
         (["--epoch", 3], "--epoch is no flag of this command; did you mean --epochs?"),

@@ -2,13 +2,16 @@
 
 import argparse
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import NoReturn
 
+from kvnet.backend import BACKENDS
 from kvnet.errors import InputError
-from kvnet.training.settings import Settings
+from kvnet.kernels import CHOICES
+from kvnet.training.setting import CheckedSettings
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -41,10 +44,10 @@ def _hyphenated(argument):
     return flag.replace("_", "-") + equals + value
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add a flag for every hyper-parameter; without one, the preset's value stands."""
-    group = parser.add_argument_group("hyper-parameters (without a flag: the preset's value)")
-    for spec in fields(Settings):
+def add_settings(parser: argparse.ArgumentParser, kind: type[CheckedSettings], title: str) -> None:
+    """Add a flag for every hyper-parameter of a kind of settings; none has a default here."""
+    group = parser.add_argument_group(title)
+    for spec in fields(kind):
         flag = "--" + spec.name.replace("_", "-")
         help = spec.metadata["help"]
         if spec.type is not bool:
@@ -56,7 +59,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
             group.add_argument(flag, type=spec.type, metavar=spec.type.__name__.upper(), **options)
 
 
-def settings_from(arguments: argparse.Namespace, preset: Settings) -> Settings:
+def settings_from(arguments: argparse.Namespace, preset: CheckedSettings) -> CheckedSettings:
     """Return the preset with the flags that were given in place of its values.
 
     Raises
@@ -66,10 +69,27 @@ def settings_from(arguments: argparse.Namespace, preset: Settings) -> Settings:
     """
     given = {
         spec.name: getattr(arguments, spec.name)
-        for spec in fields(Settings)
+        for spec in fields(preset)
         if hasattr(arguments, spec.name)
     }
     return replace(preset, **given)
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where and how a model runs."""
+    parser.add_argument("--backend", choices=BACKENDS, default="numpy", help="numpy if not given")
+    parser.add_argument(
+        "--kernels",
+        choices=CHOICES,
+        default="auto",
+        help="textbook operations or fused ones; auto takes the fused where they run",
+    )
+    parser.add_argument(
+        "--threads",
+        type=whole_number(1),
+        default=os.cpu_count() or 1,
+        help="for the fused kernels; any number gives the same result (all cores)",
+    )
 
 
 def whole_number(lowest: int, highest: int | None = None):

@@ -8,10 +8,11 @@ from tqdm import tqdm
 from kvnet.training.run import Run
 
 SECONDS_BETWEEN_LINES = 10
+SECONDS_OF_SILENCE = 60  # in an epoch that takes longer
 
 
 class Progress:
-    """Show a run's epoch, loss, validation accuracy, questions/s and time left, on standard error.
+    """Show a run's epoch, loss, last evaluation, speed and time left, on standard error.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ class Progress:
             desc=name,
             total=trainer.steps * self._batch,
             initial=trainer.step * self._batch,
-            unit=" questions",
+            unit=f" {run.unit}",
             unit_scale=True,
             dynamic_ncols=True,
             leave=False,
@@ -41,23 +42,25 @@ class Progress:
         self._last_line, self._evaluations = self._began, len(run.history)
 
     def step(self) -> None:
-        """Count a step; at an epoch's end say how it stands."""
+        """Count a step; at an epoch's end, or after a minute, say how it stands."""
         self._bar.update(self._batch)
         run = self.run
-        if self.quiet or not run.trainer.at_epoch_end:
+        if self.quiet:
             return
         if self._terminal:
-            self._bar.set_postfix_str(self._standing(), refresh=False)
+            if run.trainer.at_epoch_end:
+                self._bar.set_postfix_str(self._standing(), refresh=False)
             return
         now = time.monotonic()
         evaluated = len(run.history) > self._evaluations
-        if evaluated or now - self._last_line >= SECONDS_BETWEEN_LINES:
+        patience = SECONDS_BETWEEN_LINES if run.trainer.at_epoch_end else SECONDS_OF_SILENCE
+        if evaluated or now - self._last_line >= patience:
             self._last_line, self._evaluations = now, len(run.history)
             steps = run.trainer.step - self._first_step
             pace = steps / (now - self._began)
             left = (run.trainer.steps - run.trainer.step) / pace
             print(
-                f"{self.name}: {self._standing()}, {pace * self._batch:,.0f} questions/s, "
+                f"{self.name}: {self._standing()}, {pace * self._batch:,.0f} {run.unit}/s, "
                 f"{tqdm.format_interval(left)} left",
                 file=sys.stderr,
                 flush=True,
@@ -68,8 +71,13 @@ class Progress:
         self._bar.close()
 
     def _standing(self):
-        run = self.run
-        text = f"epoch {run.trainer.epoch}/{run.settings.epochs}, loss {run.trainer.loss:.3f}"
+        run, trainer = self.run, self.run.trainer
+        text = f"epoch {trainer.epoch}/{run.settings.epochs}"
+        if not trainer.at_epoch_end:
+            place = trainer.step % trainer.batches.steps_per_epoch
+            text += f" and {place}/{trainer.batches.steps_per_epoch} steps"
+        if trainer.loss is not None:
+            text += f", {run.told_loss()}"
         if run.history:
-            text += f", validation accuracy {run.history[-1]['validation_accuracy']:.3f}"
+            text += f", {run.told(run.history[-1])}"
         return text

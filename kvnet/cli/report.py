@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from kvnet.data.babi_format import TASK_NAMES
@@ -60,6 +61,35 @@ def table(accuracy: dict[int, dict[str, list[float]]], published: Published | No
         if published:
             means.append(f"{fmean(published.accuracy[task] for task in accuracy):.3f}")
         rows.append(["mean", *means])
+    return _aligned(rows)
+
+
+def perplexity_table(
+    measured: list[tuple[str, float]], published: Sequence[tuple[str, float | None, float]]
+) -> str:
+    """Lay a language model's results out, and under them the published ones.
+
+    Parameters
+    ----------
+    measured : list of (str, float)
+        What was foretold, and the perplexity.
+    published : sequence of (str, float or None, float)
+        Which model, validation and test perplexity.
+
+    Returns
+    -------
+    text : str
+    """
+    text = _aligned([["", "Perplexity"], *([what, f"{value:.1f}"] for what, value in measured)])
+    if not published:
+        return text
+    rows = [
+        [model, "" if valid is None else f"{valid}", f"{test}"] for model, valid, test in published
+    ]
+    return f"{text}\n\n{_aligned([['Published', 'Validation', 'Test'], *rows])}"
+
+
+def _aligned(rows):
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows

@@ -1,9 +1,6 @@
 """Train a memory network on the bAbI tasks, from the command line."""
 
 import argparse
-import json
-import os
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -13,9 +10,10 @@ from statistics import fmean, stdev
 
 import kvnet
 from kvnet.atomic_file import write_atomically
-from kvnet.backend import BACKENDS, array_module
+from kvnet.backend import array_module
 from kvnet.cli.arguments import (
     ArgumentParser,
+    add_machine,
     add_settings,
     check_writable,
     settings_from,
@@ -24,18 +22,25 @@ from kvnet.cli.arguments import (
 from kvnet.cli.ask import ask
 from kvnet.cli.compiling import compiling_told
 from kvnet.cli.exit_code import exit_code
-from kvnet.cli.progress import Progress
 from kvnet.cli.report import accuracies, csv_text, table
 from kvnet.cli.stop import StopRequest
+from kvnet.cli.training import (
+    CHECKPOINT,
+    check_checkpoints,
+    checkpoint_in,
+    choose,
+    say_stopped,
+    speaker,
+    train_run,
+)
 from kvnet.data.babi import Task, embedded_task, encode_tasks, find_data_dir, read_task
 from kvnet.data.babi_format import TASK_NAMES
 from kvnet.errors import InputError
-from kvnet.kernels import CHOICES, kernel_threads
+from kvnet.kernels import kernel_threads
 from kvnet.published import published
-from kvnet.training.run import Run
 from kvnet.training.settings import PRESETS, Settings
+from kvnet.training.task_run import TaskRun
 
-CHECKPOINT = "checkpoint.safetensors"
 EMBEDDED_SIZES = {"1k": 1000, "10k": 10_000}
 
 
@@ -59,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments, program, argv) -> int:
-    with kernel_threads(arguments.threads), compiling_told(_speaker(arguments.quiet)):
+    with kernel_threads(arguments.threads), compiling_told(speaker(arguments.quiet)):
         if arguments.ask:
             return ask(_checkpoint_to_ask(arguments), arguments.backend, arguments.kernels)
         return _train(arguments, program, argv)
@@ -89,13 +94,7 @@ def _parser() -> ArgumentParser:
     size.add_argument(
         "--questions-per-task", type=whole_number(10), help="the same, any number of them"
     )
-    parser.add_argument("--backend", choices=BACKENDS, default="numpy", help="numpy if not given")
-    parser.add_argument(
-        "--kernels",
-        choices=CHOICES,
-        default="auto",
-        help="textbook operations or fused ones; auto takes the fused where they run",
-    )
+    add_machine(parser)
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument(
         "--random-state", type=whole_number(0, 2**32 - 1), default=0, help="seed of everything (0)"
@@ -114,18 +113,13 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--ask", action="store_true", help="answer questions from the terminal with --checkpoint"
     )
-    parser.add_argument(
-        "--threads",
-        type=whole_number(1),
-        default=os.cpu_count() or 1,
-        help="for the fused kernels; any number gives the same result (all cores)",
-    )
     parser.add_argument("--output-file", help="write accuracies as CSV, a row a task")
     parser.add_argument("--param-output-file", help="write the flags as NAME=value lines")
     parser.add_argument("--log-file", help="write a JSON line an evaluation")
     parser.add_argument("--quiet", action="store_true", help="print the results alone")
     parser.add_argument("--version", action="version", version=f"kvnet {kvnet.__version__}")
-    add_settings(parser)
+    title = "hyper-parameters (without a flag: the preset's value)"
+    add_settings(parser, Settings, title)
     return parser
 
 
@@ -151,7 +145,7 @@ def _train(arguments, program, argv) -> int:
     for flag in ("output_file", "param_output_file", "log_file"):
         check_writable("--" + flag.replace("_", "-"), getattr(arguments, flag))
     xp = array_module(arguments.backend)
-    say = _speaker(arguments.quiet)
+    say = speaker(arguments.quiet)
     with StopRequest() as stop:
         return _train_all(arguments, settings, xp, say, stop, program, argv)
 
@@ -171,7 +165,7 @@ def _train_all(arguments, settings, xp, say, stop, program, argv) -> int:
             data = encode_tasks(group, settings.memory_size, seed, xp)
             starts = []
             for start in range(arguments.restarts):
-                run = Run(
+                run = TaskRun(
                     data,
                     settings,
                     seed,
@@ -180,11 +174,11 @@ def _train_all(arguments, settings, xp, say, stop, program, argv) -> int:
                     arguments.kernels,
                     _checkpoint_path(arguments, seed, group, start),
                 )
-                if not _train_run(run, arguments, group, records, stop):
-                    return _say_stopped(stop, run, program, argv)
+                if not train_run(run, _name(arguments, group, run), arguments, records, stop):
+                    return say_stopped(stop, run, "--checkpoint", program, argv)
                 records += run.history
                 starts.append(run)
-            chosen.append(_choose(starts, say).result)
+            chosen.append(choose(starts, say).result)
     results = accuracies(chosen)
     if arguments.output_file:
         write_atomically(arguments.output_file, csv_text(results).encode())
@@ -192,14 +186,6 @@ def _train_all(arguments, settings, xp, say, stop, program, argv) -> int:
     _say_spread(arguments, chosen, groups)
     say(f"{time.monotonic() - began:.1f} s in all")
     return 0
-
-
-def _speaker(quiet):
-    def say(text):
-        if not quiet:
-            print(text, file=sys.stderr, flush=True)
-
-    return say
 
 
 def _load_tasks(arguments, say) -> list[Task]:
@@ -222,31 +208,13 @@ def _load_tasks(arguments, say) -> list[Task]:
 
 
 def _check_checkpoints(arguments, groups) -> None:
-    """Refuse to overwrite a checkpoint, and to resume where this command has none."""
-    if arguments.checkpoint is None:
-        if arguments.resume:
-            raise InputError("--resume needs --checkpoint DIR, the folder to go on from")
-        return
-    folder = Path(arguments.checkpoint)
-    held = sorted(folder.rglob(CHECKPOINT))
-    if held and not arguments.resume:
-        raise InputError(
-            f"--checkpoint: {held[0]} is there already; add --resume to go on from it, or give "
-            "another folder"
-        )
     planned = [
         _checkpoint_path(arguments, seed, group, start)
         for seed in _seeds_of(arguments)
         for group in groups
         for start in range(arguments.restarts)
     ]
-    if arguments.resume and not any(path.exists() for path in planned):
-        remedy = (
-            f"it has {held[0].relative_to(folder)}; repeat the flags of the command that wrote it"
-            if held
-            else "drop --resume to begin"
-        )
-        raise InputError(f"--resume: {folder} holds no {planned[0].relative_to(folder)}; {remedy}")
+    check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned)
 
 
 def _seeds_of(arguments) -> list[int]:
@@ -267,67 +235,13 @@ def _checkpoint_path(arguments, seed, group, start) -> Path | None:
     return folder / CHECKPOINT
 
 
-def _train_run(run, arguments, group, earlier, stop) -> bool:
-    """Train a run to its end, or to the stop; keep the log file up to date."""
-    if run.checkpoint is not None:
-        try:
-            run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"--checkpoint: {run.checkpoint.parent} cannot be made ({error.strerror}); give a "
-                "folder that can be written"
-            ) from error
-    if arguments.resume:
-        run.resume()
+def _name(arguments, group, run) -> str:
     name = "joint" if arguments.joint else f"task {group[0].number}"
     if arguments.seeds:
         name += f", seed {run.random_state}"
     if arguments.restarts > 1:
         name += f", start {run.start}"
-    progress = Progress(run, name, arguments.quiet)
-    logged = None
-
-    def log():
-        nonlocal logged
-        if arguments.log_file and len(run.history) != logged:
-            logged = len(run.history)
-            lines = "".join(json.dumps(record) + "\n" for record in earlier + run.history)
-            write_atomically(arguments.log_file, lines.encode())
-
-    def on_step():
-        progress.step()
-        log()
-
-    log()  # what a resumed run has behind it
-    try:
-        return run.train(on_step, lambda: bool(stop))
-    finally:
-        progress.close()
-
-
-def _say_stopped(stop, run, program, argv) -> int:
-    where = f"stopped after epoch {run.trainer.epoch}, step {run.trainer.step}"
-    if run.checkpoint is None:
-        print(f"{where}; nothing was kept, since no --checkpoint was given", file=sys.stderr)
-    else:
-        again = shlex.join([a for a in argv if a != "--resume"] + ["--resume"])
-        command = f"python {sys.argv[0]}" if program.endswith(".py") else program
-        print(f"{where}; to go on: {command} {again}", file=sys.stderr)
-    return 128 + stop.signal
-
-
-def _choose(runs, say) -> Run:
-    """Return the run with the best validation accuracy, the first of equals."""
-    best = max(runs, key=lambda run: run.result["validation_accuracy"])
-    if len(runs) > 1:
-        for run in runs:
-            mark = "  <- chosen" if run is best else ""
-            place = f", {run.checkpoint.parent}" if run.checkpoint else ""
-            say(
-                f"start {run.start}{place}: validation accuracy "
-                f"{run.result['validation_accuracy']:.3f}{mark}"
-            )
-    return best
+    return name
 
 
 def _published(arguments, settings: Settings, tasks):
@@ -372,9 +286,4 @@ def _flags_text(arguments, settings: Settings) -> str:
 def _checkpoint_to_ask(arguments) -> Path:
     if arguments.checkpoint is None:
         raise InputError("--ask needs --checkpoint DIR, the folder of a trained model")
-    path = Path(arguments.checkpoint) / CHECKPOINT
-    if not path.exists():
-        below = sorted(Path(arguments.checkpoint).rglob(CHECKPOINT))
-        remedy = f"give one of its folders, such as {below[0].parent}" if below else "train first"
-        raise InputError(f"--ask: {path.parent} holds no {CHECKPOINT}; {remedy}")
-    return path
+    return checkpoint_in(arguments.checkpoint, "--ask")

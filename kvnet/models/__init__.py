@@ -1,5 +1,6 @@
 """The published models."""
 
 from kvnet.models.key_value_memory_network import Batch, KeyValueMemoryNetwork
+from kvnet.models.memn2n_language_model import Context, MemN2NLanguageModel
 
-__all__ = ["Batch", "KeyValueMemoryNetwork"]
+__all__ = ["Batch", "Context", "KeyValueMemoryNetwork", "MemN2NLanguageModel"]

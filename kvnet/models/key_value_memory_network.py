@@ -1,18 +1,20 @@
 """The Key-Value Memory Network (Miller et al. 2016, arXiv 1606.03126)."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy
 
-from kvnet.backend import array_module
-from kvnet.checkpoint import named, read_arrays, write_arrays
 from kvnet.errors import InputError
-from kvnet.kernels import choose
-from kvnet.parameter_vector import as_vector, by_name
+from kvnet.models.network import (
+    NOT_CONFIG,
+    Network,
+    check_argument,
+    check_dtype_and_seed,
+    check_sizes,
+)
+from kvnet.parameter_vector import as_vector
 
 READERS = ("bow", "simple_gru")
-NOT_CONFIG = ("self", "backend", "kernels")  # where a model runs is not what it is
 
 
 class Batch(NamedTuple):
@@ -62,7 +64,7 @@ class Batch(NamedTuple):
         return cls(query, sentences, keys, keys if same else numbers[1], answer)
 
 
-class KeyValueMemoryNetwork:
+class KeyValueMemoryNetwork(Network):
     """Answer a question with a word, by hopping over a memory of key-value slots.
 
     Parameters
@@ -130,17 +132,11 @@ class KeyValueMemoryNetwork:
         random_state: int = 0,
         kernels: str = "auto",
     ):
-        self.config = {k: v for k, v in locals().items() if k not in NOT_CONFIG}
-        _check_config(self.config)
-        self.xp = array_module(backend)
-        self.operations = choose(kernels, self.xp)
+        config = {k: v for k, v in locals().items() if k not in NOT_CONFIG}
+        _check_config(config)
         self.hops, self.reader, self.keep_prob = hops, reader, keep_prob
         self.mask_padding, self.random_state = mask_padding, random_state
-        self.shapes = self._parameter_shapes()
-        self.theta = as_vector(
-            self.xp, {name: self._start(name, shape) for name, shape in self.shapes.items()}
-        )
-        self.params = by_name(self.theta, self.shapes)
+        super().__init__(config, backend, kernels)
         self._encoding = self.operations.position_encoding(
             self.xp, sentence_size, embedding_size, dtype
         )
@@ -278,11 +274,6 @@ class KeyValueMemoryNetwork:
         )
         return self.operations.dropout(self.xp, x, u, self.keep_prob)
 
-    @property
-    def dtype(self) -> str:
-        """The dtype of the parameters."""
-        return self.config["dtype"]
-
     def loss_and_gradient(self, batch: Batch, l2_lambda: float = 0.0, step: int | None = None):
         """Return the batch's loss and its gradient by every parameter.
 
@@ -348,102 +339,15 @@ class KeyValueMemoryNetwork:
         """
         return self.forward(batch)[0].argmax(axis=1)
 
-    def state(self) -> tuple[dict, dict]:
-        """Return what a file must hold: the parameters as arrays, and metadata for JSON."""
-        return named(self.params, "params/"), {"model": self.config}
-
-    def save(self, path: str | Path) -> None:
-        """Write the parameters and the configuration to a safetensors file.
-
-        Parameters
-        ----------
-        path : str or Path
-            Written to a temporary name first and renamed.
-
-        Raises
-        ------
-        InputError
-            If it cannot be written.
-        """
-        write_arrays(path, *self.state())
-
-    @classmethod
-    def load(
-        cls, path: str | Path, backend: str = "numpy", kernels: str = "auto"
-    ) -> "KeyValueMemoryNetwork":
-        """Read what `save` wrote, or a training checkpoint.
-
-        Parameters
-        ----------
-        path : str or Path
-        backend : {"numpy", "cupy", "auto"}
-            Where to run; files are the same for all.
-        kernels : {"reference", "fused", "auto"}
-
-        Returns
-        -------
-        model : KeyValueMemoryNetwork
-
-        Raises
-        ------
-        InputError
-            If the file cannot be read or holds another model.
-        """
-        return cls.from_state(path, *read_arrays(path), backend, kernels)
-
-    @classmethod
-    def from_state(cls, path, arrays, metadata, backend, kernels) -> "KeyValueMemoryNetwork":
-        """Build the model of what was read from a file; see `load`."""
-        try:
-            model = cls(**metadata["model"], backend=backend, kernels=kernels)
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"{path}: holds no KeyValueMemoryNetwork ({error}); give a file that one wrote"
-            ) from None
-        # Early stopping keeps its best weights beside the last ones, which a training goes on from.
-        best = any(name.startswith("best/") for name in arrays)
-        model.theta[:] = as_vector(
-            model.xp, model.checked(path, arrays, "best/" if best else "params/")
-        )
-        return model
-
-    def checked(self, path, arrays: dict, prefix: str) -> dict:
-        """Pick one array a parameter, named by `prefix` and its name, and check its shape.
-
-        Raises
-        ------
-        InputError
-            If one is missing or of another shape or dtype.
-        """
-        picked = {}
-        for name, theta in self.params.items():
-            array = arrays.get(prefix + name)
-            if array is None or array.shape != theta.shape or array.dtype != theta.dtype:
-                found = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
-                raise InputError(
-                    f"{path}: {prefix}{name} should be {theta.dtype}{list(theta.shape)}, found "
-                    f"{found}; the file belongs to another model"
-                )
-            picked[name] = self.xp.asarray(array)
-        return picked
-
 
 def _check_config(config):
-    for name in ("vocabulary", "sentence", "memory", "embedding", "feature"):
-        _check(config, f"{name}_size", lambda n: n >= 1, "a whole number from 1", int)
-    _check(config, "hops", lambda n: n >= 1, "a whole number from 1", int)
-    _check(config, "reader", lambda r: r in READERS, " or ".join(map(repr, READERS)))
-    _check(config, "keep_prob", lambda k: 0 < k <= 1, "a number in (0, 1]", (int, float))
-    _check(config, "dtype", lambda d: d in ("float32", "float64"), "'float32' or 'float64'")
-    _check(config, "random_state", lambda n: 0 <= n < 2**64, "0 to 2**64 - 1", int)
+    sizes = ("vocabulary", "sentence", "memory", "embedding", "feature")
+    check_sizes(config, *(f"{name}_size" for name in sizes), "hops")
+    check_argument(config, "reader", lambda r: r in READERS, " or ".join(map(repr, READERS)))
+    check_argument(config, "keep_prob", lambda k: 0 < k <= 1, "a number in (0, 1]", (int, float))
+    check_dtype_and_seed(config)
     if config["keep_prob"] < 1 and config["reader"] == "bow":
         raise InputError(
             f"keep_prob={config['keep_prob']} has no effect with reader='bow'; take "
             "reader='simple_gru' or leave keep_prob at 1"
         )
-
-
-def _check(config, name, good, takes, kind=str):
-    value = config[name]
-    if not isinstance(value, kind) or isinstance(value, bool) or not good(value):
-        raise InputError(f"{name}={value!r} is out of range; it takes {takes}")

@@ -1,8 +1,8 @@
-"""Which questions stand in which training step."""
+"""Which questions, or which words of a text, stand in which training step."""
 
 import numpy
 
-from kvnet.counter_random import permutation
+from kvnet.counter_random import permutation, random_words
 from kvnet.errors import InputError
 
 
@@ -24,6 +24,8 @@ class Batches:
     Attributes
     ----------
     steps_per_epoch : int
+    recurring : bool
+        Whether the same questions come together in every epoch.
 
     Raises
     ------
@@ -34,6 +36,7 @@ class Batches:
     def __init__(self, questions: int, batch_size: int, shuffle_questions: bool, random_state: int):
         self.questions, self.batch_size = questions, batch_size
         self.shuffle_questions, self.random_state = shuffle_questions, random_state
+        self.recurring = not shuffle_questions
         usable = questions if shuffle_questions else questions - 1
         self.steps_per_epoch = usable // batch_size
         if not self.steps_per_epoch:
@@ -68,3 +71,46 @@ class Batches:
                 numpy, self.random_state, "question order", epoch, self.questions
             )
         return permutation(numpy, self.random_state, "batch order", epoch, self.steps_per_epoch)
+
+
+class RandomBatches:
+    """Targets at random places of a text, as many an epoch as the text has words.
+
+    Parameters
+    ----------
+    words : int
+        N, words of the text.
+    batch_size : int
+        B.
+    random_state : int
+    first : int
+        The first place that can be a target; N is above it.
+
+    Attributes
+    ----------
+    steps_per_epoch : int
+    recurring : bool
+        Whether the same targets come together in every epoch: they do not.
+    """
+
+    recurring = False
+
+    def __init__(self, words: int, batch_size: int, random_state: int, first: int):
+        self.words, self.batch_size = words, batch_size
+        self.random_state, self.first = random_state, first
+        self.steps_per_epoch = -(-words // batch_size)
+
+    def rows(self, step: int) -> numpy.ndarray:
+        """Return the targets of a step.
+
+        Parameters
+        ----------
+        step : int
+            Counted over all epochs, from 0.
+
+        Returns
+        -------
+        rows : (B,) int64 array
+        """
+        words = random_words(numpy, self.random_state, "targets", step, self.batch_size)
+        return self.first + (words * (self.words - self.first) >> 32).astype("int64")

@@ -41,12 +41,19 @@ class NoisyAdam:
     ----------
     m, v : (N,) float array
         Running means of the gradient and of its square.
+    means : dict of str to array
+        The two by the prefix that a checkpoint names their parts with.
     rule : UpdateRule
+    ended : bool
+        Whether the training is to stop: never of itself.
     """
+
+    ended = False
 
     def __init__(self, model, learning_rate, epsilon, clip_norm, decay_steps, random_state):
         self.model, self.learning_rate, self.decay_steps = model, learning_rate, decay_steps
         self.m, self.v = model.xp.zeros_like(model.theta), model.xp.zeros_like(model.theta)
+        self.means = {"m/": self.m, "v/": self.v}
         sections = sections_of(model.shapes)
         nil_rows = [
             (sections[name][0], sections[name][0] + model.shapes[name][1])
@@ -67,7 +74,14 @@ class NoisyAdam:
             Steps done before this one.
         """
         model = self.model
-        rate = staircase(self.learning_rate, step, self.decay_steps)
+        rate = self.learning_rate_at(step)
         model.operations.noisy_adam(
             model.xp, model.theta, gradient, self.m, self.v, step, rate, self.rule
         )
+
+    def learning_rate_at(self, step: int) -> float:
+        """Return the learning rate after so many steps."""
+        return staircase(self.learning_rate, step, self.decay_steps)
+
+    def heed(self, history: list[dict]) -> None:
+        """Take note of the evaluations so far, on which nothing hangs here."""

@@ -1,29 +1,27 @@
 """A training from its first step to its result: evaluations, early stopping, checkpoints."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from statistics import fmean
+from typing import ClassVar
 
 from kvnet.checkpoint import named, read_arrays, write_arrays
-from kvnet.data.babi import TaskData
 from kvnet.errors import InputError
+from kvnet.models.network import Network
 from kvnet.parameter_vector import as_vector, by_name
-from kvnet.training.evaluation import accuracy_by_task
-from kvnet.training.optimizer import staircase
-from kvnet.training.settings import Settings
 from kvnet.training.trainer import Trainer
 
-SPLITS = ("testing", "training", "validation")
 
+class Run(ABC):
+    """Train one model on one set of data from one start.
 
-class Run:
-    """Train one model on one set of tasks from one start.
+    What the data are, how a model is made for them and measured on them, a subclass says.
 
     Parameters
     ----------
-    data : TaskData
-    settings : Settings
+    data : TaskData or TextData
+    settings : Settings or LanguageModelSettings
     random_state : int
         Seed of the run, 0 to 2**32 - 1.
     start : int
@@ -38,12 +36,16 @@ class Run:
     trainer : Trainer
     history : list of dict
         One record an evaluation, ready for JSON.
+    unit : str
+        What a batch holds so many of, for messages.
     """
+
+    unit: ClassVar[str]
 
     def __init__(
         self,
-        data: TaskData,
-        settings: Settings,
+        data,
+        settings,
         random_state: int,
         start: int = 0,
         backend: str = "numpy",
@@ -54,18 +56,46 @@ class Run:
         self.data, self.settings = data, settings
         self.random_state, self.start = random_state, start
         self.checkpoint = checkpoint
-        self.model = settings.new_model(len(data.vocabulary), data.sizes, seed, backend, kernels)
-        self.trainer = Trainer(self.model, data.training.dataset, settings, seed)
+        self.model = self._new_model(seed, backend, kernels)
+        self.trainer = Trainer(self.model, self._training_data(), settings, seed)
         self.history = []
         self._best_params = None
 
+    @abstractmethod
+    def _new_model(self, seed: int, backend: str, kernels: str) -> Network:
+        """Make the untrained model."""
+
+    @abstractmethod
+    def _training_data(self):
+        """Return what the trainer takes its batches from."""
+
+    @abstractmethod
+    def _fingerprints(self) -> list[str]:
+        """Return what tells these data from others."""
+
+    @abstractmethod
+    def _measure(self) -> dict:
+        """Return what is measured of the model after an epoch."""
+
+    @abstractmethod
+    def score(self, record: dict) -> float:
+        """Return the number by which the best evaluation, or start, is chosen."""
+
+    @abstractmethod
+    def told(self, record: dict) -> str:
+        """Say in a few words how an evaluation came out."""
+
+    @abstractmethod
+    def told_loss(self) -> str:
+        """Say in a few words how the last epoch of the training came out."""
+
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done or early stopping has ended the run."""
+        """Whether all epochs are done, or early stopping or the optimiser has ended the run."""
         patience = self.settings.early_stopping
         if patience and self.history and len(self.history) - 1 - self._best >= patience:
             return True
-        return self.trainer.step >= self.trainer.steps
+        return self.trainer.optimizer.ended or self.trainer.step >= self.trainer.steps
 
     @property
     def result(self) -> dict:
@@ -76,7 +106,7 @@ class Run:
     def _best(self):
         return max(
             range(len(self.history)),
-            key=lambda i: (self.history[i]["validation_accuracy"], -i),  # the first of equals
+            key=lambda i: (self.score(self.history[i]), -i),  # the first of equals
         )
 
     def train(self, on_step: Callable[[], None], stop_requested: Callable[[], bool]) -> bool:
@@ -117,16 +147,11 @@ class Run:
             "epoch": trainer.epoch,
             "step": trainer.step,
             "loss": trainer.loss,
-            "learning_rate": staircase(
-                self.settings.learning_rate, trainer.step, self.settings.decay_steps
-            ),
+            "learning_rate": trainer.optimizer.learning_rate_at(trainer.step),
+            **self._measure(),
         }
-        for name in SPLITS:
-            split = getattr(self.data, name)
-            accuracy = accuracy_by_task(self.model, split.dataset, split.tasks)
-            record[f"{name}_accuracy"] = fmean(accuracy.values())
-            record[f"{name}_accuracy_by_task"] = {str(t): a for t, a in accuracy.items()}
         self.history.append(record)
+        trainer.optimizer.heed(self.history)
         if self.settings.early_stopping and self._best == len(self.history) - 1:
             self._best_params = by_name(self.model.theta.copy(), self.model.shapes)
 
@@ -152,9 +177,11 @@ class Run:
         )
 
     def _identity(self):
-        data = self.data
-        prints = [getattr(data, name).dataset.fingerprint for name in SPLITS]
-        return {"random_state": self.random_state, "start": self.start, "data": prints}
+        return {
+            "random_state": self.random_state,
+            "start": self.start,
+            "data": self._fingerprints(),
+        }
 
     def resume(self) -> None:
         """Go back to the checkpoint's state, if there is one.
@@ -173,6 +200,7 @@ class Run:
             self._check_same(path, metadata)
             self.trainer.restore(path, arrays, metadata)
             self.history = metadata["history"]
+            self.trainer.optimizer.heed(self.history)
             evaluated = [record["epoch"] for record in self.history]
         except (KeyError, TypeError) as error:
             raise InputError(
@@ -181,8 +209,9 @@ class Run:
             ) from None
         if self.trainer.step > self.trainer.steps or max(evaluated, default=0) > self.trainer.epoch:
             raise InputError(
-                f"{path}: has done {self.trainer.epoch} epochs, more than epochs="
-                f"{self.settings.epochs}; give at least as many, or another folder"
+                f"{path}: has done {self.trainer.epoch} epochs, more than "
+                f"{self.settings.flag('epochs')}={self.settings.epochs}; give at least as many, or "
+                "another folder"
             )
         if self.settings.early_stopping and self.history:
             self._best_params = self.model.checked(path, arrays, "best/")
@@ -191,7 +220,7 @@ class Run:
         ours = asdict(self.settings) | self._identity()
         theirs = metadata["settings"] | {name: metadata[name] for name in self._identity()}
         for name, value in ours.items():
-            if name == "epochs" or theirs[name] == value:
+            if name == self.settings.flag("epochs") or theirs[name] == value:
                 continue
             if name == "data":
                 raise InputError(

@@ -1,28 +1,16 @@
 """Every hyper-parameter of a training, its range, and the published presets."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 
 from kvnet.data.dataset import Sizes
-from kvnet.errors import InputError
 from kvnet.models.key_value_memory_network import READERS, KeyValueMemoryNetwork
-
-
-def _setting(default, takes: str, good: Callable[[Any], bool], help: str):
-    return field(default=default, metadata={"takes": takes, "good": good, "help": help})
-
-
-def _from_one(default, help):
-    return _setting(default, "a whole number from 1", lambda n: n >= 1, help)
-
-
-def _positive(default, help):
-    return _setting(default, "a number above 0", lambda x: 0 < x < float("inf"), help)
+from kvnet.training.batches import Batches
+from kvnet.training.optimizer import NoisyAdam
+from kvnet.training.setting import CheckedSettings, from_one, positive, setting
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CheckedSettings):
     """Hyper-parameters of a model and of its training; the defaults are the published joint ones.
 
     Raises
@@ -31,57 +19,45 @@ class Settings:
         If one is out of range; the message names it, its value and what it takes.
     """
 
-    learning_rate: float = _positive(0.001, "Adam's learning rate")
-    epsilon: float = _positive(0.1, "Adam's epsilon")
-    l2_lambda: float = _setting(
+    learning_rate: float = positive(0.001, "Adam's learning rate")
+    epsilon: float = positive(0.1, "Adam's epsilon")
+    l2_lambda: float = setting(
         0.1, "a number from 0", lambda x: 0 <= x < float("inf"), "weight of the L2 penalty"
     )
-    max_grad_norm: float = _positive(
+    max_grad_norm: float = positive(
         20.0, "norm that each parameter's gradient, a question, is clipped to"
     )
-    clip_summed_loss: bool = _setting(
+    clip_summed_loss: bool = setting(
         False,
         "true or false",
         lambda _: True,
         "clip the gradient of the batch's summed loss at max_grad_norm, not its mean a question",
     )
-    keep_prob: float = _setting(
+    keep_prob: float = setting(
         1.0, "a number in (0, 1]", lambda x: 0 < x <= 1, "share that dropout keeps (simple_gru)"
     )
-    hops: int = _from_one(3, "reads of the memory")
-    batch_size: int = _from_one(50, "questions a step")
-    epochs: int = _from_one(200, "passes over the training questions")
-    evaluation_interval: int = _from_one(20, "epochs from one evaluation to the next")
-    embedding_size: int = _from_one(40, "components of a word's embedding")
-    feature_size: int = _from_one(50, "components of the query in the memory")
-    memory_size: int = _from_one(50, "slots; a longer story keeps its most recent sentences")
-    reader: str = _setting("bow", " or ".join(READERS), READERS.__contains__, "sentence reader")
-    decay_steps: int = _from_one(
-        90_000, "steps after which the learning rate is multiplied by 0.96"
-    )
-    mask_padding: bool = _setting(
+    hops: int = from_one(3, "reads of the memory")
+    batch_size: int = from_one(50, "questions a step")
+    epochs: int = from_one(200, "passes over the training questions")
+    evaluation_interval: int = from_one(20, "epochs from one evaluation to the next")
+    embedding_size: int = from_one(40, "components of a word's embedding")
+    feature_size: int = from_one(50, "components of the query in the memory")
+    memory_size: int = from_one(50, "slots; a longer story keeps its most recent sentences")
+    reader: str = setting("bow", " or ".join(READERS), READERS.__contains__, "sentence reader")
+    decay_steps: int = from_one(90_000, "steps after which the learning rate is multiplied by 0.96")
+    mask_padding: bool = setting(
         False, "true or false", lambda _: True, "leave empty slots out of the softmax"
     )
-    shuffle_questions: bool = _setting(
+    shuffle_questions: bool = setting(
         False, "true or false", lambda _: True, "draw new batches every epoch, over all tasks"
     )
-    early_stopping: int = _setting(
+    early_stopping: int = setting(
         0,
         "a whole number from 0",
         lambda n: n >= 0,
         "stop after this many evaluations without a better validation accuracy and keep the best "
         "weights; 0 trains to the end",
     )
-
-    def __post_init__(self):
-        for spec in fields(self):
-            value = getattr(self, spec.name)
-            kinds = (int, float) if spec.type is float else spec.type
-            right_kind = isinstance(value, kinds) and isinstance(value, bool) == (spec.type is bool)
-            if not right_kind or not spec.metadata["good"](value):
-                raise InputError(
-                    f"{spec.name}={value!r} is out of range; it takes {spec.metadata['takes']}"
-                )
 
     @property
     def clip_norm(self) -> float:
@@ -119,6 +95,25 @@ class Settings:
             kernels=kernels,
             random_state=random_state,
         )
+
+    def new_batches(self, questions: int, random_state: int) -> Batches:
+        """Say which questions stand in which step."""
+        return Batches(questions, self.batch_size, self.shuffle_questions, random_state)
+
+    def new_optimizer(self, model: KeyValueMemoryNetwork, random_state: int) -> NoisyAdam:
+        """Make the update rule."""
+        return NoisyAdam(
+            model,
+            self.learning_rate,
+            self.epsilon,
+            self.clip_norm,
+            self.decay_steps,
+            random_state,
+        )
+
+    def loss_options(self, step: int) -> dict:
+        """Return what the model's loss takes besides the batch."""
+        return {"l2_lambda": self.l2_lambda, "step": step}
 
 
 PRESETS = {

@@ -6,13 +6,9 @@ from math import isfinite
 import numpy
 
 from kvnet.checkpoint import named
-from kvnet.data.dataset import Dataset
 from kvnet.errors import InputError
-from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
+from kvnet.models.network import Network
 from kvnet.parameter_vector import as_vector, by_name
-from kvnet.training.batches import Batches
-from kvnet.training.optimizer import NoisyAdam
-from kvnet.training.settings import Settings
 
 
 class Trainer:
@@ -20,11 +16,12 @@ class Trainer:
 
     Parameters
     ----------
-    model : KeyValueMemoryNetwork
+    model : Network
         Updated in place.
-    dataset : Dataset
-        Training questions; must outnumber the batch size.
-    settings : Settings
+    dataset : Dataset or Text
+        What is trained on: its ``batch(rows)`` is what the model takes.
+    settings : Settings or LanguageModelSettings
+        It brings the batches and the update rule.
     random_state : int
         Seed of the batches' order and of the gradient noise.
 
@@ -33,27 +30,13 @@ class Trainer:
     step : int
         Steps done.
     loss : float
-        The mean loss a question over the last whole epoch.
+        The mean loss of a question, or of a word, over the last whole epoch.
     """
 
-    def __init__(
-        self,
-        model: KeyValueMemoryNetwork,
-        dataset: Dataset,
-        settings: Settings,
-        random_state: int,
-    ):
-        s = settings
+    def __init__(self, model: Network, dataset, settings, random_state: int):
         self.model, self.dataset, self.settings = model, dataset, settings
-        self.batches = Batches(len(dataset), s.batch_size, s.shuffle_questions, random_state)
-        self.optimizer = NoisyAdam(
-            model,
-            s.learning_rate,
-            s.epsilon,
-            s.clip_norm,
-            s.decay_steps,
-            random_state,
-        )
+        self.batches = settings.new_batches(len(dataset), random_state)
+        self.optimizer = settings.new_optimizer(model, random_state)
         self._packed = {}
         self.step = 0
         self.loss = None
@@ -78,24 +61,25 @@ class Trainer:
         """Take the next step."""
         batch = self._batch(self.batches.rows(self.step))
         with numpy.errstate(over="ignore", invalid="ignore"):  # the epoch's loss will tell
-            loss, gradient = self.model.loss_and_gradient(batch, self.settings.l2_lambda, self.step)
+            options = self.settings.loss_options(self.step)
+            loss, gradient = self.model.loss_and_gradient(batch, **options)
             self.optimizer.update(gradient, self.step)
         self._epoch_loss = self._epoch_loss + loss.astype("float64")
         self.step += 1
         if self.at_epoch_end:
-            questions = self.batches.steps_per_epoch * self.settings.batch_size
-            self.loss = float(self._epoch_loss) / questions
+            count = self.batches.steps_per_epoch * self.settings.batch_size
+            self.loss = float(self._epoch_loss) / count
             if not isfinite(self.loss):
                 raise InputError(
-                    f"the loss of epoch {self.epoch} is {self.loss}: the training diverged; take a "
-                    f"learning_rate below {self.settings.learning_rate}"
+                    f"the loss of epoch {self.epoch} is {self.loss}: the training diverged; set "
+                    f"{self.settings.flag('learning_rate')} below {self.settings.learning_rate}"
                 )
             self._epoch_loss = 0.0
 
     def _batch(self, rows):
         """Gather a batch, once where the same questions come together in every epoch."""
         on_device = self.model.xp.asarray(rows)
-        if self.settings.shuffle_questions:
+        if not self.batches.recurring:
             return self.dataset.batch(on_device)
         if rows[0] not in self._packed:
             self._packed[rows[0]] = self.dataset.batch(on_device)
@@ -104,7 +88,7 @@ class Trainer:
     def state(self) -> tuple[dict, dict]:
         """Return what a checkpoint must hold: arrays, and metadata for JSON."""
         arrays, metadata = self.model.state()
-        for prefix, vector in (("m/", self.optimizer.m), ("v/", self.optimizer.v)):
+        for prefix, vector in self.optimizer.means.items():
             arrays |= named(by_name(vector, self.model.shapes), prefix)
         metadata |= {
             "settings": asdict(self.settings),
@@ -129,11 +113,8 @@ class Trainer:
         InputError
             If it belongs to another model.
         """
-        for prefix, vector in (
-            ("params/", self.model.theta),
-            ("m/", self.optimizer.m),
-            ("v/", self.optimizer.v),
-        ):
+        vectors = {"params/": self.model.theta, **self.optimizer.means}
+        for prefix, vector in vectors.items():
             vector[:] = as_vector(self.model.xp, self.model.checked(path, arrays, prefix))
         self.step, self.loss = metadata["step"], metadata["loss"]
         self._epoch_loss = metadata["epoch_loss"]

@@ -1,0 +1,147 @@
+"""What every training command does: keep checkpoints, train runs, choose among starts, stop."""
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from kvnet.atomic_file import write_atomically
+from kvnet.cli.progress import Progress
+from kvnet.errors import InputError
+from kvnet.training.run import Run
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def speaker(quiet: bool) -> Callable[[str], None]:
+    """Return what prints a line on standard error, or nothing if quiet."""
+
+    def say(text):
+        if not quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    return say
+
+
+def check_checkpoints(flag: str, folder: str | None, resume: bool, planned: list[Path]) -> None:
+    """Refuse to overwrite a checkpoint, and to resume where a command has none.
+
+    Parameters
+    ----------
+    flag : str
+        What the folder was given with.
+    folder : str or None
+    resume : bool
+    planned : list of Path
+        The files that the command would write.
+
+    Raises
+    ------
+    InputError
+    """
+    if folder is None:
+        if resume:
+            raise InputError(f"--resume needs {flag} DIR, the folder to go on from")
+        return
+    held = sorted(Path(folder).rglob(CHECKPOINT))
+    if held and not resume:
+        raise InputError(
+            f"{flag}: {held[0]} is there already; add --resume to go on from it, or give "
+            "another folder"
+        )
+    if resume and not any(path.exists() for path in planned):
+        remedy = (
+            f"it has {held[0].relative_to(folder)}; repeat the flags of the command that wrote it"
+            if held
+            else "drop --resume to begin"
+        )
+        raise InputError(f"--resume: {folder} holds no {planned[0].relative_to(folder)}; {remedy}")
+
+
+def checkpoint_in(folder: str, flag: str) -> Path:
+    """Return a folder's checkpoint.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    path = Path(folder) / CHECKPOINT
+    if not path.exists():
+        below = sorted(Path(folder).rglob(CHECKPOINT))
+        remedy = f"give one of its folders, such as {below[0].parent}" if below else "train first"
+        raise InputError(f"{flag}: {path.parent} holds no {CHECKPOINT}; {remedy}")
+    return path
+
+
+def train_run(run: Run, name: str, arguments, earlier: list[dict], stop) -> bool:
+    """Train a run to its end, or to the stop; keep the log file up to date.
+
+    Parameters
+    ----------
+    run : Run
+    name : str
+        What the run is, for the progress.
+    arguments : argparse.Namespace
+        Its `resume`, `quiet` and `log_file` count.
+    earlier : list of dict
+        What the command's runs before this one have logged.
+    stop : StopRequest
+
+    Returns
+    -------
+    finished : bool
+    """
+    if run.checkpoint is not None:
+        try:
+            run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{run.checkpoint.parent}: cannot be made ({error.strerror}); give a folder for "
+                "checkpoints that can be written"
+            ) from error
+    if arguments.resume:
+        run.resume()
+    progress = Progress(run, name, arguments.quiet)
+    logged = None
+
+    def log():
+        nonlocal logged
+        if arguments.log_file and len(run.history) != logged:
+            logged = len(run.history)
+            lines = "".join(json.dumps(record) + "\n" for record in earlier + run.history)
+            write_atomically(arguments.log_file, lines.encode())
+
+    def on_step():
+        progress.step()
+        log()
+
+    log()  # what a resumed run has behind it
+    try:
+        return run.train(on_step, lambda: bool(stop))
+    finally:
+        progress.close()
+
+
+def choose(runs: list, say: Callable[[str], None]) -> Run:
+    """Return the run with the best validation, the first of equals, and say which."""
+    best = max(runs, key=lambda run: run.score(run.result))
+    if len(runs) > 1:
+        for run in runs:
+            mark = "  <- chosen" if run is best else ""
+            place = f", {run.checkpoint.parent}" if run.checkpoint else ""
+            say(f"start {run.start}{place}: {run.told(run.result)}{mark}")
+    return best
+
+
+def say_stopped(stop, run: Run, flag: str, program: str, argv: list[str]) -> int:
+    """Say where a run was stopped and how it goes on; return the exit code."""
+    where = f"stopped after epoch {run.trainer.epoch}, step {run.trainer.step}"
+    if run.checkpoint is None:
+        print(f"{where}; nothing was kept, since no {flag} was given", file=sys.stderr)
+    else:
+        again = shlex.join([a for a in argv if a != "--resume"] + ["--resume"])
+        command = f"python {sys.argv[0]}" if program.endswith(".py") else program
+        print(f"{where}; to go on: {command} {again}", file=sys.stderr)
+    return 128 + stop.signal

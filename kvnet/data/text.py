@@ -1,0 +1,210 @@
+"""Texts for the language model: three files, a sentence a line, as arrays of word ids."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy
+
+from kvnet.data.simulator import generate
+from kvnet.data.story import Question, words_of
+from kvnet.data.vocabulary import Vocabulary
+from kvnet.errors import InputError
+from kvnet.models.memn2n_language_model import Context
+
+END = "<eos>"
+SPLITS = ("train", "valid", "test")
+MADE_QUESTIONS = {"train": 40, "valid": 4, "test": 4}  # a task
+MADE_SEED = 0
+TASKS = range(1, 21)
+
+
+def read_words(path: Path) -> list[str]:
+    """Read a text: the words of each line, and ``<eos>`` for its end.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    words : list of str
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty or not UTF-8.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty; expected text, a sentence a line")
+    return words_of_lines(text.splitlines())
+
+
+def words_of_lines(lines: Sequence[str]) -> list[str]:
+    """Return the words of each line, and ``<eos>`` for its end."""
+    return [word for line in lines for word in (*line.split(), END)]
+
+
+def made_words(split: str) -> list[str]:
+    """Make a text of the bAbI simulator's stories, questions and answers; always the same one.
+
+    Parameters
+    ----------
+    split : {"train", "valid", "test"}
+
+    Returns
+    -------
+    words : list of str
+    """
+    lines = []
+    for task in TASKS:
+        for story in generate(task, MADE_QUESTIONS[split], MADE_SEED, split):
+            for line in story:
+                words = [*words_of(line.text)]
+                if isinstance(line, Question):
+                    words += ["?", *line.answer.lower().split(",")]
+                lines.append(" ".join(words))
+    return words_of_lines(lines)
+
+
+class Text:
+    """A text as word ids, with the words before any place as its context.
+
+    Parameters
+    ----------
+    ids : (N,) int32 array
+    mem_size : int
+        M, words of a context.
+    vocabulary_size : int
+        V.
+    xp : module
+        Array module to hold the text in.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Tells it from other texts.
+    """
+
+    def __init__(self, ids: numpy.ndarray, mem_size: int, vocabulary_size: int, xp=numpy):
+        self.xp, self.mem_size = xp, mem_size
+        self.fingerprint = hashlib.sha256(ids.tobytes()).hexdigest()[:16]
+        self._ids, self._before = xp.asarray(ids), xp.arange(1, mem_size + 1)
+        self._number = xp.zeros(vocabulary_size, "int32")  # of a word in the batch at hand
+
+    def __len__(self) -> int:
+        """Count the words."""
+        return len(self._ids)
+
+    def batch(self, rows) -> Context:
+        """Take some words as targets.
+
+        Parameters
+        ----------
+        rows : (B,) integer array
+            Places in the text, from `mem_size` on.
+
+        Returns
+        -------
+        context : Context
+        """
+        xp = self.xp
+        context = self._ids[rows[:, None] - self._before]  # (B, M), the word right before first
+        present = xp.zeros(len(self._number), bool)
+        present[context] = True
+        words = xp.flatnonzero(present)
+        self._number[words] = xp.arange(len(words), dtype="int32")
+        return Context(words, self._number[context], self._ids[rows])
+
+
+class TextData(NamedTuple):
+    """What a language model trains on and is measured on.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+    training, validation, testing : Text
+    """
+
+    vocabulary: Vocabulary
+    training: Text
+    validation: Text
+    testing: Text
+
+
+def read_texts(folder: Path, name: str) -> dict[str, list[str]]:
+    """Read a text's three files, ``NAME.train.txt``, ``.valid.txt`` and ``.test.txt``.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+
+    Returns
+    -------
+    texts : dict of str to list of str
+        Words by the file's path, in this order.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or cannot be used.
+    """
+    paths = [folder / f"{name}.{split}.txt" for split in SPLITS]
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise InputError(
+            f"{missing[0]}: there is no such file; data_name={name!r} takes "
+            f"{', '.join(path.name for path in paths)} in data_dir"
+        )
+    return {str(path): read_words(path) for path in paths}
+
+
+def made_texts() -> dict[str, list[str]]:
+    """Make three texts with the simulator, by what `InputError` is to call them."""
+    return {f"the made {split} text": made_words(split) for split in SPLITS}
+
+
+def encode_texts(
+    texts: dict[str, list[str]], mem_size: int, xp=numpy, vocabulary: Vocabulary | None = None
+) -> TextData:
+    """Encode three texts as word ids; the vocabulary is that of all three.
+
+    Parameters
+    ----------
+    texts : dict of str to list of str
+        Words by what `InputError` is to call the text: of training, validation and testing.
+    mem_size : int
+    xp : module
+        Array module.
+    vocabulary : Vocabulary, optional
+        Of a trained model, in place of the texts' own.
+
+    Returns
+    -------
+    data : TextData
+
+    Raises
+    ------
+    InputError
+        If a text is too short for the memory, or has words that the vocabulary lacks.
+    """
+    if vocabulary is None:
+        vocabulary = Vocabulary((word for words in texts.values() for word in words), nil=False)
+    encoded = []
+    for name, words in texts.items():
+        if len(words) <= mem_size:
+            raise InputError(
+                f"{name}: {len(words)} words with the lines' ends, too few for a memory of "
+                f"mem_size={mem_size} words before the first target; take a smaller mem_size"
+            )
+        ids = numpy.array(vocabulary.ids(words, name), numpy.int32)
+        encoded.append(Text(ids, mem_size, len(vocabulary), xp))
+    return TextData(vocabulary, *encoded)

@@ -1,0 +1,55 @@
+"""Plain gradient descent with the gradient's norm bounded."""
+
+from kvnet.row_gradient import RowGradient
+
+CLIPS = ("global", "each")
+
+
+def clip_scales(squares: dict, max_norm: float, clip: str) -> dict:
+    """Return the factor of each gradient: ``min(1, max_norm / norm)``.
+
+    Parameters
+    ----------
+    squares : dict of str to float
+        Each gradient's squared norm.
+    max_norm : float
+    clip : {"global", "each"}
+        One norm over all gradients, or each gradient's own.
+
+    Returns
+    -------
+    scales : dict of str to float
+    """
+    together = sum(squares.values())
+    norms = {
+        name: float(together if clip == "global" else square) ** 0.5
+        for name, square in squares.items()
+    }
+    return {name: max_norm / max(norm, max_norm) for name, norm in norms.items()}
+
+
+def sgd(xp, params, gradients, learning_rate: float, max_norm: float, clip: str) -> None:
+    """Take a step in place: ``θ -= lr min(1, max_norm / ‖g‖) g``; unused rows stay untouched.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    params : dict of str to float array
+        Changed.
+    gradients : dict of str to float array or RowGradient
+    learning_rate, max_norm : float
+    clip : {"global", "each"}
+        As for `clip_scales`.
+    """
+    numbers = {
+        name: gradient.values if isinstance(gradient, RowGradient) else gradient
+        for name, gradient in gradients.items()
+    }
+    squares = {name: (g * g).sum() for name, g in numbers.items()}
+    for name, scale in clip_scales(squares, max_norm, clip).items():
+        change = learning_rate * scale * numbers[name]
+        if isinstance(gradients[name], RowGradient):
+            params[name][gradients[name].rows] -= change
+        else:
+            params[name] -= change

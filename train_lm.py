@@ -1,0 +1,11 @@
+"""Train a language model with a memory; what it does stands in kvnet/cli/train_lm.py."""
+
+import sys
+
+try:
+    from kvnet.cli.train_lm import main
+except ModuleNotFoundError as error:
+    sys.exit(f"train_lm.py: {error}; install kvnet first: python -m pip install -e .")
+
+if __name__ == "__main__":
+    sys.exit(main())
