@@ -108,9 +108,9 @@ def context_read(xp, u, key_readings, value_readings, TK, TV, matrix, rows, hops
         parts = [empty(len(bounds) - 1, *matrix.shape) for matrix in (TK, TV, C)]
         du = numpy.ascontiguousarray(du)
         _backward(bounds, du, inputs, left, last, (du_0, d_sums, d_scores, *parts))
-        d_key_readings, d_value_readings = empty(*key_readings.shape), empty(*value_readings.shape)
-        sum_by_row(bounds, slots, filled, d_scores, us, d_key_readings)
-        sum_by_row(bounds, slots, filled, ps, d_sums, d_value_readings)
-        return du_0, d_key_readings, d_value_readings, *(part.sum(axis=0) for part in parts)
+        d_readings = empty(*key_readings.shape), empty(*value_readings.shape)
+        hops_left = us, ps, d_sums, d_scores
+        sum_by_row(bounds, slots, slots, True, filled, *hops_left, *d_readings)
+        return du_0, *d_readings, *(part.sum(axis=0) for part in parts)
 
     return last, attention, backward
