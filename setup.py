@@ -17,8 +17,14 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=[*find_packages(include=["kvnet", "kvnet.*"]), "kvnet.kernels", "kvnet.gradcheck"],
+    packages=[
+        *find_packages(include=["kvnet", "kvnet.*"]),
+        "kvnet.gradcheck",
+        "kvnet.kernels",
+        "kvnet.kernels.cuda",
+    ],
     package_dir={"kvnet.kernels": "kernels", "kvnet.gradcheck": "gradcheck"},
+    package_data={"kvnet.kernels.cuda": ["*.cu"]},
     entry_points={
         "console_scripts": [
             "kvnet-train-babi = kvnet.cli.train_babi:main",

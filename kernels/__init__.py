@@ -2,17 +2,39 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from types import ModuleType, SimpleNamespace
 
 import numpy
 from threadpoolctl import threadpool_limits
 
-from kvnet import counter_random, operations
+from kvnet import counter_random, operations, parameter_vector
 from kvnet.errors import InputError
 from kvnet.training.noisy_adam import noisy_adam as textbook_noisy_adam
 from kvnet.training.sgd import sgd as textbook_sgd
 
 CHOICES = ("reference", "fused", "auto")
+ON_THE_PROCESSOR = (
+    "answer_loss",
+    "context_read",
+    "embedding_sum",
+    "gru_reading",
+    "noisy_adam",
+    "read_slots",
+    "sgd",
+    "uniform",
+    "word_cross_entropy",
+)
+ON_A_GPU = (
+    "answer_loss",
+    "as_vector",
+    "embedding_sum",
+    "l2_penalty",
+    "noisy_adam",
+    "read_slots",
+    "uniform",
+    "word_cross_entropy",
+)
 
 
 def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
@@ -21,7 +43,8 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
     Parameters
     ----------
     kernels : {"reference", "fused", "auto"}
-        ``auto`` takes the fused ones where they run, that is on NumPy.
+        ``auto`` takes the fused ones where they run: compiled by Numba on NumPy, by CUDA's own
+        compiler on CuPy.
     xp : module
         Array module.
 
@@ -33,43 +56,29 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
     Raises
     ------
     InputError
-        If the choice is none of the three, or there are no fused kernels for the backend.
+        If the choice is none of the three, or there are no fused kernels for the array module.
     """
     if kernels not in CHOICES:
         raise InputError(f"kernels={kernels!r} is unknown; it takes {', '.join(CHOICES)}")
     textbook = {name: getattr(operations, name) for name in operations.__all__}
     textbook |= {
-        "uniform": counter_random.uniform,
+        "as_vector": parameter_vector.as_vector,
         "noisy_adam": textbook_noisy_adam,
         "sgd": textbook_sgd,
+        "uniform": counter_random.uniform,
     }
-    if kernels == "reference" or (kernels == "auto" and xp is not numpy):
+    on_processor = xp is numpy
+    has_fused = on_processor or hasattr(xp, "RawModule")
+    if kernels == "reference" or (kernels == "auto" and not has_fused):
         return SimpleNamespace(**textbook)
-    if xp is not numpy:
-        raise InputError("kernels='fused' runs on NumPy alone; take --kernels auto with CuPy")
+    if not has_fused:
+        raise InputError(f"kernels='fused' does not run on {xp.__name__}; take --kernels auto")
     # Numba takes a second to import; the reference does without it.
-    from kvnet.kernels.answer_loss import answer_loss
-    from kvnet.kernels.context_read import context_read
-    from kvnet.kernels.embedding_sum import embedding_sum
-    from kvnet.kernels.gru_reading import gru_reading
-    from kvnet.kernels.noisy_adam import noisy_adam
-    from kvnet.kernels.read_slots import read_slots
-    from kvnet.kernels.sgd import sgd
-    from kvnet.kernels.uniform import uniform
-    from kvnet.kernels.word_cross_entropy import word_cross_entropy
-
-    fused = (
-        answer_loss,
-        context_read,
-        embedding_sum,
-        gru_reading,
-        noisy_adam,
-        read_slots,
-        sgd,
-        uniform,
-        word_cross_entropy,
+    package, names = (
+        ("kvnet.kernels", ON_THE_PROCESSOR) if on_processor else ("kvnet.kernels.cuda", ON_A_GPU)
     )
-    return SimpleNamespace(**textbook | {f.__name__: f for f in fused})
+    fused = {name: getattr(import_module(f"{package}.{name}"), name) for name in names}
+    return SimpleNamespace(**textbook | fused)
 
 
 @contextmanager

@@ -304,7 +304,7 @@ class KeyValueMemoryNetwork(Network):
         grads |= backward_query(d_query)
         grads |= backward_memory(d_keys + d_values)  # a reading may be key and value
         grads["W_mem"] = grads["W_mem"] + dW_mem  # W_mem reads the memory and is the output
-        gradient = as_vector(xp, {name: grads[name] for name in p})
+        gradient = ops.as_vector(xp, {name: grads[name] for name in p})
         return entropy + penalty, gradient + backward_penalty(1.0)
 
     def predict_proba(self, batch: Batch):

@@ -1,5 +1,7 @@
 """Word embeddings by table lookup, and the scatter that is its gradient."""
 
+import numpy
+
 
 def embedding_lookup(xp, words, table):
     """Look every word up: ``y_n = W[x_n]``, and zero for the nil word ``x_n = 0``.
@@ -22,8 +24,10 @@ def embedding_lookup(xp, words, table):
     embeddings = without_nil(table)[words]
 
     def backward(d_embeddings):
-        real = words != 0
-        return sum_rows_by_word(xp, words[real], d_embeddings[real], len(table))
+        rows = d_embeddings.reshape(-1, table.shape[1])
+        d_table = sum_rows_by_word(xp, words.reshape(-1), rows, len(table))
+        d_table[0] = 0  # the nil word has no embedding to update
+        return d_table
 
     return embeddings, backward
 
@@ -48,6 +52,7 @@ def sum_rows_by_word(xp, words, rows, vocabulary_size: int):
     """Add each row to its word's: ``d_table[v] = sum of rows[n] where words[n] == v``.
 
     Rows are sorted by word and summed run by run, so the order of every sum is fixed on any device.
+    No shape hangs on the words: to learn how many there are, a device would have to be waited for.
 
     Parameters
     ----------
@@ -62,9 +67,13 @@ def sum_rows_by_word(xp, words, rows, vocabulary_size: int):
     -------
     d_table : (V, E) float array
     """
-    d_table = xp.zeros((vocabulary_size, rows.shape[1]), rows.dtype)
-    if len(words):
-        order = xp.argsort(words, kind="stable")
-        present, starts = xp.unique(words[order], return_index=True)
-        d_table[present] = xp.add.reduceat(rows[order], starts, axis=0)
-    return d_table
+    order = xp.argsort(words, kind="stable")
+    bounds = xp.searchsorted(words[order], xp.arange(vocabulary_size + 1))
+    starts, ends = bounds[:-1], bounds[1:]
+    # A run may start behind the last row, so one of zeros stands there. Sums are kept in double
+    # precision: CuPy takes them as differences of running sums.
+    nothing = xp.zeros((1, rows.shape[1]), rows.dtype)
+    sorted_rows = xp.concatenate([rows[order], nothing])
+    wide = numpy.result_type(rows.dtype, numpy.float64)
+    sums = xp.add.reduceat(sorted_rows, starts, axis=0, dtype=wide)
+    return xp.where((ends > starts)[:, None], sums, 0).astype(rows.dtype)

@@ -30,7 +30,10 @@ def embedding_sum(xp, words, table, encoding):
     readings = xp.einsum("se,nse->ne", encoding, without_nil(table)[words])
 
     def backward(d_readings):
-        n, s = xp.nonzero(words)  # padding has no embedding to update
-        return sum_rows_by_word(xp, words[n, s], encoding[s] * d_readings[n], len(table))
+        d_words = encoding * d_readings[:, None, :]  # (N, S, E)
+        rows = d_words.reshape(-1, table.shape[1])
+        d_table = sum_rows_by_word(xp, words.reshape(-1), rows, len(table))
+        d_table[0] = 0  # padding has no embedding to update
+        return d_table
 
     return readings, backward

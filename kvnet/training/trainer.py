@@ -78,12 +78,12 @@ class Trainer:
 
     def _batch(self, rows):
         """Gather a batch, once where the same questions come together in every epoch."""
-        on_device = self.model.xp.asarray(rows)
+        first = int(rows[0])
         if not self.batches.recurring:
-            return self.dataset.batch(on_device)
-        if rows[0] not in self._packed:
-            self._packed[rows[0]] = self.dataset.batch(on_device)
-        return self._packed[rows[0]]
+            return self.dataset.batch(self.model.xp.asarray(rows))
+        if first not in self._packed:
+            self._packed[first] = self.dataset.batch(self.model.xp.asarray(rows))
+        return self._packed[first]
 
     def state(self) -> tuple[dict, dict]:
         """Return what a checkpoint must hold: arrays, and metadata for JSON."""

@@ -1,0 +1,73 @@
+"""The loss of answers and its gradient: each question there and back in one block of threads."""
+
+from kvnet.kernels.cuda.compilation import launch, numbers
+from kvnet.kernels.cuda.read_slots import Reading, Sizes, fits, read_slots
+from kvnet.kernels.cuda.word_cross_entropy import word_cross_entropy
+from kvnet.operations.linear import linear
+
+SMALL_VOCABULARY = 2048  # up to which a block of threads scores all words by itself
+
+
+def answer_loss(
+    xp,
+    query,
+    key_readings,
+    value_readings,
+    TK,
+    TV,
+    A,
+    hop_matrices,
+    key_rows,
+    value_rows,
+    allowed,
+    B,
+    table,
+    answers,
+):
+    """Do what `kvnet.operations.answer_loss` does; a small vocabulary's gradient comes with it.
+
+    Parameters, returns and source: see `kvnet.operations.answer_loss`.
+    """
+    memory = (query, key_readings, value_readings, TK, TV, A, hop_matrices)
+    memory += (key_rows, value_rows, allowed)
+    sizes = Sizes(len(query), len(TK), A.shape[1], len(A), len(hop_matrices))
+    V, E = table.shape
+    if V > SMALL_VOCABULARY or not fits(sizes, A.dtype, E + V):
+        return _in_steps(xp, memory, B, table, answers)
+    reading, questions = Reading(xp, *memory), sizes.B
+
+    def empty(*shape):
+        return xp.empty(shape, A.dtype)
+
+    u, h, dh = empty(questions, sizes.F), empty(questions, E), empty(questions, E)
+    losses, d_scores, loss = empty(questions), empty(questions, V), empty()
+    arguments = [*reading.arguments, *reading.back, E, V, xp.ascontiguousarray(B)]
+    arguments += [table, numbers(xp, answers), u, h, d_scores, dh, losses]
+    shared = sizes.shared_numbers + E + V
+    launch(xp, A.dtype, "answer_loss", questions, arguments, shared)
+    launch(xp, A.dtype, "scaled_sum", 1, (losses, questions, 1.0, loss))
+
+    def backward(d_loss):
+        *d_inputs, d_hop_matrices, dB, d_table = reading.gradients([(u, dh), (d_scores, h)])
+        gradients = [*d_inputs, dB, d_table]
+        if not (isinstance(d_loss, int | float) and d_loss == 1):
+            gradients = [d_loss * gradient for gradient in gradients]
+            d_hop_matrices = [d_loss * gradient for gradient in d_hop_matrices]
+        *d_inputs, dB, d_table = gradients
+        return *d_inputs, d_hop_matrices, dB, d_table
+
+    return loss, backward
+
+
+def _in_steps(xp, memory, B, table, answers):
+    """Read the memory and score the words one after the other, the products by the library."""
+    u, _, backward_slots = read_slots(xp, *memory)
+    h, backward_h = linear(xp, u, B.T)  # (B, E)
+    loss, backward_entropy = word_cross_entropy(xp, h, table, answers)
+
+    def backward(d_loss):
+        dh, d_table = backward_entropy(d_loss)
+        du, dB_transposed = backward_h(dh)
+        return *backward_slots(du), dB_transposed.T, d_table
+
+    return loss, backward

@@ -1,0 +1,27 @@
+"""The bow reader: a thread a number there, a block a word of the vocabulary back."""
+
+from kvnet.kernels.cuda.compilation import blocks, launch, numbers
+from kvnet.kernels.cuda.gather import places_by_row
+
+COLUMNS_A_BLOCK = 128
+
+
+def embedding_sum(xp, words, table, encoding):
+    """Do what `kvnet.operations.embedding_sum` does, without a temporary a word.
+
+    Parameters, returns and source: see `kvnet.operations.embedding_sum`.
+    """
+    words = numbers(xp, words)
+    (N, S), (V, E), dtype = words.shape, table.shape, table.dtype
+    readings = xp.empty((N, E), dtype)
+    launch(xp, dtype, "sum_words", blocks(N * E), (words, table, encoding, readings, N, S, E))
+
+    def backward(d_readings):
+        d_table = xp.empty((V, E), dtype)
+        is_sorted, order, starts = places_by_row(xp, words, V)
+        arguments = is_sorted, words, N * S, order, starts, S, E, encoding
+        arguments += xp.ascontiguousarray(d_readings), d_table
+        launch(xp, dtype, "gather_words", (V, blocks(E, COLUMNS_A_BLOCK)), arguments)
+        return d_table
+
+    return readings, backward

@@ -1,0 +1,129 @@
+"""The memory read over all hops, a block of threads a question, and the way back."""
+
+from typing import NamedTuple
+
+from kvnet.kernels.cuda.compilation import SHARED_BYTES, THREADS, blocks, launch, numbers
+from kvnet.kernels.cuda.gather import places_by_row
+from kvnet.kernels.cuda.products import products
+from kvnet.operations import read_slots as textbook_read_slots
+
+COLUMNS_A_BLOCK = 128
+
+
+class Reading:
+    """A memory with what its kernels are given and what they leave.
+
+    Parameters
+    ----------
+    xp, query, key_readings, value_readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
+        As for `kvnet.operations.read_slots`.
+
+    Attributes
+    ----------
+    sizes : Sizes
+    arguments : list
+        Of every kernel: the memory, then what the hops leave.
+    back : list
+        Of the kernels that go back: what they leave.
+    """
+
+    def __init__(
+        self, xp, query, key_readings, value_readings, TK, TV, A, hop_matrices, *rows_and_mask
+    ):
+        key_rows, value_rows, allowed = rows_and_mask
+        (B, D), M, F, H = query.shape, len(TK), len(A), len(hop_matrices)
+        self.xp, self.dtype, self.sizes = xp, A.dtype, Sizes(B, M, D, F, H)
+        self.key_readings, self.value_readings = key_readings, value_readings
+        self.key_rows = numbers(xp, key_rows)
+        same = value_rows is key_rows
+        self.value_rows = self.key_rows if same else numbers(xp, value_rows)
+        R = xp.empty((H, F, F), A.dtype)
+        for h, matrix in enumerate(hop_matrices):
+            R[h] = matrix
+        mask = xp.empty((1, 1), "bool") if allowed is None else xp.ascontiguousarray(allowed)
+
+        def empty(*shape):
+            return xp.empty(shape, A.dtype)
+
+        # A's gradient is one sum of outer products, so its factors stand one under the other: ds, u
+        # and du_0; what was read, dw and the query.
+        self.into_A, self.out_of_A = empty((2 * H + 1) * B, F), empty((2 * H + 1) * B, D)
+        dss, us = self.into_A[: H * B], self.into_A[H * B :]
+        reads, dws = self.out_of_A[: H * B], self.out_of_A[H * B :]
+        self.ws, self.ps, self.ss = empty(H, B, D), empty(H, B, M), empty(H, B, F)
+        self.dus, self.d_reads = empty(H, B, F), empty(H, B, D)
+        self.d_scores, self.d_query = empty(H, B, M), empty(B, D)
+        given = [query, key_readings, value_readings, TK, TV, A, R, self.key_rows, self.value_rows]
+        masked = int(allowed is not None)
+        self.arguments = [B, M, D, F, H, *map(xp.ascontiguousarray, given), mask, masked]
+        self.arguments += [us, self.ws, self.ps, reads, self.ss]
+        self.back = [self.dus, dss, self.d_reads, self.d_scores, dws, self.d_query]
+
+    def gradients(self, more=()) -> tuple:
+        """Return ``d_query, d_key_readings, d_value_readings, dTK, dTV, dA, d_hop_matrices``.
+
+        After them come the products of further pairs of matrices, which share a launch.
+        """
+        rows = self.sizes.H * self.sizes.B
+        in_rows = [a.reshape(rows, -1) for a in (self.d_scores, self.ws, self.ps, self.d_reads)]
+        d_scores, ws, ps, d_reads = in_rows
+        pairs = [(d_scores, ws), (ps, d_reads), (self.into_A, self.out_of_A), (self.dus, self.ss)]
+        dTK, dTV, dA, dR, *others = products(self.xp, [*pairs, *more])
+        d_keys = self._by_row(self.key_rows, self.key_readings, self.d_scores, self.ws)
+        d_values = self._by_row(self.value_rows, self.value_readings, self.ps, self.d_reads)
+        return self.d_query, d_keys, d_values, dTK, dTV, dA, list(dR), *others
+
+    def _by_row(self, rows, readings, p, w):
+        """Sum, for each reading, what the slots that hold it say: ``sum_h p_h[b, i] w_h[b]``."""
+        B, M, D, _, H = self.sizes
+        d_readings = self.xp.empty(readings.shape, self.dtype)
+        is_sorted, order, starts = places_by_row(self.xp, rows, len(readings))
+        arguments = is_sorted, rows, B, M, order, starts, H, D, p, w, d_readings
+        grid = len(readings), blocks(D, COLUMNS_A_BLOCK)
+        launch(self.xp, self.dtype, "gather_slots", grid, arguments)
+        return d_readings
+
+
+class Sizes(NamedTuple):
+    """Sizes of a memory read, by their letters."""
+
+    B: int
+    M: int
+    D: int
+    F: int
+    H: int
+
+    @property
+    def shared_numbers(self) -> int:
+        """Return how many numbers of shared memory a question takes."""
+        return 2 * self.F + 2 * self.D + self.M + THREADS
+
+
+def fits(sizes: Sizes, dtype, more: int = 0) -> bool:
+    """Return whether a question's vectors, and so many numbers more, fit into shared memory."""
+    return (sizes.shared_numbers + more) * dtype.itemsize <= SHARED_BYTES
+
+
+def read_slots(
+    xp, query, key_readings, value_readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
+):
+    """Do what `kvnet.operations.read_slots` does; the textbook itself where a memory is too wide.
+
+    Parameters, returns and source: see `kvnet.operations.read_slots`.
+    """
+    given = (query, key_readings, value_readings, TK, TV, A, hop_matrices)
+    given += (key_rows, value_rows, allowed)
+    sizes = Sizes(len(query), len(TK), A.shape[1], len(A), len(hop_matrices))
+    if not fits(sizes, A.dtype):
+        return textbook_read_slots(xp, *given)
+    reading = Reading(xp, *given)
+    u = xp.empty((sizes.B, sizes.F), A.dtype)
+    shared = sizes.shared_numbers
+    launch(xp, A.dtype, "read_slots", sizes.B, [*reading.arguments, u], shared)
+
+    def backward(du):
+        arguments = [*reading.arguments, *reading.back, xp.ascontiguousarray(du)]
+        launch(xp, A.dtype, "read_slots_back", sizes.B, arguments, shared)
+        return reading.gradients()
+
+    return u, reading.ps, backward

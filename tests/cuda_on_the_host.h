@@ -1,0 +1,189 @@
+// CUDA C as C++ for the processor: a block's threads are fibers that take turns at barriers.
+// One block runs at a time, so shared memory is static memory.
+#include <ucontext.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#define __global__
+#define __device__ static inline
+#define __shared__ static
+#define __forceinline__
+#define __launch_bounds__(threads)
+#define DYNAMIC_SHARED(name) real *name = (real *)host::dynamic_shared
+
+struct dim3 { unsigned x, y, z; };
+static dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+using std::max;
+using std::min;
+
+static inline void sincospi(double x, double *s, double *c) { *s = sin(M_PI * x); *c = cos(M_PI * x); }
+static inline void sincospi(float x, float *s, float *c) {
+  *s = (float)sin(M_PI * (double)x);
+  *c = (float)cos(M_PI * (double)x);
+}
+static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((uint64_t)a * b) >> 32); }
+static inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
+
+namespace host {
+enum State { READY, AT_BLOCK_BARRIER, AT_WARP_BARRIER, DONE };
+constexpr int WARP = 32;
+constexpr size_t STACK = 64 << 10;
+
+struct Fiber {
+  ucontext_t context;
+  State state;
+  std::vector<char> stack;
+  int exchanges;
+};
+static std::vector<Fiber> fibers;
+static ucontext_t scheduler;
+static int current;
+static std::vector<double> mail;  // of each thread, for two exchanges: the next may begin early
+static void *dynamic_shared;
+
+static void wait(State state) {
+  fibers[current].state = state;
+  swapcontext(&fibers[current].context, &scheduler);
+}
+
+template <class T>
+static const T *exchange(T value) {
+  Fiber &fiber = fibers[current];
+  double *box = &mail[(fiber.exchanges++ % 2) * fibers.size()];
+  std::memcpy(&box[current], &value, sizeof value);
+  int first = current / WARP * WARP;
+  wait(AT_WARP_BARRIER);
+  return (const T *)&box[first];
+}
+
+// Release whoever has reached a barrier together with all others; false if nobody can go on.
+static bool release() {
+  int threads = (int)fibers.size();
+  bool any = false, all = true;
+  for (Fiber &fiber : fibers) all = all && fiber.state == AT_BLOCK_BARRIER;
+  if (all) {
+    for (Fiber &fiber : fibers) fiber.state = READY;
+    return true;
+  }
+  for (int first = 0; first < threads; first += WARP) {
+    int last = min(first + WARP, threads);
+    bool warp = true;
+    for (int t = first; t < last; t++) warp = warp && fibers[t].state == AT_WARP_BARRIER;
+    for (int t = first; warp && t < last; t++) fibers[t].state = READY;
+    any = any || warp;
+  }
+  return any;
+}
+}  // namespace host
+
+static inline void __syncthreads() { host::wait(host::AT_BLOCK_BARRIER); }
+static inline void __syncwarp() { host::wait(host::AT_WARP_BARRIER); }
+template <class T>
+static inline T __shfl_xor_sync(unsigned, T value, int mask) {
+  int lane = host::current % host::WARP;
+  const T *box = host::exchange(value);
+  T got;
+  std::memcpy(&got, (const double *)box + (lane ^ mask), sizeof got);
+  return got;
+}
+static inline unsigned __ballot_sync(unsigned, int predicate) {
+  const int *box = host::exchange(predicate);
+  unsigned bits = 0;
+  for (int lane = 0; lane < host::WARP; lane++) {
+    int yes;
+    std::memcpy(&yes, (const double *)box + lane, sizeof yes);
+    bits |= (unsigned)(yes != 0) << lane;
+  }
+  return bits;
+}
+
+namespace host {
+template <class T> struct Code { static constexpr const char *name = "?"; };
+#define KIND(type, text) template <> struct Code<type> { static constexpr const char *name = text; };
+KIND(int, "i4") KIND(unsigned, "u4") KIND(long long, "i8") KIND(float, "f4") KIND(double, "f8")
+KIND(unsigned char, "b1") KIND(int *, "*i4") KIND(float *, "*f4") KIND(double *, "*f8")
+KIND(const int *, "*i4") KIND(const long long *, "*i8") KIND(long long *, "*i8")
+KIND(const float *, "*f4") KIND(const double *, "*f8") KIND(const bool *, "*b1")
+#undef KIND
+
+static void (*body)(void *);
+static void *body_argument;
+static void enter() {
+  body(body_argument);
+  fibers[current].state = DONE;
+  swapcontext(&fibers[current].context, &scheduler);
+}
+
+// Run one block; false where threads wait for others that never come.
+static bool run_block(bool backwards) {
+  int threads = (int)fibers.size();
+  for (Fiber &fiber : fibers) {
+    fiber.state = READY;
+    fiber.exchanges = 0;
+    getcontext(&fiber.context);
+    fiber.context.uc_stack = {fiber.stack.data(), 0, fiber.stack.size()};
+    fiber.context.uc_link = nullptr;
+    makecontext(&fiber.context, enter, 0);
+  }
+  while (true) {
+    for (int n = 0; n < threads; n++) {
+      current = backwards ? threads - 1 - n : n;
+      while (fibers[current].state == READY) {
+        threadIdx = {current % blockDim.x, current / blockDim.x % blockDim.y,
+                     current / (blockDim.x * blockDim.y)};
+        swapcontext(&scheduler, &fibers[current].context);
+      }
+    }
+    bool done = true;
+    for (Fiber &fiber : fibers) done = done && fiber.state == DONE;
+    if (done) return true;
+    if (!release()) return false;
+  }
+}
+
+template <class... A, size_t... I>
+static void call(void (*kernel)(A...), void **arguments, std::index_sequence<I...>) {
+  kernel(*(A *)arguments[I]...);
+}
+
+// What `launch` returns besides 0: 1 a barrier that not all reach, 2 + n that argument n has another
+// type.
+template <class... A>
+static int launch(void (*kernel)(A...), void **arguments, const char **codes, int count,
+                  const unsigned *grid, const unsigned *block, size_t shared, bool backwards) {
+  const char *wanted[] = {Code<A>::name...};
+  if (count != (int)sizeof...(A)) return 1000 + (int)sizeof...(A);
+  for (int n = 0; n < count; n++)
+    if (std::strcmp(codes[n], wanted[n])) return 2 + n;
+  gridDim = {grid[0], grid[1], grid[2]};
+  blockDim = {block[0], block[1], block[2]};
+  size_t threads = (size_t)block[0] * block[1] * block[2];
+  fibers.resize(threads);
+  for (Fiber &fiber : fibers) fiber.stack.resize(STACK);  // kept from launch to launch
+  mail.assign(2 * (threads + WARP), 0);
+  std::vector<double> memory(shared / sizeof(double) + 1);
+  dynamic_shared = memory.data();
+  static std::pair<void (*)(A...), void **> job;
+  job = {kernel, arguments};
+  body_argument = &job;
+  body = [](void *argument) {
+    auto *job = (std::pair<void (*)(A...), void **> *)argument;
+    call(job->first, job->second, std::index_sequence_for<A...>());
+  };
+  unsigned blocks = grid[0] * grid[1] * grid[2];
+  for (unsigned n = 0; n < blocks; n++) {
+    unsigned number = backwards ? blocks - 1 - n : n;
+    blockIdx = {number % grid[0], number / grid[0] % grid[1], number / (grid[0] * grid[1])};
+    std::memset(memory.data(), 0xFF, memory.size() * sizeof(double));  // not a number, or -1
+    if (!run_block(backwards)) return 1;
+  }
+  return 0;
+}
+}  // namespace host

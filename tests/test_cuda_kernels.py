@@ -1,0 +1,239 @@
+"""CUDA kernels against the textbook operations, with the processor in the GPU's place."""
+
+import numpy
+import pytest
+from conftest import loss_and_grads, random_batch, small_model
+from cuda_on_the_host import COMPILER, KERNEL, WHY_NOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strict_arrays import counted, strict
+from test_device_arrays import device, on_device, trainer_on  # noqa: F401  (device is a fixture)
+
+from kvnet import Settings, counter_random, operations
+from kvnet.backend import to_numpy
+from kvnet.kernels import choose
+from kvnet.kernels.cuda import compilation, gather, products
+from kvnet.kernels.cuda import read_slots as read_slots_module
+from kvnet.parameter_vector import as_vector
+from kvnet.training.noisy_adam import UpdateRule, noisy_adam
+
+pytestmark = pytest.mark.skipif(COMPILER is None, reason=WHY_NOT)
+FUSED = choose("fused", strict)
+TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+sizes = st.integers(1, 9)
+precisions = st.sampled_from(["float32", "float64"])
+few = settings(max_examples=15, deadline=None)
+
+
+def moved(value):
+    """Return arrays in any nesting as device arrays, each one once."""
+    if isinstance(value, list):
+        return [moved(v) for v in value]
+    return strict.asarray(value) if isinstance(value, numpy.ndarray) else value
+
+
+def agree(got, expected, dtype):
+    got = to_numpy(got)
+    assert got.dtype == dtype
+    assert got.shape == expected.shape
+    error = numpy.linalg.norm(got - expected)
+    assert error <= TOLERANCE[dtype] * max(numpy.linalg.norm(expected), 0.1)
+
+
+def flat(gradients):
+    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+    return [g for part in gradients for g in (part if isinstance(part, list) else [part])]
+
+
+def agree_throughout(name, inputs, dtype, d_output=None):
+    """Compare output and gradients with the textbook's; nothing may leave the device."""
+    given = [moved(value) for value in inputs]
+    output, *_, backward = getattr(operations, name)(numpy, *inputs)
+    if d_output is None:
+        d_output = numpy.random.default_rng(7).normal(size=output.shape).astype(dtype)
+    d_given = moved(d_output)
+    with counted() as transfers:
+        got, *_, got_backward = getattr(FUSED, name)(strict, *given)
+        got_gradients = flat(got_backward(d_given))
+    assert transfers == []
+    agree(got, numpy.asarray(output), dtype)
+    for gradient, expected in zip(got_gradients, flat(backward(d_output)), strict=True):
+        agree(gradient, expected, dtype)
+
+
+@few
+@given(sizes, sizes, sizes, st.sampled_from([1, 5, 150]), precisions, st.integers(0, 99))
+@pytest.mark.parametrize("looks", [gather.LOOKS, 0], ids=["looked for", "sorted"])
+def test_embedding_sum(looks, N, S, V, E, dtype, seed):
+    rng = numpy.random.default_rng(seed)
+    words = rng.integers(0, V, (N, S)) * rng.integers(0, 2, (N, S))
+    table, encoding = (rng.normal(size=shape).astype(dtype) for shape in ((V, E), (S, E)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gather, "LOOKS", looks)
+        agree_throughout("embedding_sum", (words, table, encoding), dtype)
+
+
+def memory(rng, B, M, U, D, F, H, masked, dtype):
+    """Draw what `read_slots` takes."""
+
+    def draw(*shape):
+        return (0.5 * rng.normal(size=shape)).astype(dtype)
+
+    key_rows = rng.integers(0, U, (B, M)) * rng.integers(0, 2, (B, M))
+    value_rows = numpy.where(key_rows == 0, 0, rng.integers(0, U, (B, M)))
+    inputs = [draw(B, D), draw(U, D), draw(U, D), draw(M, D), draw(M, D), draw(F, D)]
+    inputs += [[draw(F, F) for _ in range(H)], key_rows, value_rows]
+    return [*inputs, key_rows != 0 if masked else None]
+
+
+@few
+@given(*(sizes,) * 5, st.integers(1, 4), st.booleans(), precisions, st.integers(0, 99))
+def test_read_slots(B, M, U, D, F, H, masked, dtype, seed):
+    rng = numpy.random.default_rng(seed)
+    agree_throughout("read_slots", memory(rng, B, M, U, D, F, H, masked, dtype), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("looks", [gather.LOOKS, 0], ids=["looked for", "sorted"])
+def test_read_slots_wider_than_a_block(monkeypatch, rng, dtype, looks):
+    monkeypatch.setattr(gather, "LOOKS", looks)
+    agree_throughout("read_slots", memory(rng, 2, 300, 20, 270, 290, 2, True, dtype), dtype)
+
+
+def test_read_slots_too_wide_for_shared_memory(monkeypatch, rng):
+    monkeypatch.setattr(read_slots_module, "SHARED_BYTES", 1000)
+    agree_throughout("read_slots", memory(rng, 2, 5, 4, 6, 7, 2, True, "float32"), "float32")
+
+
+@few
+@given(*(sizes,) * 7, st.booleans(), precisions, st.booleans(), st.integers(0, 99))
+def test_answer_loss(B, M, U, D, E, V, H, masked, dtype, small, seed):
+    rng = numpy.random.default_rng(seed)
+    F = 7
+    inputs = memory(rng, B, M, U, D, F, min(H, 3), masked, dtype)
+    inputs += [rng.normal(size=shape).astype(dtype) for shape in ((F, E), (V, E))]
+    inputs.append(rng.integers(0, V, B))
+    from kvnet.kernels.cuda import answer_loss
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answer_loss, "SMALL_VOCABULARY", 2048 if small else 0)
+        for d_loss in (1.0, 0.3):
+            agree_throughout("answer_loss", inputs, dtype, d_loss)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("large", [products.LARGE, 0], ids=["own products", "the library's"])
+def test_answer_loss_of_the_published_sizes(monkeypatch, rng, dtype, large):
+    monkeypatch.setattr(products, "LARGE", large)
+    inputs = memory(rng, 4, 50, 30, 40, 50, 3, False, dtype)
+    inputs += [(0.3 * rng.normal(size=shape)).astype(dtype) for shape in ((50, 40), (170, 40))]
+    agree_throughout("answer_loss", [*inputs, rng.integers(0, 170, 4)], dtype, 1.0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("V", [3, 700])
+def test_word_cross_entropy(rng, dtype, V):
+    h, table = (rng.normal(size=shape).astype(dtype) for shape in ((5, 6), (V, 6)))
+    inputs = h, table, rng.integers(0, V, 5)
+    agree_throughout("word_cross_entropy", inputs, dtype, 0.7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_l2_penalty(rng, dtype):
+    theta = rng.normal(size=10_000).astype(dtype)
+    agree_throughout("l2_penalty", (theta, 0.3), dtype, 0.7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1,), (7,), (1050, 5)])
+def test_uniform_has_the_same_bits(dtype, shape):
+    seed, purpose, step = (5 << 32) + 3, "gradient noise", (2 << 32) + 9
+    expected = counter_random.uniform(numpy, seed, purpose, step, shape, dtype)
+    for given_step in (step, strict.full((), step, "int64")):
+        got = to_numpy(FUSED.uniform(strict, seed, purpose, given_step, shape, dtype))
+        assert got.dtype == expected.dtype
+        assert (got == expected).all()
+
+
+@pytest.mark.parametrize("count", [1, 8, 11])
+def test_as_vector(rng, count):
+    arrays = {f"a{n}": rng.normal(size=(n + 1, 40)) for n in range(count)}
+    got = FUSED.as_vector(strict, {name: moved(array) for name, array in arrays.items()})
+    assert (to_numpy(got) == as_vector(numpy, arrays)).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("clip_norm", [1.0, 1e6])
+@pytest.mark.parametrize("from_device", [False, True])
+def test_noisy_adam(rng, dtype, clip_norm, from_device):
+    theta, gradient, m, v = rng.normal(size=(4, 5_001)).astype(dtype)
+    sections = ((0, 7), (7, 4_099), (4_099, 5_001))
+    rule = UpdateRule(sections, ((7, 9), (4_095, 4_110)), clip_norm, 0.1, 5, noise_deviation=0.3)
+    expected = theta.copy(), m.copy(), abs(v)
+    noisy_adam(numpy, expected[0], gradient, *expected[1:], 4, 0.01, rule)
+    got = [strict.asarray(a) for a in (theta, m, abs(v))]
+    step, rate = 4, 0.01
+    if from_device:
+        step, rate = strict.full((), 4, "int64"), strict.full((), 0.01, "float64")
+    FUSED.noisy_adam(strict, got[0], strict.asarray(gradient), *got[1:], step, rate, rule)
+    for one, other in zip(got, expected, strict=True):
+        agree(one, other, dtype)
+
+
+@pytest.mark.parametrize("reader", ["bow", "simple_gru"])
+@pytest.mark.parametrize("same", [True, False], ids=["keys are values", "keys and values"])
+@pytest.mark.parametrize("mask_padding", [False, True])
+def test_a_model_does_not_know_which_it_got(device, rng, reader, same, mask_padding):  # noqa: F811
+    options = {"mask_padding": mask_padding, "keep_prob": 1.0 if reader == "bow" else 0.7}
+    batch = random_batch(rng, same)
+    expected_loss, expected = loss_and_grads(
+        small_model(reader, kernels="reference", **options), batch, 0.1, step=2
+    )
+    model, there = small_model(reader, backend="cupy", kernels="fused", **options), on_device(batch)
+    with counted() as transfers:
+        loss, gradients = loss_and_grads(model, there, 0.1, step=2)
+        answers = model.predict(there)
+    assert transfers == []
+    assert float(loss) == pytest.approx(float(expected_loss), rel=1e-12)
+    for name, gradient in expected.items():
+        numpy.testing.assert_allclose(to_numpy(gradients[name]), gradient, rtol=1e-9, atol=1e-12)
+    assert (to_numpy(answers) == small_model(reader, **options).predict(batch)).all()
+
+
+@pytest.mark.parametrize("reader", ["bow", "simple_gru"])
+def test_three_steps_of_training_agree(device, reader):  # noqa: F811
+    recipe = Settings(batch_size=6, embedding_size=12, feature_size=14, reader=reader)
+    trainers = trainer_on("numpy", recipe), trainer_on("cupy", recipe, "fused")
+    for trainer in trainers:
+        for _ in range(3):
+            trainer.train_step()
+    expected, got = (to_numpy(trainer.model.theta) for trainer in trainers)
+    assert numpy.linalg.norm(got - expected) < 1e-5 * numpy.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("architecture", ["compute_70", "compute_90"])
+def test_nvrtc_compiles_every_kernel(dtype, architecture):
+    """CUDA's own compiler takes the sources; it needs no GPU, only CuPy and the NVRTC library."""
+    nvrtc = pytest.importorskip("cupy_backends.cuda.libs.nvrtc", reason="CuPy is not installed")
+    try:
+        program = nvrtc.createProgram(compilation.source(), "kernels.cu", [], [])
+    except RuntimeError as error:
+        pytest.skip(f"NVRTC is not installed ({error})")
+    if int(architecture.partition("_")[2]) not in nvrtc.getSupportedArchs():
+        pytest.skip(f"this NVRTC no longer knows {architecture}")
+    options = [*compilation.options(dtype), f"-arch={architecture}"]
+    try:
+        nvrtc.compileProgram(program, options)
+    except nvrtc.NVRTCError:
+        pytest.fail(nvrtc.getProgramLog(program))
+    assert "warning" not in nvrtc.getProgramLog(program)
+    ptx = nvrtc.getPTX(program)
+    ptx = ptx.decode() if isinstance(ptx, bytes) else ptx
+    kernels = KERNEL.findall(compilation.source())
+    assert len(kernels) > 10
+    for name in kernels:
+        assert f".entry {name}(" in ptx
+    if dtype == "float32":  # a constant without its f would draw the arithmetic into double
+        of_update = ptx.partition(".entry answer_loss(")[2].partition(".entry")[0]
+        assert ".f64" not in of_update
