@@ -12,7 +12,6 @@ from kvnet.models.network import (
     check_dtype_and_seed,
     check_sizes,
 )
-from kvnet.parameter_vector import as_vector
 
 READERS = ("bow", "simple_gru")
 
