@@ -32,8 +32,9 @@ def softmax(scores, allowed=None):
     return weights / (totals + (totals == 0))
 
 
-def address(u, keys, values, allowed=None):
-    p = softmax(np.einsum("bf,bmf->bm", u, keys), allowed)
+def address(u, keys, values, allowed=None, linear=False):
+    p = np.einsum("bf,bmf->bm", u, keys)
+    p = p if linear else softmax(p, allowed)
     return np.einsum("bm,bmf->bf", p, values)
 
 
@@ -66,9 +67,16 @@ def partial_relu(x, linear_size):
     return np.where((np.arange(x.shape[1]) < linear_size) | (x > 0), x, 0)
 
 
-def layerwise_read(u, keys, values, matrix, hops, linear_size):
+def layerwise_read(u, keys, values, matrix, hops, linear_size, linear=False):
     for _ in range(hops):
-        u = partial_relu(np.einsum("be,ef->bf", u, matrix) + address(u, keys, values), linear_size)
+        o = address(u, keys, values, linear=linear)
+        u = partial_relu(np.einsum("be,ef->bf", u, matrix) + o, linear_size)
+    return u
+
+
+def adjacent_read(u, memories, linear):
+    for h in range(len(memories) - 1):
+        u = u + address(u, memories[h], memories[h + 1], linear=linear)
     return u
 
 

@@ -6,6 +6,7 @@ forward, on complex numbers too.
 """
 
 from kvnet.operations.addressing import address
+from kvnet.operations.adjacent_read import adjacent_read
 from kvnet.operations.answer_loss import answer_loss
 from kvnet.operations.context_read import context_read, layerwise_read
 from kvnet.operations.cross_entropy import cross_entropy
@@ -19,7 +20,11 @@ from kvnet.operations.l2_penalty import l2_penalty
 from kvnet.operations.linear import linear
 from kvnet.operations.memory_read import memory_read
 from kvnet.operations.partial_relu import partial_relu
-from kvnet.operations.position_encoding import position_encoding
+from kvnet.operations.position_encoding import (
+    centred_position_encoding,
+    own_length_encoding,
+    position_encoding,
+)
 from kvnet.operations.read_slots import fill_slots, read_slots
 from kvnet.operations.softmax import softmax
 from kvnet.operations.word_cross_entropy import word_cross_entropy
@@ -27,7 +32,9 @@ from kvnet.operations.word_scores import word_scores
 
 __all__ = [
     "address",
+    "adjacent_read",
     "answer_loss",
+    "centred_position_encoding",
     "context_read",
     "cross_entropy",
     "dropout",
@@ -41,6 +48,7 @@ __all__ = [
     "layerwise_read",
     "linear",
     "memory_read",
+    "own_length_encoding",
     "partial_relu",
     "position_encoding",
     "read_slots",

@@ -3,7 +3,7 @@
 from kvnet.operations.softmax import softmax
 
 
-def address(xp, u, keys, values, allowed=None):
+def address(xp, u, keys, values, allowed=None, linear: bool = False):
     """Weigh slots by how well their keys match, and read their values.
 
     ``p_i = softmax_i(u · k_i)``, ``o = sum_i p_i v_i``
@@ -17,6 +17,8 @@ def address(xp, u, keys, values, allowed=None):
     keys, values : (B, M, F) float array
     allowed : (B, M) bool array, optional
         Slots that take part in the softmax; all do without it.
+    linear : bool
+        Leave the softmax out: ``p_i = u · k_i``.
 
     Returns
     -------
@@ -28,10 +30,11 @@ def address(xp, u, keys, values, allowed=None):
 
     References
     ----------
-    Miller et al. 2016 (arXiv 1606.03126), section 3.1.
+    Miller et al. 2016 (arXiv 1606.03126), section 3.1; without the softmax Sukhbaatar et al. 2015
+    (arXiv 1503.08895), section 4.2.
     """
     scores = (keys @ u[:, :, None])[:, :, 0]  # (B, M)
-    p, backward_softmax = softmax(xp, scores, allowed)
+    p, backward_softmax = (scores, _as_it_is) if linear else softmax(xp, scores, allowed)
     o = (p[:, None, :] @ values)[:, 0, :]  # (B, F)
 
     def backward(do):
@@ -43,3 +46,7 @@ def address(xp, u, keys, values, allowed=None):
         return du, d_keys, d_values
 
     return o, p, backward
+
+
+def _as_it_is(dp):
+    return dp

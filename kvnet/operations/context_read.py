@@ -1,12 +1,11 @@
 """Hops over one memory with one matrix, and the same memory given by number."""
 
 from kvnet.operations.addressing import address
-from kvnet.operations.linear import linear
 from kvnet.operations.partial_relu import partial_relu
 from kvnet.operations.read_slots import fill_slots
 
 
-def layerwise_read(xp, u, keys, values, matrix, hops: int, linear_size: int):
+def layerwise_read(xp, u, keys, values, matrix, hops: int, linear_size: int, linear: bool = False):
     """Hop H times: ``u' = partial_relu(u C + o)`` with ``o = sum_i softmax_i(u · k_i) v_i``.
 
     Parameters
@@ -23,6 +22,8 @@ def layerwise_read(xp, u, keys, values, matrix, hops: int, linear_size: int):
         H.
     linear_size : int
         Components that `partial_relu` leaves as they are.
+    linear : bool
+        Leave the softmax out.
 
     Returns
     -------
@@ -38,7 +39,7 @@ def layerwise_read(xp, u, keys, values, matrix, hops: int, linear_size: int):
     """
     attention, backward_hops = [], []
     for _ in range(hops):
-        o, p, backward_address = address(xp, u, keys, values)
+        o, p, backward_address = address(xp, u, keys, values, linear=linear)
         mapped, backward_linear = linear(xp, u, matrix.T)
         u, backward_relu = partial_relu(xp, mapped + o, linear_size)
         attention.append(p)

@@ -28,3 +28,61 @@ def position_encoding(xp, sentence_size: int, embedding_size: int, dtype):
     j = xp.arange(1, S + 1, dtype=dtype)[:, None]  # (S, 1)
     e = xp.arange(1, E + 1, dtype=dtype)  # (E,)
     return 1 + 4 * (e - E / 2) * (j - S / 2) / (E * S)
+
+
+def centred_position_encoding(xp, sentence_size: int, embedding_size: int, dtype):
+    """Weigh word places as the End-To-End Memory Network's Matlab code does.
+
+    ``l[j, k] = 1 + 4 (k - (d + 1)/2) (j - (J + 1)/2) / (d J)`` with ``k = 1..d``, ``j = 1..J``.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    sentence_size : int
+        J, words a sentence, the time word included.
+    embedding_size : int
+        d.
+    dtype : numpy dtype
+
+    Returns
+    -------
+    encoding : (J, d) float array
+
+    References
+    ----------
+    Sukhbaatar et al. 2015 (arXiv 1503.08895), section 4.1, in the form of its Matlab code.
+    """
+    J, d = sentence_size, embedding_size
+    j = xp.arange(1, J + 1, dtype=dtype)[:, None]  # (J, 1)
+    k = xp.arange(1, d + 1, dtype=dtype)  # (d,)
+    return 1 + 4 * (k - (d + 1) / 2) * (j - (J + 1) / 2) / (d * J)
+
+
+def own_length_encoding(xp, length: int, embedding_size: int, dtype):
+    """Weigh word places as the End-To-End Memory Network's paper does.
+
+    ``l[j, k] = (1 - j/J) - (k/d) (1 - 2j/J)`` with J the sentence's own number of words.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    length : int
+        J.
+    embedding_size : int
+        d.
+    dtype : numpy dtype
+
+    Returns
+    -------
+    encoding : (J, d) float array
+
+    References
+    ----------
+    Sukhbaatar et al. 2015 (arXiv 1503.08895), section 4.1.
+    """
+    J, d = length, embedding_size
+    j = xp.arange(1, J + 1, dtype=dtype)[:, None]  # (J, 1)
+    k = xp.arange(1, d + 1, dtype=dtype)  # (d,)
+    return (1 - j / J) - (k / d) * (1 - 2 * j / J)

@@ -94,10 +94,12 @@ class LanguageModelSettings(CheckedSettings):
         """Say which targets stand in which step."""
         return RandomBatches(targets, self.batch_size, random_state, self.mem_size)
 
-    def new_optimizer(self, model: MemN2NLanguageModel, random_state: int) -> AnnealedSgd:
+    def new_optimizer(
+        self, model: MemN2NLanguageModel, random_state: int, steps_per_epoch: int
+    ) -> AnnealedSgd:
         """Make the update rule."""
         return AnnealedSgd(model, self.init_lr, self.max_grad_norm, self.clip)
 
-    def loss_options(self, step: int) -> dict:
+    def loss_options(self, step: int, epoch: int) -> dict:
         """Return what the model's loss takes besides the batch: nothing."""
         return {}

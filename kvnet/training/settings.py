@@ -100,7 +100,9 @@ class Settings(CheckedSettings):
         """Say which questions stand in which step."""
         return Batches(questions, self.batch_size, self.shuffle_questions, random_state)
 
-    def new_optimizer(self, model: KeyValueMemoryNetwork, random_state: int) -> NoisyAdam:
+    def new_optimizer(
+        self, model: KeyValueMemoryNetwork, random_state: int, steps_per_epoch: int
+    ) -> NoisyAdam:
         """Make the update rule."""
         return NoisyAdam(
             model,
@@ -111,7 +113,7 @@ class Settings(CheckedSettings):
             random_state,
         )
 
-    def loss_options(self, step: int) -> dict:
+    def loss_options(self, step: int, epoch: int) -> dict:
         """Return what the model's loss takes besides the batch."""
         return {"l2_lambda": self.l2_lambda, "step": step}
 

@@ -36,7 +36,7 @@ class Trainer:
     def __init__(self, model: Network, dataset, settings, random_state: int):
         self.model, self.dataset, self.settings = model, dataset, settings
         self.batches = settings.new_batches(len(dataset), random_state)
-        self.optimizer = settings.new_optimizer(model, random_state)
+        self.optimizer = settings.new_optimizer(model, random_state, self.batches.steps_per_epoch)
         self._packed = {}
         self.step = 0
         self.loss = None
@@ -61,7 +61,7 @@ class Trainer:
         """Take the next step."""
         batch = self._batch(self.batches.rows(self.step))
         with numpy.errstate(over="ignore", invalid="ignore"):  # the epoch's loss will tell
-            options = self.settings.loss_options(self.step)
+            options = self.settings.loss_options(self.step, self.epoch)
             loss, gradient = self.model.loss_and_gradient(batch, **options)
             self.optimizer.update(gradient, self.step)
         self._epoch_loss = self._epoch_loss + loss.astype("float64")

@@ -1,0 +1,265 @@
+"""The End-To-End Memory Network for question answering (Sukhbaatar et al. 2015, section 4)."""
+
+from math import ceil
+
+import numpy
+
+from kvnet.counter_random import normal
+from kvnet.models.key_value_memory_network import Batch
+from kvnet.models.network import (
+    NOT_CONFIG,
+    Network,
+    check_argument,
+    check_dtype_and_seed,
+    check_sizes,
+)
+from kvnet.parameter_vector import as_vector
+
+TYINGS = ("adjacent", "layerwise")
+ENCODINGS = ("matlab", "paper", "bow")
+
+
+class MemN2N(Network):
+    """Answer a question with a word, by hopping over the sentences of a story.
+
+    How far back a sentence stands is told by a word more, at its last place: the vocabulary is the
+    words and one time word a slot.
+
+    Parameters
+    ----------
+    vocabulary_size : int
+        The nil word (id 0) included, the time words not.
+    sentence_size : int
+        Words a sentence, the time word not included.
+    memory_size : int
+        M, slots.
+    embedding_size : int
+        E.
+    hops : int
+        H.
+    tying : {"adjacent", "layerwise"}
+        Each hop's values are the next one's keys, or all hops have one memory and a matrix maps
+        the query between them.
+    encoding : {"matlab", "paper", "bow"}
+        What a word's place does to it; see `centred_position_encoding` and `own_length_encoding`.
+    time_noise : float
+        The most blanks between sentences in training, as a share of the story's length.
+    init_std : float
+        Deviation of the starting weights.
+    backend : {"numpy", "cupy", "auto"}
+    dtype : {"float32", "float64"}
+        float32 for training, float64 for checking.
+    random_state : int
+        Seed of the starting weights and of the blanks.
+    kernels : {"reference", "fused", "auto"}
+
+    Attributes
+    ----------
+    theta, shapes
+        As for `Network`.
+    params : dict of str to float array
+        Embedding tables (words and times, E). Adjacent: ``T_1..T_{H+1}``; the query is read with
+        ``T_1``, hop h matches ``T_h`` and reads ``T_{h+1}``, the answer is a row of ``T_{H+1}``.
+        Layer-wise: ``B`` for the query, ``A`` to match, ``C`` to read, ``W`` for the answer, and
+        ``H (E, E)``.
+    linear : bool
+        Whether hops leave the softmax out, as they do at the start of a training.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        sentence_size: int,
+        memory_size: int,
+        embedding_size: int = 50,
+        hops: int = 3,
+        tying: str = "adjacent",
+        encoding: str = "matlab",
+        time_noise: float = 0.1,
+        init_std: float = 0.1,
+        backend: str = "numpy",
+        dtype: str = "float32",
+        random_state: int = 0,
+        kernels: str = "auto",
+    ):
+        config = {k: v for k, v in locals().items() if k not in NOT_CONFIG}
+        sizes = ("vocabulary", "sentence", "memory", "embedding")
+        check_sizes(config, *(f"{name}_size" for name in sizes), "hops")
+        check_argument(config, "tying", TYINGS.__contains__, " or ".join(TYINGS))
+        check_argument(config, "encoding", ENCODINGS.__contains__, " or ".join(ENCODINGS))
+        check_dtype_and_seed(config)
+        self.hops, self.linear = hops, False
+        super().__init__(config, backend, kernels)
+
+    def _parameter_shapes(self):
+        c = self.config
+        V, E = c["vocabulary_size"] + c["memory_size"], c["embedding_size"]
+        if c["tying"] == "adjacent":
+            return {f"T_{n}": (V, E) for n in range(1, self.hops + 2)}
+        return dict.fromkeys("ABCW", (V, E)) | {"H": (E, E)}
+
+    def _start(self, name, shape):
+        c, draw = self.config, self.operations.uniform
+        purpose = f"starting weights {name}"
+        z = normal(self.xp, c["random_state"], purpose, 0, shape, c["dtype"], draw)
+        theta = z * numpy.dtype(c["dtype"]).type(c["init_std"])
+        if name != "H":
+            theta[0] = 0
+        return theta
+
+    @property
+    def _roles(self):
+        """Name the tables: of the query, of each memory, of the answer."""
+        if self.config["tying"] == "adjacent":
+            tables = [f"T_{n}" for n in range(1, self.hops + 2)]
+            return tables[0], tables, tables[-1]
+        return "B", ["A", "C"], "W"
+
+    def _read(self, words, table):
+        """Read sentences with a time word at their last place, ``(N, J)`` to ``(N, E)``."""
+        xp, ops, c = self.xp, self.operations, self.config
+        (_, J), E, W = words.shape, c["embedding_size"], self.params[table]
+        if c["encoding"] == "matlab":
+            encoding = ops.centred_position_encoding(xp, J, E, c["dtype"])
+            return ops.embedding_sum(xp, words, W, encoding)
+        if c["encoding"] == "bow":
+            return ops.embedding_sum(xp, words, W, xp.ones((J, E), c["dtype"]))
+        # Each length has its encoding; the time word counts as it is.
+        lengths = (words[:, :-1] != 0).sum(axis=1)
+        readings, parts = xp.zeros((len(words), E), W.dtype), []
+        for length in xp.unique(lengths).tolist():
+            rows = xp.flatnonzero(lengths == length)
+            encoding = xp.ones((J, E), c["dtype"])
+            if length:
+                own = ops.own_length_encoding(xp, length, E, c["dtype"])
+                encoding[:length] = own
+            readings[rows], backward_sum = ops.embedding_sum(xp, words[rows], W, encoding)
+            parts.append((rows, backward_sum))
+
+        def backward(d_readings):
+            return sum(backward_sum(d_readings[rows]) for rows, backward_sum in parts)
+
+        return readings, backward
+
+    def _words(self, batch, step):
+        """Return the query and the memory as words, ``(B, J)`` and ``(B M, J)``, times included."""
+        xp, B = self.xp, len(batch.query)
+        none = xp.zeros((B, 1), batch.query.dtype)
+        query = xp.concatenate([batch.query, none], axis=1)
+        words = batch.sentences[batch.keys]  # (B, M, S)
+        filled = batch.keys != 0
+        times = self._times(filled, step) + self.config["vocabulary_size"]
+        last = xp.where(filled, times, 0).astype(words.dtype)
+        words = xp.concatenate([words, last[:, :, None]], axis=2)
+        return query, words.reshape(-1, words.shape[2])
+
+    def _times(self, filled, step):
+        """Return each slot's time, 0 for the most recent; in training with blanks in between."""
+        xp, (B, M), share = self.xp, filled.shape, self.config["time_noise"]
+        if step is None or share == 0:
+            return xp.arange(M)
+        n = filled.sum(axis=1)[:, None]  # (B, 1)
+        most = M + ceil(share * M)
+        u = self.operations.uniform(
+            xp, self.config["random_state"], "blanks", step, (B, most + 1), "float64"
+        )
+        blanks = xp.floor(u[:, :1] * (xp.ceil(share * n) + 1))
+        places = xp.arange(most)
+        chance = xp.where(places < n + blanks, u[:, 1:], 2)  # 2 comes last
+        rank = chance.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+        kept = xp.sort(xp.where(rank < n, places, most), axis=1)[:, :M]
+        return xp.minimum(kept, self.config["memory_size"] - 1)
+
+    def _hop(self, batch, step):
+        """Read and hop; backward returns a dict of gradients."""
+        xp, p, ops = self.xp, self.params, self.operations
+        query_table, memory_tables, _ = self._roles
+        query, words = self._words(batch, step)
+        u, backward_query = self._read(query, query_table)
+        read = [self._read(words, table) for table in memory_tables]
+        memories = [readings.reshape(*batch.keys.shape, -1) for readings, _ in read]
+        if self.config["tying"] == "adjacent":
+            u, attention, backward_hops = ops.adjacent_read(xp, u, memories, self.linear)
+        else:
+            u, attention, backward_hops = ops.layerwise_read(
+                xp, u, *memories, p["H"].T, self.hops, u.shape[1], self.linear
+            )
+
+        def backward(du):
+            if self.config["tying"] == "adjacent":
+                du, d_memories = backward_hops(du)
+                grads = {}
+            else:
+                du, *d_memories, dH_transposed = backward_hops(du)
+                grads = {"H": dH_transposed.T}
+            for table, (_, backward_read), d in zip(memory_tables, read, d_memories, strict=True):
+                grads[table] = backward_read(d.reshape(-1, d.shape[2]))
+            grads[query_table] = grads.get(query_table, 0) + backward_query(du)
+            return grads
+
+        return u, attention, backward
+
+    def forward(self, batch: Batch):
+        """Score every word, and every time word, as the answer.
+
+        Parameters
+        ----------
+        batch : Batch
+            Its answers are not looked at.
+
+        Returns
+        -------
+        scores : (B, V) float array
+        attention : (H, B, M) float array
+        """
+        u, attention, _ = self._hop(batch, None)
+        return self.operations.word_scores(self.xp, u, self.params[self._roles[2]])[0], attention
+
+    def loss_and_gradient(self, batch: Batch, step: int | None = None, linear: bool = False):
+        """Return the batch's loss and its gradient by every parameter.
+
+        Parameters
+        ----------
+        batch : Batch
+        step : int, optional
+            The training step, which the blanks hang on. No blanks without it.
+        linear : bool
+            Leave the softmax out, and do so in predictions until told otherwise.
+
+        Returns
+        -------
+        loss : scalar float array
+            Cross entropy summed over the batch.
+        gradient : (N,) float array
+            As `theta`.
+        """
+        self.linear = linear
+        answer_table = self._roles[2]
+        u, _, backward_hop = self._hop(batch, step)
+        loss, backward_entropy = self.operations.word_cross_entropy(
+            self.xp, u, self.params[answer_table], batch.answer
+        )
+        du, d_table = backward_entropy(1.0)
+        grads = backward_hop(du)
+        grads[answer_table] = grads.get(answer_table, 0) + d_table
+        return loss, as_vector(self.xp, {name: grads[name] for name in self.params})
+
+    def predict_proba(self, batch: Batch):
+        """Return the probability of every word as the answer.
+
+        Parameters
+        ----------
+        batch : Batch
+            Its answers are not looked at.
+
+        Returns
+        -------
+        p : (B, V) float array
+        attention : (H, B, M) float array
+        """
+        scores, attention = self.forward(batch)
+        return self.operations.softmax(self.xp, scores)[0], attention
+
+    def predict(self, batch: Batch):
+        """Return the most probable answers' word ids, the lowest of equals, ``(B,)``."""
+        return self.forward(batch)[0].argmax(axis=1)
