@@ -26,7 +26,7 @@ OPTIONS = {
     "allowed": ("all", "some", "nothing"),
     "masked": (False, True),
     "nil": (True, False),
-    "linear": (False, True),
+    "with_softmax": (True, False),
     "linear_size": (0, 1, 3, 5),
 }
 LARGEST_SEED = 2**32 - 1

@@ -6,8 +6,9 @@ A new model is one function more: it returns the loss as a function of the param
 import copy
 from functools import partial
 
-from kvnet.models import Batch, Context, KeyValueMemoryNetwork, MemN2NLanguageModel
+from kvnet.models import Batch, Context, KeyValueMemoryNetwork, MemN2N, MemN2NLanguageModel
 from kvnet.models.key_value_memory_network import READERS
+from kvnet.models.memn2n import ENCODINGS, TYINGS
 from kvnet.parameter_vector import as_vector, by_name
 from kvnet.row_gradient import RowGradient
 
@@ -39,10 +40,10 @@ def whole(xp, gradient, theta):
     return gradient.whole(xp, theta) if isinstance(gradient, RowGradient) else gradient
 
 
-def random_params(a: RandomArrays, network) -> dict:
+def random_params(a: RandomArrays, network, size: float = 1.0) -> dict:
     """Draw parameters: nil rows too, since that they are read as zero has to show."""
     return {
-        name: a.normal(*theta.shape, size=theta.shape[-1] ** -0.5)
+        name: a.normal(*theta.shape, size=size * theta.shape[-1] ** -0.5)
         for name, theta in network.params.items()
     }
 
@@ -87,3 +88,26 @@ def memn2n_language_model(a: RandomArrays, linear_size, B, M, V, E, H) -> Case:
     target = a.xp.asarray(a.rng.integers(0, V, B))
     context = Context(words, slots.reshape(B, M), target)
     return Case(partial(loss_at, network, context), (random_params(a, network),))
+
+
+@model(tying=TYINGS, encoding=ENCODINGS, linear=(False, True))
+def memn2n(a: RandomArrays, tying, encoding, linear, words, B, M, S, V, E, H) -> Case:
+    """Take a whole MemN2N: its tyings and encodings, with blanks, with the softmax and without."""
+    network = MemN2N(
+        V,
+        S,
+        M,
+        E,
+        H,
+        tying,
+        encoding,
+        0.5,
+        backend=a.xp.__name__,
+        dtype=a.dtype,
+        kernels="reference",
+    )
+    keys = a.words(words, V, B, M, S)
+    answer = a.xp.asarray(a.rng.integers(0, V, B))
+    batch = Batch.of_words(a.words(words, V, B, S), keys, keys, answer)
+    loss = partial(loss_at, network, batch, step=STEP, linear=linear)
+    return Case(loss, (random_params(a, network, 0.4),))  # without a softmax scores multiply up

@@ -60,7 +60,7 @@ def softmax(a: RandomArrays, logits, allowed, B, M) -> Case:
 
 
 @operation(logits=tuple(LOGITS))
-def address(a: RandomArrays, logits, allowed, linear, B, M, F) -> Case:
+def address(a: RandomArrays, logits, allowed, with_softmax, B, M, F) -> Case:
     """Look into a memory with attention of any sharpness."""
     u = a.normal(B, F, size=LOGITS[logits] * F**-0.5)  # so that ordinary scores are near 1
     keys, values = a.normal(B, M, F), a.normal(B, M, F)
@@ -71,7 +71,7 @@ def address(a: RandomArrays, logits, allowed, linear, B, M, F) -> Case:
         "u": through_values * float(abs(keys).max()),
         "keys": through_values * float(abs(u).max()),
     }
-    inputs = (u, keys, values, a.allowed(allowed, B, M), linear)
+    inputs = (u, keys, values, a.allowed(allowed, B, M), with_softmax)
     return Case(partial(ops.address, a.xp), inputs, scale=scale)
 
 
@@ -131,18 +131,18 @@ def partial_relu(a: RandomArrays, linear_size, B, E) -> Case:
 
 
 @operation()
-def layerwise_read(a: RandomArrays, linear_size, linear, B, M, E, H) -> Case:
+def layerwise_read(a: RandomArrays, linear_size, with_softmax, B, M, E, H) -> Case:
     """Hop over one memory with one matrix."""
     matrix = a.normal(E, E, size=E**-0.5)
     inputs = (a.normal(B, E), a.normal(B, M, E), a.normal(B, M, E), matrix, H, min(linear_size, E))
-    return Case(partial(ops.layerwise_read, a.xp), (*inputs, linear))
+    return Case(partial(ops.layerwise_read, a.xp), (*inputs, with_softmax))
 
 
 @operation()
-def adjacent_read(a: RandomArrays, linear, B, M, E, H) -> Case:
+def adjacent_read(a: RandomArrays, with_softmax, B, M, E, H) -> Case:
     """Hop over a memory that is another one for every hop."""
     memories = [a.normal(B, M, E, size=E**-0.5) for _ in range(H + 1)]
-    return Case(partial(ops.adjacent_read, a.xp), (a.normal(B, E), memories, linear))
+    return Case(partial(ops.adjacent_read, a.xp), (a.normal(B, E), memories, with_softmax))
 
 
 @operation(kernels=("reference", "fused"))

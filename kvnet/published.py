@@ -15,6 +15,12 @@ SINGLE_1K = (
     "0.12 1.00"
 )
 
+MEMN2N_JOINT_1K_ERRORS = (
+    "0.0 13.1 23.4 5.9 12.9 3.7 22.9 9.1 2.7 7.2 0.8 0.1 0.1 4.2 0.0 1.2 43.6 10.5 86.7 0.0"
+)
+MEMN2N_SINGLE_1K_ERRORS = (
+    "0.1 8.2 41.8 4.4 13.7 7.9 20.3 11.7 13.6 9.7 0.7 0.0 0.3 0.9 0.0 0.4 51.0 10.5 81.4 0.0"
+)
 PENN_TREEBANK = (
     ("MemN2N, 3 hops, memory 100", 129, 122),
     ("MemN2N, 6 hops, memory 100", 122, 115),
@@ -72,3 +78,30 @@ def published(joint: bool, reader: str, training_questions: int) -> Published | 
         else ("1k single, 200 epochs", SINGLE_1K)
     )
     return Published(label, dict(enumerate(map(float, row.split()), start=1)))
+
+
+def published_memn2n(joint: bool, training_questions: int) -> Published | None:
+    """Find the published MemN2N table of a setting: 3 hops, position encoding, noise, linear start.
+
+    Parameters
+    ----------
+    joint : bool
+    training_questions : int
+        Questions a task before validation is held out.
+
+    Returns
+    -------
+    table : Published or None
+        None for 10k questions, whose table is not kept here.
+
+    References
+    ----------
+    Sukhbaatar et al. 2015 (arXiv 1503.08895), as their Matlab code's tables.
+    """
+    if training_questions > 5000:
+        return None
+    label, row = (
+        ("1k joint", MEMN2N_JOINT_1K_ERRORS) if joint else ("1k single", MEMN2N_SINGLE_1K_ERRORS)
+    )
+    accuracy = {task: 1 - float(error) / 100 for task, error in enumerate(row.split(), start=1)}
+    return Published(f"MemN2N, {label}", accuracy)

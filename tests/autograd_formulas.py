@@ -32,9 +32,9 @@ def softmax(scores, allowed=None):
     return weights / (totals + (totals == 0))
 
 
-def address(u, keys, values, allowed=None, linear=False):
+def address(u, keys, values, allowed=None, with_softmax=True):
     p = np.einsum("bf,bmf->bm", u, keys)
-    p = p if linear else softmax(p, allowed)
+    p = softmax(p, allowed) if with_softmax else p
     return np.einsum("bm,bmf->bf", p, values)
 
 
@@ -67,16 +67,16 @@ def partial_relu(x, linear_size):
     return np.where((np.arange(x.shape[1]) < linear_size) | (x > 0), x, 0)
 
 
-def layerwise_read(u, keys, values, matrix, hops, linear_size, linear=False):
+def layerwise_read(u, keys, values, matrix, hops, linear_size, with_softmax=True):
     for _ in range(hops):
-        o = address(u, keys, values, linear=linear)
+        o = address(u, keys, values, with_softmax=with_softmax)
         u = partial_relu(np.einsum("be,ef->bf", u, matrix) + o, linear_size)
     return u
 
 
-def adjacent_read(u, memories, linear):
+def adjacent_read(u, memories, with_softmax):
     for h in range(len(memories) - 1):
-        u = u + address(u, memories[h], memories[h + 1], linear=linear)
+        u = u + address(u, memories[h], memories[h + 1], with_softmax=with_softmax)
     return u
 
 
@@ -183,6 +183,44 @@ def memn2n_language_model(model, context, params):
     return cross_entropy(np.einsum("be,ve->bv", u, params["W"]), context.target)
 
 
+def memn2n(model, batch, params, linear):
+    """Return the training loss of spec section 2, from words to cross entropy."""
+    V, E, hops = model.config["vocabulary_size"], model.config["embedding_size"], model.hops
+    filled = batch.keys != 0
+    times = model._times(filled, STEP)
+
+    def read(words, time, table):
+        S = words.shape[-1]
+        j, k = np.arange(1, S + 2)[:, None], np.arange(1, E + 1)[None]
+        if model.config["encoding"] == "matlab":
+            weights = 1 + 4 * (k - (E + 1) / 2) * (j - (S + 2) / 2) / (E * (S + 1))
+            weights = weights * np.ones((*words.shape[:-1], 1, 1))
+        else:
+            weights = np.ones((*words.shape[:-1], S + 1, E))
+        if model.config["encoding"] == "paper":
+            J = (words != 0).sum(axis=-1)[..., None, None] + 1e-300
+            own = (1 - j[:-1] / J) - (k / E) * (1 - 2 * j[:-1] / J)
+            weights = np.concatenate([own, weights[..., -1:, :]], axis=-2)
+        everything = np.concatenate([words, time[..., None]], axis=-1)
+        real = (everything != 0) * 1.0
+        return np.einsum("...se,...se,...s->...e", weights, table[everything], real)
+
+    def memory(table):
+        return read(batch.sentences[batch.keys], np.where(filled, times + V, 0), table)
+
+    nothing = np.zeros(len(batch.query), int)
+    if model.config["tying"] == "adjacent":
+        tables = [params[f"T_{n}"] for n in range(1, hops + 2)]
+        u = read(batch.query, nothing, tables[0])
+        u = adjacent_read(u, [memory(table) for table in tables], not linear)
+        return cross_entropy(word_scores(u, tables[-1]), batch.answer)
+    u = read(batch.query, nothing, params["B"])
+    u = layerwise_read(
+        u, memory(params["A"]), memory(params["C"]), params["H"].T, hops, E, not linear
+    )
+    return cross_entropy(word_scores(u, params["W"]), batch.answer)
+
+
 def oracle_gradients(case, formula, d_output):
     """Return autograd's gradients of ``sum(d_output * formula)``, one a float input of a case.
 
@@ -231,4 +269,8 @@ def formula_of(subject, case):
     """Return the formula for a registered operation's or model's case."""
     formula = globals()[subject.name]
     bound = getattr(case.function, "args", ())  # a model's loss is bound to the model and the batch
-    return (lambda params: formula(*bound, params)) if len(bound) == 2 else formula
+    if len(bound) != 2:
+        return formula
+    linear = case.function.keywords.get("linear")
+    options = {} if linear is None else {"linear": linear}
+    return lambda params: formula(*bound, params, **options)

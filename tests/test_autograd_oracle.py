@@ -14,7 +14,7 @@ SUBJECTS = [
     for variant in subject.combinations()
     if variant.get("logits", "ordinary") == "ordinary"
 ]
-NO_SIZES = ("words", "allowed", "keep_prob", "rank", "spare", "nil", "linear", "linear_size")
+NO_SIZES = ("words", "allowed", "keep_prob", "rank", "spare", "nil", "with_softmax", "linear_size")
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -44,10 +44,15 @@ def _hyphenated(argument):
     return flag.replace("_", "-") + equals + value
 
 
-def add_settings(parser: argparse.ArgumentParser, kind: type[CheckedSettings], title: str) -> None:
-    """Add a flag for every hyper-parameter of a kind of settings; none has a default here."""
-    group = parser.add_argument_group(title)
-    for spec in fields(kind):
+def add_settings(
+    parser: argparse.ArgumentParser, title: str, *kinds: type[CheckedSettings]
+) -> None:
+    """Add a flag for every hyper-parameter of some kinds of settings; none has a default here."""
+    group, added = parser.add_argument_group(title), set()
+    for spec in (spec for kind in kinds for spec in fields(kind)):
+        if spec.name in added:
+            continue
+        added.add(spec.name)
         flag = "--" + spec.name.replace("_", "-")
         help = spec.metadata["help"]
         if spec.type is not bool:
@@ -59,19 +64,30 @@ def add_settings(parser: argparse.ArgumentParser, kind: type[CheckedSettings], t
             group.add_argument(flag, type=spec.type, metavar=spec.type.__name__.upper(), **options)
 
 
-def settings_from(arguments: argparse.Namespace, preset: CheckedSettings) -> CheckedSettings:
+def settings_from(
+    arguments: argparse.Namespace, preset: CheckedSettings, *others: type[CheckedSettings]
+) -> CheckedSettings:
     """Return the preset with the flags that were given in place of its values.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    preset : CheckedSettings
+    *others : type
+        Kinds of settings that the command takes flags of too, for other models.
 
     Raises
     ------
     InputError
-        If a value is out of range.
+        If a value is out of range, or a flag is another model's.
     """
-    given = {
-        spec.name: getattr(arguments, spec.name)
-        for spec in fields(preset)
-        if hasattr(arguments, spec.name)
-    }
+    own = [spec.name for spec in fields(preset)]
+    for kind in others:
+        for spec in fields(kind):
+            if spec.name not in own and hasattr(arguments, spec.name):
+                flag = "--" + spec.name.replace("_", "-")
+                raise InputError(f"{flag} is no flag of this model; drop it, or change --model")
+    given = {name: getattr(arguments, name) for name in own if hasattr(arguments, name)}
     return replace(preset, **given)
 
 

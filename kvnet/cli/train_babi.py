@@ -26,6 +26,7 @@ from kvnet.cli.report import accuracies, csv_text, table
 from kvnet.cli.stop import StopRequest
 from kvnet.cli.training import (
     CHECKPOINT,
+    CHOICES_AMONG_STARTS,
     check_checkpoints,
     checkpoint_in,
     choose,
@@ -37,10 +38,12 @@ from kvnet.data.babi import Task, embedded_task, encode_tasks, find_data_dir, re
 from kvnet.data.babi_format import TASK_NAMES
 from kvnet.errors import InputError
 from kvnet.kernels import kernel_threads
-from kvnet.published import published
+from kvnet.published import published, published_memn2n
+from kvnet.training.memn2n_settings import MEMN2N_PRESETS, MemN2NSettings
 from kvnet.training.settings import PRESETS, Settings
 from kvnet.training.task_run import TaskRun
 
+MODELS = {"kv": (PRESETS, Settings), "memn2n": (MEMN2N_PRESETS, MemN2NSettings)}
 EMBEDDED_SIZES = {"1k": 1000, "10k": 10_000}
 
 
@@ -73,7 +76,7 @@ def _run(arguments, program, argv) -> int:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog=Path(sys.argv[0]).name,  # train_babi.py, or kvnet-train-babi where a wheel put it
-        description="Train a Key-Value Memory Network on the bAbI question answering tasks.",
+        description="Train a memory network on the bAbI question answering tasks.",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -81,7 +84,15 @@ def _parser() -> ArgumentParser:
     )
     which.add_argument("--joint", action="store_true", help="one model for all tasks")
     parser.add_argument(
-        "--preset", choices=PRESETS, help="published flags; kv-joint with --joint, else kv-single"
+        "--model",
+        choices=MODELS,
+        default="kv",
+        help="Key-Value Memory Network or End-To-End Memory Network (kv)",
+    )
+    parser.add_argument(
+        "--preset",
+        choices=[*PRESETS, *MEMN2N_PRESETS],
+        help="published flags; MODEL-joint with --joint, else MODEL-single",
     )
     parser.add_argument("--data-dir", help="folder of bAbI files; else $KVNET_DATA; else made here")
     size = parser.add_mutually_exclusive_group()
@@ -106,7 +117,13 @@ def _parser() -> ArgumentParser:
         "--restarts",
         type=whole_number(1),
         default=1,
-        help="starts; the best on validation counts",
+        help="starts, of which the best counts",
+    )
+    parser.add_argument(
+        "--choose-by",
+        choices=CHOICES_AMONG_STARTS,
+        default="validation",
+        help="what the best start is best at (validation)",
     )
     parser.add_argument("--checkpoint", metavar="DIR", help="folder to keep the state in")
     parser.add_argument("--resume", action="store_true", help="go on from --checkpoint")
@@ -119,7 +136,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--quiet", action="store_true", help="print the results alone")
     parser.add_argument("--version", action="version", version=f"kvnet {kvnet.__version__}")
     title = "hyper-parameters (without a flag: the preset's value)"
-    add_settings(parser, Settings, title)
+    add_settings(parser, title, Settings, MemN2NSettings)
     return parser
 
 
@@ -140,14 +157,22 @@ def _seeds(text):
 
 
 def _train(arguments, program, argv) -> int:
-    preset = arguments.preset or ("kv-joint" if arguments.joint else "kv-single")
-    settings = settings_from(arguments, PRESETS[preset])
+    settings = _settings(arguments)
     for flag in ("output_file", "param_output_file", "log_file"):
         check_writable("--" + flag.replace("_", "-"), getattr(arguments, flag))
     xp = array_module(arguments.backend)
     say = speaker(arguments.quiet)
     with StopRequest() as stop:
         return _train_all(arguments, settings, xp, say, stop, program, argv)
+
+
+def _settings(arguments) -> Settings | MemN2NSettings:
+    presets, _ = MODELS[arguments.model]
+    kind = "joint" if arguments.joint else "single"
+    preset = arguments.preset or f"{arguments.model}-{kind}"
+    if preset not in presets:
+        raise InputError(f"--preset {preset} is none of --model {arguments.model}; drop one")
+    return settings_from(arguments, presets[preset], *(kind for _, kind in MODELS.values()))
 
 
 def _train_all(arguments, settings, xp, say, stop, program, argv) -> int:
@@ -178,7 +203,7 @@ def _train_all(arguments, settings, xp, say, stop, program, argv) -> int:
                     return say_stopped(stop, run, "--checkpoint", program, argv)
                 records += run.history
                 starts.append(run)
-            chosen.append(choose(starts, say).result)
+            chosen.append(choose(starts, say, arguments.choose_by).result)
     results = accuracies(chosen)
     if arguments.output_file:
         write_atomically(arguments.output_file, csv_text(results).encode())
@@ -244,8 +269,11 @@ def _name(arguments, group, run) -> str:
     return name
 
 
-def _published(arguments, settings: Settings, tasks):
-    return published(arguments.joint, settings.reader, max(len(task.train) for task in tasks))
+def _published(arguments, settings: Settings | MemN2NSettings, tasks):
+    questions = max(len(task.train) for task in tasks)
+    if arguments.model == "memn2n":
+        return published_memn2n(arguments.joint, questions)
+    return published(arguments.joint, settings.reader, questions)
 
 
 def _say_spread(arguments, chosen, groups) -> None:
@@ -263,15 +291,17 @@ def _say_spread(arguments, chosen, groups) -> None:
         print(f"over {len(means)} seeds: {fmean(means):.4f} ± {stdev(means):.4f}")
 
 
-def _flags_text(arguments, settings: Settings) -> str:
+def _flags_text(arguments, settings: Settings | MemN2NSettings) -> str:
     flags = {"joint": True} if arguments.joint else {"task_id": arguments.task_id}
     names = (
+        "model",
         "data_dir",
         "train_size",
         "questions_per_task",
         "backend",
         "kernels",
         "restarts",
+        "choose_by",
         "output_file",
         "param_output_file",
         "log_file",

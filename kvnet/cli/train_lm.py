@@ -111,7 +111,7 @@ def _parser() -> ArgumentParser:
     add_machine(parser)
     parser.add_argument("--version", action="version", version=f"kvnet {kvnet.__version__}")
     title = "hyper-parameters (without a flag: the published value)"
-    add_settings(parser, LanguageModelSettings, title)
+    add_settings(parser, title, LanguageModelSettings)
     return parser
 
 

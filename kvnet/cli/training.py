@@ -12,6 +12,7 @@ from kvnet.errors import InputError
 from kvnet.training.run import Run
 
 CHECKPOINT = "checkpoint.safetensors"
+CHOICES_AMONG_STARTS = ("validation", "training")
 
 
 def speaker(quiet: bool) -> Callable[[str], None]:
@@ -124,14 +125,19 @@ def train_run(run: Run, name: str, arguments, earlier: list[dict], stop) -> bool
         progress.close()
 
 
-def choose(runs: list, say: Callable[[str], None]) -> Run:
-    """Return the run with the best validation, the first of equals, and say which."""
-    best = max(runs, key=lambda run: run.score(run.result))
+def choose(runs: list, say: Callable[[str], None], by: str = "validation") -> Run:
+    """Return the run that is best by validation or training loss, the first of equals."""
+
+    def score(run):
+        return run.score(run.result) if by == "validation" else -run.result["loss"]
+
+    best = max(runs, key=score)
     if len(runs) > 1:
         for run in runs:
             mark = "  <- chosen" if run is best else ""
             place = f", {run.checkpoint.parent}" if run.checkpoint else ""
-            say(f"start {run.start}{place}: {run.told(run.result)}{mark}")
+            told = f"loss {run.result['loss']:.4f}, " if by == "training" else ""
+            say(f"start {run.start}{place}: {told}{run.told(run.result)}{mark}")
     return best
 
 

@@ -179,10 +179,10 @@ class MemN2N(Network):
         read = [self._read(words, table) for table in memory_tables]
         memories = [readings.reshape(*batch.keys.shape, -1) for readings, _ in read]
         if self.config["tying"] == "adjacent":
-            u, attention, backward_hops = ops.adjacent_read(xp, u, memories, self.linear)
+            u, attention, backward_hops = ops.adjacent_read(xp, u, memories, not self.linear)
         else:
             u, attention, backward_hops = ops.layerwise_read(
-                xp, u, *memories, p["H"].T, self.hops, u.shape[1], self.linear
+                xp, u, *memories, p["H"].T, self.hops, u.shape[1], not self.linear
             )
 
         def backward(du):

@@ -3,7 +3,7 @@
 from kvnet.operations.softmax import softmax
 
 
-def address(xp, u, keys, values, allowed=None, linear: bool = False):
+def address(xp, u, keys, values, allowed=None, with_softmax: bool = True):
     """Weigh slots by how well their keys match, and read their values.
 
     ``p_i = softmax_i(u · k_i)``, ``o = sum_i p_i v_i``
@@ -17,8 +17,8 @@ def address(xp, u, keys, values, allowed=None, linear: bool = False):
     keys, values : (B, M, F) float array
     allowed : (B, M) bool array, optional
         Slots that take part in the softmax; all do without it.
-    linear : bool
-        Leave the softmax out: ``p_i = u · k_i``.
+    with_softmax : bool
+        Without it ``p_i = u · k_i``.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def address(xp, u, keys, values, allowed=None, linear: bool = False):
     (arXiv 1503.08895), section 4.2.
     """
     scores = (keys @ u[:, :, None])[:, :, 0]  # (B, M)
-    p, backward_softmax = (scores, _as_it_is) if linear else softmax(xp, scores, allowed)
+    p, backward_softmax = softmax(xp, scores, allowed) if with_softmax else (scores, _as_it_is)
     o = (p[:, None, :] @ values)[:, 0, :]  # (B, F)
 
     def backward(do):

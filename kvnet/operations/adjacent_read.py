@@ -5,7 +5,7 @@ from itertools import pairwise
 from kvnet.operations.addressing import address
 
 
-def adjacent_read(xp, u, memories, linear: bool = False):
+def adjacent_read(xp, u, memories, with_softmax: bool = True):
     """Hop H times: ``u_{h+1} = u_h + o_h``, ``o_h = sum_i softmax_i(u_h · m_h,i) m_{h+1},i``.
 
     Parameters
@@ -16,8 +16,8 @@ def adjacent_read(xp, u, memories, linear: bool = False):
         u_1.
     memories : sequence of H + 1 (B, M, E) float arrays
         m_1..m_{H+1}.
-    linear : bool
-        Leave the softmax out.
+    with_softmax : bool
+        As for `address`.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def adjacent_read(xp, u, memories, linear: bool = False):
     """
     attention, backward_hops = [], []
     for keys, values in pairwise(memories):
-        o, p, backward_address = address(xp, u, keys, values, linear=linear)
+        o, p, backward_address = address(xp, u, keys, values, with_softmax=with_softmax)
         u = u + o
         attention.append(p)
         backward_hops.append(backward_address)

@@ -1,11 +1,14 @@
 """Hops over one memory with one matrix, and the same memory given by number."""
 
 from kvnet.operations.addressing import address
+from kvnet.operations.linear import linear
 from kvnet.operations.partial_relu import partial_relu
 from kvnet.operations.read_slots import fill_slots
 
 
-def layerwise_read(xp, u, keys, values, matrix, hops: int, linear_size: int, linear: bool = False):
+def layerwise_read(
+    xp, u, keys, values, matrix, hops: int, linear_size: int, with_softmax: bool = True
+):
     """Hop H times: ``u' = partial_relu(u C + o)`` with ``o = sum_i softmax_i(u · k_i) v_i``.
 
     Parameters
@@ -22,8 +25,8 @@ def layerwise_read(xp, u, keys, values, matrix, hops: int, linear_size: int, lin
         H.
     linear_size : int
         Components that `partial_relu` leaves as they are.
-    linear : bool
-        Leave the softmax out.
+    with_softmax : bool
+        As for `address`.
 
     Returns
     -------
@@ -39,7 +42,7 @@ def layerwise_read(xp, u, keys, values, matrix, hops: int, linear_size: int, lin
     """
     attention, backward_hops = [], []
     for _ in range(hops):
-        o, p, backward_address = address(xp, u, keys, values, linear=linear)
+        o, p, backward_address = address(xp, u, keys, values, with_softmax=with_softmax)
         mapped, backward_linear = linear(xp, u, matrix.T)
         u, backward_relu = partial_relu(xp, mapped + o, linear_size)
         attention.append(p)
