@@ -1,0 +1,182 @@
+"""Words a second of the language model's training: kvnet against PyTorch, in turn.
+
+Every peer does the published step: the hops, the loss over the whole vocabulary, the global norm of
+the gradient clipped, plain gradient descent. ``python benchmarks/language_model_speed.py``.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import numpy
+
+from kvnet.atomic_file import write_atomically
+from kvnet.cli.arguments import ArgumentParser, whole_number
+from kvnet.cli.exit_code import exit_code
+from kvnet.data.text import Text
+from kvnet.errors import InputError
+from kvnet.kernels import kernel_threads
+from kvnet.training.language_model_settings import LanguageModelSettings
+from kvnet.training.trainer import Trainer
+
+VOCABULARY, WORDS = 10_000, 200_000
+SEED, CHECKED_STEPS, TOLERANCE = 0, 2, 1e-4
+PEERS = ("kvnet", "eager dense", "eager sparse", "compiled dense")
+
+
+def random_text(mem_size: int) -> Text:
+    """Make a text whose words are as rare as a language's: the n-th 1/n as common as the first."""
+    rng = numpy.random.default_rng(SEED)
+    share = 1 / numpy.arange(1, VOCABULARY + 1)
+    ids = rng.choice(VOCABULARY, size=WORDS, p=share / share.sum())
+    return Text(ids.astype("int32"), mem_size, VOCABULARY)
+
+
+class TorchPeer:
+    """The same training in PyTorch, from the same weights, on the same batches.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        kvnet's, whose weights and batches are copied.
+    text : Text
+    sparse : bool
+        Embedding gradients of the batch's words alone.
+    compiled : bool
+    """
+
+    def __init__(self, trainer: Trainer, text: Text, sparse: bool, compiled: bool):
+        import torch
+
+        self.torch, self.settings, self.sparse = torch, trainer.settings, sparse
+        self.batches = trainer.batches
+        self.ids = torch.as_tensor(numpy.asarray(text._ids), dtype=torch.int64)
+        self.before = torch.arange(1, text.mem_size + 1)
+        self.params = {
+            name: torch.tensor(theta, requires_grad=True)
+            for name, theta in trainer.model.params.items()
+        }
+        self.loss = torch.compile(self._loss) if compiled else self._loss
+        self.step = 0
+
+    def _loss(self, context, target):
+        f, p, s = self.torch.nn.functional, self.params, self.settings
+        keys = f.embedding(context, p["A"], sparse=self.sparse) + p["TA"]  # (B, M, E)
+        values = f.embedding(context, p["B"], sparse=self.sparse) + p["TB"]
+        u = self.torch.full((len(target), s.edim), s.init_hid)
+        for _ in range(s.nhop):
+            attention = self.torch.softmax(self.torch.bmm(keys, u[:, :, None])[:, :, 0], dim=1)
+            o = self.torch.bmm(attention[:, None], values)[:, 0]
+            d = u @ p["C"] + o
+            u = self.torch.cat([d[:, : s.lindim], f.relu(d[:, s.lindim :])], dim=1)
+        return f.cross_entropy(u @ p["W"].T, target, reduction="sum")
+
+    def train_step(self) -> None:
+        """Take a step."""
+        rows = self.torch.from_numpy(self.batches.rows(self.step))
+        context, target = self.ids[rows[:, None] - self.before], self.ids[rows]
+        loss = self.loss(context, target)
+        gradients = self.torch.autograd.grad(loss, list(self.params.values()))
+        with self.torch.no_grad():
+            gradients = [g.coalesce() if g.is_sparse else g for g in gradients]
+            numbers = [g.values() if g.is_sparse else g for g in gradients]
+            norm = self.torch.stack([n.square().sum() for n in numbers]).sum().sqrt()
+            bound = self.settings.max_grad_norm
+            rate = self.settings.init_lr * float(bound / norm.clamp(min=bound))
+            for theta, gradient in zip(self.params.values(), gradients, strict=True):
+                theta.add_(gradient, alpha=-rate)
+        self.step += 1
+
+    def parameters(self) -> dict[str, numpy.ndarray]:
+        """Return the weights."""
+        return {name: theta.detach().numpy() for name, theta in self.params.items()}
+
+
+def new_peer(name: str, settings: LanguageModelSettings, text: Text):
+    """Make a peer at its start."""
+    model = settings.new_model(VOCABULARY, SEED, "numpy", "auto")
+    trainer = Trainer(model, text, settings, SEED)
+    if name == "kvnet":
+        return trainer
+    return TorchPeer(trainer, text, "sparse" in name, "compiled" in name)
+
+
+def check(settings: LanguageModelSettings, text: Text) -> None:
+    """Refuse to time peers that do not make the same updates.
+
+    Raises
+    ------
+    InputError
+        Naming the peer and the parameter.
+    """
+    expected, start = None, None
+    for name in PEERS:
+        peer = new_peer(name, settings, text)
+        if start is None:
+            start = {key: theta.copy() for key, theta in peer.model.params.items()}
+        for _ in range(CHECKED_STEPS):
+            peer.train_step()
+        found = peer.model.params if name == "kvnet" else peer.parameters()
+        expected = expected or found
+        for key, theta in start.items():
+            change = expected[key] - theta
+            apart = numpy.linalg.norm(found[key] - expected[key]) / numpy.linalg.norm(change)
+            if not apart <= TOLERANCE:
+                raise InputError(f"{name}: the update of {key} is {apart:.1e} away from kvnet's")
+
+
+def seconds_a_step(train_step: Callable[[], None], steps: int) -> float:
+    """Time some steps."""
+    began = time.perf_counter()
+    for _ in range(steps):
+        train_step()
+    return (time.perf_counter() - began) / steps
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    parser = ArgumentParser(prog="language_model_speed.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--nhop", type=whole_number(1), default=3, help="reads of the memory (3)")
+    parser.add_argument("--threads", type=whole_number(1), default=2, help="of all (2)")
+    parser.add_argument("--rounds", type=whole_number(1), default=7, help="turns (7)")
+    parser.add_argument("--steps", type=whole_number(1), default=20, help="steps a turn (20)")
+    parser.add_argument("--json", metavar="FILE", help="write the figures")
+    arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    return exit_code(parser.prog, lambda: _run(arguments))
+
+
+def _run(arguments) -> int:
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    settings = LanguageModelSettings(nhop=arguments.nhop)
+    text = random_text(settings.mem_size)
+    load = os.getloadavg()[0]
+    with kernel_threads(arguments.threads):
+        check(settings, text)
+        peers = {name: new_peer(name, settings, text) for name in PEERS}
+        times = {name: [] for name in PEERS}
+        for peer in peers.values():
+            seconds_a_step(peer.train_step, 5)  # compiles, and fills the caches
+        for _ in range(arguments.rounds):
+            for name, peer in peers.items():
+                times[name].append(seconds_a_step(peer.train_step, arguments.steps))
+    rates = {name: settings.batch_size / median(found) for name, found in times.items()}
+    for name, rate in rates.items():
+        spread = [settings.batch_size / t for t in (max(times[name]), min(times[name]))]
+        print(
+            f"{name:15} {rate:8,.0f} words/s ({spread[0]:,.0f} to {spread[1]:,.0f}), kvnet is "
+            f"{rates['kvnet'] / rate:.2f} x"
+        )
+    if arguments.json:
+        content = {"load_before": load, "torch": torch.__version__, "seconds_a_step": times}
+        content |= {"threads": arguments.threads, "nhop": arguments.nhop, "words_a_second": rates}
+        write_atomically(arguments.json, (json.dumps(content, indent=1) + "\n").encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
