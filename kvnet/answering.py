@@ -17,7 +17,9 @@ from kvnet.data.vocabulary import Vocabulary
 from kvnet.errors import InputError
 from kvnet.kernels import kernel_threads
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
+from kvnet.models.memn2n import MemN2N
 from kvnet.training.evaluation import map_batches
+from kvnet.training.memn2n_settings import MemN2NSettings
 from kvnet.training.settings import Settings
 from kvnet.training.trainer import Trainer
 
@@ -76,7 +78,9 @@ def example(
 
 
 class QuestionAnswerer:
-    """A Key-Value Memory Network with its vocabulary, for questions about your own texts.
+    """A memory network with its vocabulary, for questions about your own texts.
+
+    `fit` trains a Key-Value Memory Network; `load` takes a MemN2N of `train_babi.py` too.
 
     Parameters
     ----------
@@ -88,7 +92,7 @@ class QuestionAnswerer:
 
     Attributes
     ----------
-    model : KeyValueMemoryNetwork
+    model : KeyValueMemoryNetwork or MemN2N
         After `fit` or `load`.
     vocabulary : Vocabulary
 
@@ -185,7 +189,7 @@ class QuestionAnswerer:
         for p, attention in parts:
             for b, row in enumerate(p):
                 slots = len(examples[len(answers)].keys)
-                best = int(row.argmax())
+                best = int(row[: len(self.vocabulary)].argmax())  # MemN2N's time words come after
                 answers.append(
                     Answer(self.vocabulary.word(best), float(row[best]), attention[:, b, :slots])
                 )
@@ -235,9 +239,12 @@ class QuestionAnswerer:
             If the file cannot be read or holds no model with a vocabulary.
         """
         arrays, metadata = read_arrays(path)
-        model = KeyValueMemoryNetwork.from_state(path, arrays, metadata, backend, kernels)
+        kind, recipe = KeyValueMemoryNetwork, Settings
+        if "tying" in metadata.get("model", ()):  # what only MemN2N has
+            kind, recipe = MemN2N, MemN2NSettings
+        model = kind.from_state(path, arrays, metadata, backend, kernels)
         try:
-            words, settings = metadata["vocabulary"], Settings(**metadata["settings"])
+            words, settings = metadata["vocabulary"], recipe(**metadata["settings"])
         except (KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: holds a model without its {error}; give a file that QuestionAnswerer or "

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from io import StringIO
 
 import numpy
 import pytest
@@ -187,6 +188,16 @@ def test_a_resumed_run_has_the_same_bits(tmp_path, monkeypatch):
     assert main([*flags, "--epochs", "5", "--checkpoint", str(parts), "--resume"]) == 0
     one, two = (MemN2N.load(folder / "checkpoint.safetensors") for folder in (whole, parts))
     assert (one.theta == two.theta).all()
+
+
+def test_a_trained_one_can_be_asked(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["train_babi.py"])
+    flags = ["--model", "memn2n", "--questions-per-task", "300", "--epochs", "12", "--quiet"]
+    assert main([*flags, "--linear-start", "6", "--checkpoint", str(tmp_path)]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdin", StringIO("Mary moved to the office.\nWhere is Mary?\n"))
+    assert main(["--ask", "--checkpoint", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("office  (probability 0.")
 
 
 @pytest.mark.parametrize(("argument", "value"), [("tying", "none"), ("encoding", "x"), ("hops", 0)])
