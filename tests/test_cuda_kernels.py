@@ -19,10 +19,10 @@ from kvnet.training.noisy_adam import UpdateRule, noisy_adam
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason=WHY_NOT)
 FUSED = choose("fused", strict)
-TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+TOLERANCE = {"float32": 1e-4, "float64": 1e-11}
 sizes = st.integers(1, 9)
 precisions = st.sampled_from(["float32", "float64"])
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15, deadline=None, derandomize=True)
 
 
 def moved(value):
