@@ -110,4 +110,5 @@ def memn2n(a: RandomArrays, tying, encoding, linear, words, B, M, S, V, E, H) ->
     answer = a.xp.asarray(a.rng.integers(0, V, B))
     batch = Batch.of_words(a.words(words, V, B, S), keys, keys, answer)
     loss = partial(loss_at, network, batch, step=STEP, linear=linear)
-    return Case(loss, (random_params(a, network, 0.4),))  # without a softmax scores multiply up
+    size = 0.1 if linear else 0.4  # without a softmax scores multiply up from hop to hop
+    return Case(loss, (random_params(a, network, size),))
