@@ -79,8 +79,12 @@ class TorchPeer:
             u = self.torch.cat([d[:, : s.lindim], f.relu(d[:, s.lindim :])], dim=1)
         return f.cross_entropy(u @ p["W"].T, target, reduction="sum")
 
-    def train_step(self) -> None:
-        """Take a step."""
+    def train(self, count: int) -> None:
+        """Take some steps."""
+        for _ in range(count):
+            self._step()
+
+    def _step(self):
         rows = self.torch.from_numpy(self.batches.rows(self.step))
         context, target = self.ids[rows[:, None] - self.before], self.ids[rows]
         loss = self.loss(context, target)
@@ -123,7 +127,7 @@ def check(settings: LanguageModelSettings, text: Text) -> None:
         if start is None:
             start = {key: theta.copy() for key, theta in peer.model.params.items()}
         for _ in range(CHECKED_STEPS):
-            peer.train_step()
+            peer.train(1)
         found = peer.model.params if name == "kvnet" else peer.parameters()
         expected = expected or found
         for key, theta in start.items():
@@ -133,11 +137,10 @@ def check(settings: LanguageModelSettings, text: Text) -> None:
                 raise InputError(f"{name}: the update of {key} is {apart:.1e} away from kvnet's")
 
 
-def seconds_a_step(train_step: Callable[[], None], steps: int) -> float:
+def seconds_a_step(train: Callable[[int], object], steps: int) -> float:
     """Time some steps."""
     began = time.perf_counter()
-    for _ in range(steps):
-        train_step()
+    train(steps)
     return (time.perf_counter() - began) / steps
 
 
@@ -165,10 +168,10 @@ def _run(arguments) -> int:
         peers = {name: new_peer(name, settings, text) for name in PEERS}
         times = {name: [] for name in PEERS}
         for peer in peers.values():
-            seconds_a_step(peer.train_step, 5)  # compiles, and fills the caches
+            seconds_a_step(peer.train, 5)  # compiles, and fills the caches
         for _ in range(arguments.rounds):
             for name, peer in peers.items():
-                times[name].append(seconds_a_step(peer.train_step, arguments.steps))
+                times[name].append(seconds_a_step(peer.train, arguments.steps))
     rates = {name: settings.batch_size / median(found) for name, found in times.items()}
     for name, rate in rates.items():
         spread = [settings.batch_size / t for t in (max(times[name]), min(times[name]))]

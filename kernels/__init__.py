@@ -12,6 +12,7 @@ from kvnet import counter_random, operations, parameter_vector
 from kvnet.errors import InputError
 from kvnet.training.noisy_adam import noisy_adam as textbook_noisy_adam
 from kvnet.training.sgd import sgd as textbook_sgd
+from kvnet.training.steps import take_steps as textbook_take_steps
 
 CHOICES = ("reference", "fused", "auto")
 ON_THE_PROCESSOR = (
@@ -65,6 +66,7 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
         "as_vector": parameter_vector.as_vector,
         "noisy_adam": textbook_noisy_adam,
         "sgd": textbook_sgd,
+        "take_steps": textbook_take_steps,
         "uniform": counter_random.uniform,
     }
     on_processor = xp is numpy

@@ -155,7 +155,7 @@ class QuestionAnswerer:
         trainer = Trainer(self.model, dataset, s, self.random_state)
         with kernel_threads(os.cpu_count() or 1):
             while trainer.step < trainer.steps:
-                trainer.train_step()
+                trainer.train(trainer.steps)
         return self
 
     def predict(self, examples: Sequence[Example]) -> list[Answer]:

@@ -207,7 +207,7 @@ def test_three_steps_of_training_agree(device, reader):  # noqa: F811
     trainers = trainer_on("numpy", recipe), trainer_on("cupy", recipe, "fused")
     for trainer in trainers:
         for _ in range(3):
-            trainer.train_step()
+            trainer.train(1)
     expected, got = (to_numpy(trainer.model.theta) for trainer in trainers)
     assert numpy.linalg.norm(got - expected) < 1e-5 * numpy.linalg.norm(expected)
 

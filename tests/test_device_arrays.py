@@ -72,13 +72,13 @@ def test_a_training_step_copies_nothing_once_its_batch_is_there(device, reader):
     trainer, expected = trainer_on("cupy", recipe), trainer_on("numpy", recipe)
     epoch = trainer.batches.steps_per_epoch
     for _ in range(epoch):
-        trainer.train_step()
+        trainer.train(1)
     with counted() as transfers:
         for _ in range(epoch - 1):
-            trainer.train_step()
+            trainer.train(1)
     assert transfers == []
     while expected.step < trainer.step:
-        expected.train_step()
+        expected.train(1)
     theta = to_numpy(trainer.model.theta)
     error = numpy.linalg.norm(theta - expected.model.theta) / numpy.linalg.norm(theta)
     assert error < 1e-5

@@ -28,7 +28,7 @@ def test_three_steps_equal_the_cpu(cupy, reader):
         model = recipe.new_model(len(data.vocabulary), data.sizes, 0, backend, "reference")
         trainer = Trainer(model, data.training.dataset, recipe, 0)
         for _ in range(3):
-            trainer.train_step()
+            trainer.train(1)
         params.append({name: to_numpy(theta) for name, theta in model.params.items()})
     for name, expected in params[0].items():
         error = numpy.linalg.norm(params[1][name] - expected) / numpy.linalg.norm(expected)

@@ -121,7 +121,7 @@ def test_three_steps_of_training_agree():
         model = KeyValueMemoryNetwork(**config, kernels=kernels)
         trainer = Trainer(model, data.training.dataset, recipe, 0)
         for _ in range(3):
-            trainer.train_step()
+            trainer.train(1)
         params.append(model.params)
     for name, expected in params[0].items():
         error = numpy.linalg.norm(params[1][name] - expected) / numpy.linalg.norm(expected)

@@ -166,7 +166,7 @@ def trained_for_three_steps(kernels, dtype, threads=1):
     trainer = Trainer(model, text, settings, 0)
     with kernel_threads(threads):
         for _ in range(3):
-            trainer.train_step()
+            trainer.train(1)
     return model.theta
 
 
@@ -191,7 +191,7 @@ def test_it_learns_what_only_the_memory_tells():
         edim=20, lindim=10, nhop=2, mem_size=4, batch_size=32, nepoch=3, init_std=0.3, init_lr=0.03
     )
     run = TextRun(data, settings, 0)
-    run.train(lambda: None, lambda: False)
+    run.train(lambda count: None, lambda: False)
     # Of four words one is any of six, and one more for who does not look back past "?".
     found = perplexity(text_loss(run.model, data.testing))
     assert 6**0.25 < found < 1.03 * 6**0.25

@@ -134,7 +134,7 @@ def test_it_answers_task_1():
     data = encode_tasks([embedded_task(1, 500)], 50, 0)
     settings = MemN2NSettings(epochs=20, linear_start=8, embedding_size=20)
     run = TaskRun(data, settings, 0)
-    run.train(lambda: None, lambda: False)
+    run.train(lambda count: None, lambda: False)
     assert run.result["testing_accuracy"] > 0.95
 
 

@@ -41,14 +41,13 @@ class KvnetItself:
     def warm_up(self, steps: range) -> None:
         """Train up to the steps' end: the trainer prepares its batches in the first epoch."""
         while self.trainer.step < steps.stop:
-            self.trainer.train_step()
+            self.trainer.train(steps.stop - self.trainer.step)
 
     def train(self, steps: range) -> None:
         """See `Peer`."""
         if self.trainer.step != steps.start:
             raise ValueError(f"the trainer is at step {self.trainer.step}, not {steps.start}")
-        for _ in steps:
-            self.trainer.train_step()
+        self.warm_up(steps)
 
     def loss(self, step: int) -> float:
         """See `Peer`."""

@@ -41,9 +41,9 @@ class Progress:
         self._first_step, self._began = trainer.step, time.monotonic()
         self._last_line, self._evaluations = self._began, len(run.history)
 
-    def step(self) -> None:
-        """Count a step; at an epoch's end, or after a minute, say how it stands."""
-        self._bar.update(self._batch)
+    def step(self, count: int) -> None:
+        """Count steps; at an epoch's end, or after a minute, say how it stands."""
+        self._bar.update(count * self._batch)
         run = self.run
         if self.quiet:
             return

@@ -114,13 +114,13 @@ def train_run(run: Run, name: str, arguments, earlier: list[dict], stop) -> bool
             lines = "".join(json.dumps(record) + "\n" for record in earlier + run.history)
             write_atomically(arguments.log_file, lines.encode())
 
-    def on_step():
-        progress.step()
+    def on_steps(count):
+        progress.step(count)
         log()
 
     log()  # what a resumed run has behind it
     try:
-        return run.train(on_step, lambda: bool(stop))
+        return run.train(on_steps, lambda: bool(stop))
     finally:
         progress.close()
 

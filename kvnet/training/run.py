@@ -1,5 +1,6 @@
 """A training from its first step to its result: evaluations, early stopping, checkpoints."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,6 +12,24 @@ from kvnet.errors import InputError
 from kvnet.models.network import Network
 from kvnet.parameter_vector import as_vector, by_name
 from kvnet.training.trainer import Trainer
+
+SECONDS_AT_A_TIME = 0.05
+
+
+class Pace:
+    """Take as many steps at a time as a person does not mind waiting for."""
+
+    def __init__(self):
+        self._steps = 1
+
+    def timed(self, train: Callable[[int], int]) -> int:
+        """Train some steps and set the number for the next time; return how many were taken."""
+        began = time.perf_counter()
+        taken = train(self._steps)
+        seconds = time.perf_counter() - began
+        most = 2 * self._steps  # the first steps compile, and tell nothing
+        self._steps = min(most, max(1, int(taken * SECONDS_AT_A_TIME / max(seconds, 1e-9))))
+        return taken
 
 
 class Run(ABC):
@@ -109,29 +128,29 @@ class Run(ABC):
             key=lambda i: (self.score(self.history[i]), -i),  # the first of equals
         )
 
-    def train(self, on_step: Callable[[], None], stop_requested: Callable[[], bool]) -> bool:
+    def train(self, on_steps: Callable[[int], None], stop_requested: Callable[[], bool]) -> bool:
         """Train until finished or stopped; the state is saved at every epoch's end and on a stop.
 
         Parameters
         ----------
-        on_step : callable
-            Called after every step.
+        on_steps : callable
+            Called after every few steps with their number.
         stop_requested : callable
-            Asked after every step.
+            Asked as often.
 
         Returns
         -------
         finished : bool
         """
-        trainer, settings = self.trainer, self.settings
+        trainer, settings, pace = self.trainer, self.settings, Pace()
         while not self.finished:
-            trainer.train_step()
+            taken = pace.timed(trainer.train)
             if trainer.at_epoch_end:
                 last = trainer.step >= trainer.steps
                 if last or trainer.epoch % settings.evaluation_interval == 0:
                     self._evaluate()
                 self.save()
-            on_step()
+            on_steps(taken)
             if stop_requested() and not self.finished:
                 self.save()
                 return False

@@ -5,6 +5,7 @@ from math import isfinite
 
 import numpy
 
+from kvnet.backend import to_numpy
 from kvnet.checkpoint import named
 from kvnet.errors import InputError
 from kvnet.models.network import Network
@@ -12,7 +13,7 @@ from kvnet.parameter_vector import as_vector, by_name
 
 
 class Trainer:
-    """Train a model on a data set, one step at a time.
+    """Train a model on a data set, some steps at a time.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ class Trainer:
         self._packed = {}
         self.step = 0
         self.loss = None
-        self._epoch_loss = 0.0  # on the device, so that a step does not wait for it
+        self._epoch_loss, self._losses = 0.0, []  # on the device until somebody asks
 
     @property
     def steps(self) -> int:
@@ -57,30 +58,55 @@ class Trainer:
         """Whole epochs done."""
         return self.step // self.batches.steps_per_epoch
 
-    def train_step(self) -> None:
-        """Take the next step."""
-        batch = self._batch(self.batches.rows(self.step))
-        with numpy.errstate(over="ignore", invalid="ignore"):  # the epoch's loss will tell
-            options = self.settings.loss_options(self.step, self.epoch)
-            loss, gradient = self.model.loss_and_gradient(batch, **options)
-            self.optimizer.update(gradient, self.step)
-        self._epoch_loss = self._epoch_loss + loss.astype("float64")
-        self.step += 1
-        if self.at_epoch_end:
-            count = self.batches.steps_per_epoch * self.settings.batch_size
-            self.loss = float(self._epoch_loss) / count
-            if not isfinite(self.loss):
-                raise InputError(
-                    f"the loss of epoch {self.epoch} is {self.loss}: the training diverged; set "
-                    f"{self.settings.flag('learning_rate')} below {self.settings.learning_rate}"
-                )
-            self._epoch_loss = 0.0
+    def train(self, count: int) -> int:
+        """Take the next steps.
 
-    def _batch(self, rows):
-        """Gather a batch, once where the same questions come together in every epoch."""
-        first = int(rows[0])
+        Parameters
+        ----------
+        count : int
+            The most to take; none goes beyond the epoch's end.
+
+        Returns
+        -------
+        taken : int
+
+        Raises
+        ------
+        InputError
+            If the epoch's loss is not finite.
+        """
+        count = min(count, self.batches.steps_per_epoch - self.step % self.batches.steps_per_epoch)
+        with numpy.errstate(over="ignore", invalid="ignore"):  # the epoch's loss will tell
+            self._losses.append(self.model.operations.take_steps(self, count))
+        self.step += count
+        if self.at_epoch_end:
+            self._end_epoch()
+        return count
+
+    def _end_epoch(self):
+        questions = self.batches.steps_per_epoch * self.settings.batch_size
+        self.loss = self._sum_losses() / questions
+        if not isfinite(self.loss):
+            raise InputError(
+                f"the loss of epoch {self.epoch} is {self.loss}: the training diverged; set "
+                f"{self.settings.flag('learning_rate')} below {self.settings.learning_rate}"
+            )
+        self._epoch_loss = 0.0
+
+    def _sum_losses(self):
+        """Fetch the losses of the steps since the last call, and return the sum of the epoch."""
+        for losses in self._losses:
+            for loss in to_numpy(losses).tolist():  # one by one: the same sum however they came
+                self._epoch_loss += loss
+        self._losses = []
+        return self._epoch_loss
+
+    def batch(self, step: int):
+        """Gather a step's batch, once where the same questions come together in every epoch."""
+        rows = self.batches.rows(step)
         if not self.batches.recurring:
             return self.dataset.batch(self.model.xp.asarray(rows))
+        first = int(rows[0])
         if first not in self._packed:
             self._packed[first] = self.dataset.batch(self.model.xp.asarray(rows))
         return self._packed[first]
@@ -94,7 +120,7 @@ class Trainer:
             "settings": asdict(self.settings),
             "step": self.step,
             "loss": self.loss,
-            "epoch_loss": float(self._epoch_loss),
+            "epoch_loss": self._sum_losses(),
         }
         return arrays, metadata
 
@@ -117,4 +143,4 @@ class Trainer:
         for prefix, vector in vectors.items():
             vector[:] = as_vector(self.model.xp, self.model.checked(path, arrays, prefix))
         self.step, self.loss = metadata["step"], metadata["loss"]
-        self._epoch_loss = metadata["epoch_loss"]
+        self._epoch_loss, self._losses = metadata["epoch_loss"], []

@@ -1,0 +1,25 @@
+"""Training steps, one after another."""
+
+
+def take_steps(trainer, count: int):
+    """Take a trainer's next steps: a batch's gradient, then the update, and on to the next batch.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Its model and optimiser are changed; ``trainer.step`` steps are done before these.
+    count : int
+        How many, none of them beyond the epoch's end.
+
+    Returns
+    -------
+    losses : (count,) float64 array
+        Each step's loss, summed over its batch.
+    """
+    model, losses = trainer.model, []
+    for step in range(trainer.step, trainer.step + count):
+        options = trainer.settings.loss_options(step, trainer.epoch)
+        loss, gradient = model.loss_and_gradient(trainer.batch(step), **options)
+        trainer.optimizer.update(gradient, step)
+        losses.append(loss.astype("float64"))
+    return model.xp.stack(losses)
