@@ -23,6 +23,7 @@ ON_THE_PROCESSOR = (
     "noisy_adam",
     "read_slots",
     "sgd",
+    "take_steps",
     "uniform",
     "word_cross_entropy",
 )

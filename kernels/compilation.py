@@ -31,6 +31,7 @@ PARALLEL = NOT_INLINED | {
     }
 }
 QUESTIONS_A_BLOCK = 25
+MOST_BLOCKS = 8  # of questions: each leaves a gradient of all matrices, and they must be added up
 # Threads meet several times a step. GNU's OpenMP lets the early ones spin for milliseconds, which
 # takes the core from the late one on a busy machine (measured: 50 times slower). A microsecond or
 # two costs nothing on an idle one. It is read when OpenMP is loaded, that is, after this.
@@ -43,7 +44,14 @@ def numbers(array):
 
 
 @njit(**OPTIONS)
-def cut(rows, rows_a_block=QUESTIONS_A_BLOCK):
+def cut_questions(questions):
+    """Cut questions into a few blocks; see `cut`."""
+    blocks = max(1, min(MOST_BLOCKS, (questions + QUESTIONS_A_BLOCK - 1) // QUESTIONS_A_BLOCK))
+    return cut(questions, (questions + blocks - 1) // blocks)
+
+
+@njit(**OPTIONS)
+def cut(rows, rows_a_block):
     """Cut rows into blocks of nearly equal size, whatever the number of threads.
 
     Returns

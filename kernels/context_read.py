@@ -8,7 +8,7 @@ from kvnet.kernels.compilation import (
     PARALLEL,
     add_up,
     copy_into,
-    cut,
+    cut_questions,
     multiply,
     numbers,
 )
@@ -92,7 +92,7 @@ def context_read(xp, u, key_readings, value_readings, TK, TV, matrix, rows, hops
     Parameters, returns and source: see `kvnet.operations.context_read`.
     """
     (B, E), M = u.shape, len(TK)
-    slots, filled, bounds = numbers(rows), numpy.full(B, M), cut(B)
+    slots, filled, bounds = numbers(rows), numpy.full(B, M), cut_questions(B)
     C = numpy.ascontiguousarray(matrix)
     inputs = u, key_readings, value_readings, TK, TV, C, slots, filled, linear_size
 

@@ -14,8 +14,20 @@ NUMBERS_A_BLOCK = 4096  # of noise, that stays in the fastest cache until it is 
 
 
 @njit(**OPTIONS)
-def _fill_noise(noise, start, deviation, counter_and_key):
-    """Draw the noise of parameters ``start`` onwards: Box-Muller on pairs of random words."""
+def fill_noise(noise, start, silent, deviation, counter_and_key):
+    """Draw the noise of parameters ``start`` onwards: Box-Muller on pairs of random words.
+
+    Parameters
+    ----------
+    noise : (N,) float array
+        N and `start` are multiples of four.
+    start : int
+    silent : (K, 2) int64 array
+        Parameters from where to where get none.
+    deviation : float
+    counter_and_key : tuple
+        As `kvnet.kernels.philox.counter_and_key` returns it.
+    """
     words = numpy.empty((4, len(noise) // 4), numpy.uint32)
     random_words(words, start // 4, *counter_and_key)
     z = numpy.empty(words.shape, noise.dtype)
@@ -29,6 +41,9 @@ def _fill_noise(noise, start, deviation, counter_and_key):
     for n in range(z.shape[1]):
         noise[4 * n], noise[4 * n + 1] = z[0, n], z[1, n]
         noise[4 * n + 2], noise[4 * n + 3] = z[2, n], z[3, n]
+    for k in range(len(silent)):
+        for i in range(max(silent[k, 0], start), min(silent[k, 1], start + len(noise))):
+            noise[i - start] = 0
 
 
 @njit(**OPTIONS)
@@ -40,7 +55,8 @@ def _clip_scale(gradient, clip_norm):
 
 
 @njit(**OPTIONS)
-def _adam(theta, gradient, m, v, noise, scale, numbers):
+def adam(theta, gradient, m, v, noise, scale, numbers):
+    """Update some parameters; `numbers` are 1 - β₁, 1 - β₂, the corrected rate and ε."""
     gain_1, gain_2, rate, epsilon = numbers
     for i in range(len(theta)):
         g = scale * gradient[i] + noise[i]
@@ -61,14 +77,11 @@ def _update(
         start = block * NUMBERS_A_BLOCK
         stop = min(start + NUMBERS_A_BLOCK, theta.size)
         noise = numpy.empty(NUMBERS_A_BLOCK, theta.dtype)
-        _fill_noise(noise, start, deviation, counter_and_key)
-        for k in range(len(silent)):
-            for i in range(max(silent[k, 0], start), min(silent[k, 1], stop)):
-                noise[i - start] = 0
+        fill_noise(noise, start, silent, deviation, counter_and_key)
         for s in range(len(sections)):
             first, last = max(sections[s, 0], start), min(sections[s, 1], stop)
             if first < last:
-                _adam(
+                adam(
                     theta[first:last],
                     gradient[first:last],
                     m[first:last],
@@ -90,8 +103,8 @@ def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
         gradient,
         m,
         v,
-        _bounds(rule.sections),
-        _bounds(rule.silent),
+        as_bounds(rule.sections),
+        as_bounds(rule.silent),
         number(rule.clip_norm),
         number(rule.noise_deviation),
         counter_and_key(rule.random_state, "gradient noise", step),
@@ -105,5 +118,6 @@ def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
 
 
 @cache
-def _bounds(parts):
+def as_bounds(parts: tuple[tuple[int, int], ...]) -> numpy.ndarray:
+    """Return pairs of numbers as an array, (N, 2)."""
     return numpy.array(parts, numpy.int64).reshape(-1, 2)

@@ -70,6 +70,23 @@ def add_sums(rows, filled, readings, p, o):
 
 
 @njit(**OPTIONS)
+def gather_rows(rows, filled, p, w, d_readings):
+    """Sum by reading what slots say, to `d_readings`: slot i adds ``sum_h p_h[b, i] w_h[b]``.
+
+    `p` and `w` hold all questions' first hop, then their second, and so on.
+    """
+    B = len(rows)
+    for u in range(len(d_readings)):
+        for d in range(d_readings.shape[1]):
+            d_readings[u, d] = 0
+    for b in range(B):
+        for h in range(b, len(p), B):
+            for i in range(filled[b]):
+                _add_scaled(d_readings[rows[b, i]], p[h, i], w[h])
+            _add_scaled(d_readings[0], _rest(p[h], filled[b]), w[h])
+
+
+@njit(**OPTIONS)
 def occurrences(rows, filled, U):
     """Sort the filled slots by the row that they hold, in their order (a counting sort).
 

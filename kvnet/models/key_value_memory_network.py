@@ -136,7 +136,7 @@ class KeyValueMemoryNetwork(Network):
         self.hops, self.reader, self.keep_prob = hops, reader, keep_prob
         self.mask_padding, self.random_state = mask_padding, random_state
         super().__init__(config, backend, kernels)
-        self._encoding = self.operations.position_encoding(
+        self.encoding = self.operations.position_encoding(
             self.xp, sentence_size, embedding_size, dtype
         )
 
@@ -246,7 +246,7 @@ class KeyValueMemoryNetwork(Network):
         """Read sentences ``(N, S)`` to ``(N, D)``; backward returns a dict of gradients."""
         xp, p, ops = self.xp, self.params, self.operations
         if self.reader == "bow":
-            readings, backward_sum = ops.embedding_sum(xp, words, p[table], self._encoding)
+            readings, backward_sum = ops.embedding_sum(xp, words, p[table], self.encoding)
 
             def backward_words(d_readings):
                 return {table: backward_sum(d_readings)}

@@ -1,0 +1,332 @@
+"""Training steps of the bow reader in one call: no Python and no start of threads between them.
+
+A step has three phases, each cut into pieces that threads share out (`kvnet.kernels.crew`):
+
+1. a block of questions goes to its losses and back, and leaves a gradient of all parameters; beside
+   them, the noise is drawn;
+2. a stretch of the parameters adds up the blocks' gradients and the penalty's, and its squares;
+3. a stretch is updated, once the norms that it is clipped by are known.
+"""
+
+import numpy
+from numba import get_num_threads, njit, prange, uint64
+
+from kvnet.counter_random import WORD
+from kvnet.kernels.compilation import NOT_INLINED, OPTIONS, PARALLEL, cut_questions
+from kvnet.kernels.crew import LINE, meet, next_piece, piece_done
+from kvnet.kernels.noisy_adam import NUMBERS_A_BLOCK, adam, as_bounds, fill_noise
+from kvnet.kernels.philox import counter_and_key
+from kvnet.kernels.question_block import sentences_are_shared, there_and_back
+from kvnet.kernels.slots import filled_slots
+from kvnet.kernels.words import add_words, scatter_words
+from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
+from kvnet.parameter_vector import sections_of
+from kvnet.training import steps as textbook
+from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
+
+PHASES = 3
+
+
+@njit(**OPTIONS)
+def parts_of(vector, sizes, starts):
+    """Return W, W_mem, A, TK, TV, R and B of a vector of parameters, or of gradients."""
+    V, E, M, F, H = sizes
+    W, W_mem, A, TK, TV, R, B = starts
+    return (
+        vector[W : W + V * E].reshape(V, E),
+        vector[W_mem : W_mem + V * E].reshape(V, E),
+        vector[A : A + F * E].reshape(F, E),
+        vector[TK : TK + M * E].reshape(M, E),
+        vector[TV : TV + M * E].reshape(M, E),
+        vector[R : R + H * F * F].reshape(H, F, F),
+        vector[B : B + F * E].reshape(F, E),
+    )
+
+
+@njit(**OPTIONS)
+def _number_anew(slots, found, count, place_of):
+    """Give the sentences in slots new numbers from 1 on, in place; 0 stays the empty one.
+
+    Returns
+    -------
+    count : int
+        Sentences in `found` from now on, the empty one included.
+    """
+    for b in range(len(slots)):
+        for i in range(slots.shape[1]):
+            sentence = slots[b, i]
+            if sentence != 0:
+                if place_of[sentence] == 0:
+                    place_of[sentence], found[count] = count, sentence
+                    count += 1
+                slots[b, i] = place_of[sentence]
+    return count
+
+
+@njit(**OPTIONS)
+def gather_block(questions, data, place_of):
+    """Return a block's questions and memories, each different sentence once.
+
+    Returns
+    -------
+    query : (B, S) int32 array
+    sentences : (U, S) int32 array
+        Row 0 is all nil.
+    key_rows, value_rows : (B, M) int32 array
+    answers : (B,) int32 array
+    """
+    sentences, queries, keys, values, answers, same = data
+    B, M = len(questions), keys.shape[1]
+    key_rows = numpy.empty((B, M), numpy.int32)
+    value_rows = key_rows if same else numpy.empty((B, M), numpy.int32)
+    query, answer = numpy.empty((B, sentences.shape[1]), numpy.int32), numpy.empty(B, numpy.int32)
+    for b in range(B):
+        n = questions[b]
+        answer[b] = answers[n]
+        for s in range(query.shape[1]):
+            query[b, s] = sentences[queries[n], s]
+        for i in range(M):
+            key_rows[b, i] = keys[n, i]
+            if not same:
+                value_rows[b, i] = values[n, i]
+    found = numpy.empty(1 + (1 if same else 2) * B * M, numpy.int32)
+    found[0] = 0
+    count = _number_anew(key_rows, found, 1, place_of)
+    if not same:
+        count = _number_anew(value_rows, found, count, place_of)
+    words = numpy.empty((count, sentences.shape[1]), numpy.int32)
+    for u in range(count):
+        place_of[found[u]] = 0  # for the next block
+        for s in range(words.shape[1]):
+            words[u, s] = sentences[found[u], s]
+    return query, words, key_rows, value_rows, answer
+
+
+@njit(**OPTIONS)
+def read_memory(words, key_rows, value_rows, W_mem, TK, TV, encoding):
+    """Read a block's sentences with the bow reader, and return the memory for `question_block`."""
+    M = len(TK)
+    keys = numpy.empty((M + len(words), W_mem.shape[1]), W_mem.dtype)
+    values = numpy.empty_like(keys)
+    for n in range(M, len(keys)):
+        for e in range(keys.shape[1]):
+            keys[n, e] = 0
+    add_words(words, W_mem, encoding, keys[M:])
+    for n in range(M):
+        for e in range(keys.shape[1]):
+            keys[n, e], values[n, e] = TK[n, e], TV[n, e]
+    for n in range(M, len(keys)):
+        for e in range(keys.shape[1]):
+            values[n, e] = keys[n, e]
+    filled = filled_slots(key_rows, value_rows)
+    shared = sentences_are_shared(filled, len(words))
+    return keys, values, key_rows, value_rows, filled, shared
+
+
+@njit(**OPTIONS)
+def _allowed(key_rows, masked):
+    allowed = numpy.empty((len(key_rows), key_rows.shape[1] if masked else 0), numpy.bool_)
+    for b in range(len(allowed)):
+        for i in range(allowed.shape[1]):
+            allowed[b, i] = key_rows[b, i] != 0
+    return allowed
+
+
+@njit(**NOT_INLINED)
+def _take_questions(questions, data, place_of, theta, gradient, layout, encoding, masked, losses):
+    """Take a block of questions to its losses, and leave its gradient of all parameters."""
+    sizes, starts = layout
+    W, W_mem, A, TK, TV, R, B = parts_of(theta, sizes, starts)
+    dW, dW_mem, dA, dTK, dTV, dR, dB = parts_of(gradient, sizes, starts)
+    M = len(TK)
+    query, words, key_rows, value_rows, answers = gather_block(questions, data, place_of)
+    memory = read_memory(words, key_rows, value_rows, W_mem, TK, TV, encoding)
+    asked = numpy.zeros((len(query), W.shape[1]), W.dtype)
+    add_words(query, W, encoding, asked)
+    d_query, d_keys = numpy.empty_like(asked), numpy.empty_like(memory[0])
+    d_values, allowed = numpy.empty_like(d_keys), _allowed(key_rows, masked)
+    back = d_query, d_keys, d_values, dA, dR, dB, dW_mem
+    there_and_back(asked, memory, A, R, allowed, B, W_mem, answers, losses, back)
+    for n in range(M):
+        for e in range(d_keys.shape[1]):
+            dTK[n, e], dTV[n, e] = d_keys[n, e], d_values[n, e]
+    for n in range(M, len(d_keys)):  # a reading is key and value
+        for e in range(d_keys.shape[1]):
+            d_keys[n, e] += d_values[n, e]
+    scatter_words(words, d_keys[M:], encoding, dW_mem)
+    for n in range(len(dW)):
+        for e in range(dW.shape[1]):
+            dW[n, e] = 0
+    scatter_words(query, d_query, encoding, dW)
+
+
+@njit(**NOT_INLINED)
+def _add_up(stretch, gradients, theta, l2_lambda):
+    """Leave the whole gradient of a stretch in the first block's; return two sums of squares."""
+    square, penalty = theta[0] * 0, theta[0] * 0
+    first, last = stretch[0], stretch[1]
+    total, numbers = gradients[0, first:last], theta[first:last]
+    for k in range(1, len(gradients)):
+        part = gradients[k, first:last]
+        for i in range(len(total)):
+            total[i] += part[i]
+    for i in range(len(total)):
+        penalty += numbers[i] * numbers[i]
+        g = total[i] + l2_lambda * numbers[i]
+        total[i] = g
+        square += g * g
+    return square, penalty
+
+
+@njit(**NOT_INLINED)
+def _update(j, stretches, squares, clip_norm, vectors, adam_numbers):
+    theta, gradient, m, v, noise = vectors
+    total = squares[0] * 0
+    for other in range(len(stretches)):  # of the same array, in their order
+        if stretches[other, 2] == stretches[j, 2]:
+            total += squares[other]
+    scale = clip_norm / max(numpy.sqrt(total), clip_norm)
+    part = slice(stretches[j, 0], stretches[j, 1])
+    adam(theta[part], gradient[part], m[part], v[part], noise[part], scale, adam_numbers)
+
+
+@njit(**NOT_INLINED)
+def _take_part(counters, rows, data, places, vectors, gradients, layout, plan, rule, results):
+    """Do a thread's share of all steps."""
+    theta, m, v, noise = vectors
+    encoding, masked, bounds, stretches, silent = plan
+    rates, gain_1, gain_2, epsilon, l2_lambda, clip_norm, deviation, random = rule
+    losses, penalties, squares = results
+    purpose, first_step, key_low, key_high = random
+    blocks, pieces_of_noise = len(bounds) - 1, len(noise) // NUMBERS_A_BLOCK
+    updated = theta, gradients[0], m, v, noise
+    for step in range(len(rows)):
+        phase = PHASES * step
+        piece = next_piece(counters, phase)
+        while piece < blocks + pieces_of_noise:
+            if piece < blocks:
+                block = slice(bounds[piece], bounds[piece + 1])
+                _take_questions(
+                    rows[step, block],
+                    data,
+                    places[piece],
+                    theta,
+                    gradients[piece],
+                    layout,
+                    encoding,
+                    masked,
+                    losses[step, block],
+                )
+            else:
+                start = (piece - blocks) * NUMBERS_A_BLOCK
+                count = first_step + uint64(step)
+                where = purpose, count & uint64(WORD), count >> uint64(32), key_low, key_high
+                fill_noise(noise[start : start + NUMBERS_A_BLOCK], start, silent, deviation, where)
+            piece_done(counters, phase)
+            piece = next_piece(counters, phase)
+        meet(counters, phase, blocks + pieces_of_noise)
+        phase += 1
+        piece = next_piece(counters, phase)
+        while piece < len(stretches):
+            squares[piece], penalties[step, piece] = _add_up(
+                stretches[piece], gradients, theta, l2_lambda
+            )
+            piece_done(counters, phase)
+            piece = next_piece(counters, phase)
+        meet(counters, phase, len(stretches))
+        phase += 1
+        adam_numbers = gain_1, gain_2, rates[step], epsilon
+        piece = next_piece(counters, phase)
+        while piece < len(stretches):
+            _update(piece, stretches, squares, clip_norm, updated, adam_numbers)
+            piece_done(counters, phase)
+            piece = next_piece(counters, phase)
+        meet(counters, phase, len(stretches))
+
+
+@njit(**PARALLEL)
+def _take_all(
+    threads, counters, rows, data, places, vectors, gradients, layout, plan, rule, results
+):
+    for _ in prange(threads):
+        _take_part(counters, rows, data, places, vectors, gradients, layout, plan, rule, results)
+
+
+def take_steps(trainer, count: int) -> numpy.ndarray:
+    """Do what `kvnet.training.steps.take_steps` does; with the bow reader in one call.
+
+    Parameters and returns: see `kvnet.training.steps.take_steps`.
+    """
+    model, data, optimizer = trainer.model, trainer.dataset, trainer.optimizer
+    if not isinstance(model, KeyValueMemoryNetwork) or model.reader != "bow":
+        return textbook.take_steps(trainer, count)
+    rows = numpy.stack([trainer.batches.rows(trainer.step + n) for n in range(count)])
+    number, N, rule = model.theta.dtype.type, model.theta.size, optimizer.rule
+    bounds, stretches = cut_questions(rows.shape[1]), stretches_of(rule.sections)
+    sections = sections_of(model.shapes)
+    starts = [sections[name][0] for name in ("W", "W_mem", "A", "TK", "TV", "R_1", "B")]
+    (V, E), M, F = model.shapes["W"], len(model.params["TK"]), len(model.params["A"])
+    noise = numpy.empty(-(-N // NUMBERS_A_BLOCK) * NUMBERS_A_BLOCK, number)
+    steps = range(trainer.step, trainer.step + count)
+    rates = [corrected_rate(optimizer.learning_rate_at(step), step) for step in steps]
+    l2_lambda = trainer.settings.l2_lambda
+    losses, penalties = (
+        numpy.empty(rows.shape, number),
+        numpy.empty((count, len(stretches)), number),
+    )
+    purpose, _, _, *key = counter_and_key(rule.random_state, "gradient noise", 0)
+    _take_all(
+        get_num_threads(),
+        numpy.zeros(2 * LINE * PHASES * count, numpy.int64),
+        rows,
+        (
+            data.sentences,
+            data.queries,
+            data.keys,
+            data.values,
+            data.answers,
+            data.values is data.keys,
+        ),
+        numpy.zeros((len(bounds) - 1, len(data.sentences)), numpy.int32),
+        (model.theta, optimizer.m, optimizer.v, noise),
+        numpy.empty((len(bounds) - 1, N), number),
+        (numpy.array([V, E, M, F, model.hops]), numpy.array(starts)),
+        (model.encoding, model.mask_padding, bounds, stretches, as_bounds(rule.silent)),
+        (
+            numpy.array(rates, number),
+            number(1 - BETA_1),
+            number(1 - BETA_2),
+            number(rule.epsilon),
+            number(l2_lambda),
+            number(rule.clip_norm),
+            number(rule.noise_deviation),
+            numpy.array([purpose, trainer.step, *key], numpy.uint64),
+        ),
+        (losses, penalties, numpy.empty(len(stretches), number)),
+    )
+    return losses.sum(axis=1, dtype="float64") + l2_lambda / 2 * penalties.sum(
+        axis=1, dtype="float64"
+    )
+
+
+def stretches_of(sections: tuple[tuple[int, int], ...]) -> numpy.ndarray:
+    """Cut the parameters into pieces of work, each of one array.
+
+    Parameters
+    ----------
+    sections : tuple of (start, stop)
+        The arrays.
+
+    Returns
+    -------
+    stretches : (N, 3) int64 array
+        From where to where, and which array.
+    """
+    return numpy.array(
+        [
+            (first, min(first + NUMBERS_A_BLOCK, stop), array)
+            for array, (start, stop) in enumerate(sections)
+            for first in range(start, stop, NUMBERS_A_BLOCK)
+        ],
+        numpy.int64,
+    )
