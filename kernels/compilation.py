@@ -70,6 +70,20 @@ def multiply(a, b, product):
 
 
 @njit(**OPTIONS)
+def transposed(matrix):
+    """Return a matrix's transpose, laid out anew.
+
+    BLAS multiplies small matrices nearly twice as fast by a matrix as by one read column by column.
+    """
+    rows, columns = matrix.shape
+    copy = numpy.empty((columns, rows), matrix.dtype)
+    for c in range(columns):
+        for r in range(rows):  # the inner loop writes in a row, and compiles to vector instructions
+            copy[c, r] = matrix[r, c]
+    return copy
+
+
+@njit(**OPTIONS)
 def copy_into(target, source):
     """Copy as many rows as both have (a slice assignment takes seconds to compile)."""
     for n in range(min(len(target), len(source))):

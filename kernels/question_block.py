@@ -10,7 +10,7 @@ is multiplied with the whole table, and slots pick what is theirs; else a slot c
 import numpy
 from numba import njit
 
-from kvnet.kernels.compilation import OPTIONS, add_up, copy_into, multiply
+from kvnet.kernels.compilation import OPTIONS, add_up, copy_into, multiply, transposed
 from kvnet.kernels.slots import add_dots, add_sums, gather_rows
 from kvnet.kernels.softmax import softmax_backward_rows, softmax_rows
 from kvnet.kernels.word_cross_entropy import entropy_rows
@@ -25,15 +25,21 @@ def sentences_are_shared(filled, readings):
 
 
 @njit(**OPTIONS)
-def _match(w, table, rows, filled, shared, scores):
+def _across(table, slots, shared):
+    """Transpose what `_match` multiplies by."""
+    return transposed(table if shared else table[:slots])
+
+
+@njit(**OPTIONS)
+def _match(w, table, across, rows, filled, shared, scores):
     """Score slots: ``scores[b, i] = w_b · (T_i + r[rows[b, i]])``."""
     M = scores.shape[1]
     if not shared:
-        multiply(w, table[:M].T, scores)
+        multiply(w, across, scores)
         add_dots(rows, filled, table[M:], w, scores)
         return
     by_row = numpy.empty((len(w), len(table)), w.dtype)
-    multiply(w, table.T, by_row)
+    multiply(w, across, by_row)
     for b in range(len(w)):
         of_slots, of_readings, to = by_row[b, :M], by_row[b, M:], scores[b]
         empty = of_readings[0]
@@ -83,18 +89,18 @@ def forward_block(query, memory, A, R, allowed, left, u):
     """Hop, to `u`; `left` is filled with what the way back needs, hop after hop."""
     keys, values, key_rows, value_rows, filled, shared = memory
     us, ws, ps, shares, reads, ss = left
-    B = len(query)
-    multiply(query, A.T, us[:B])
+    B, A_T, across = len(query), transposed(A), _across(keys, ps.shape[1], shared)
+    multiply(query, A_T, us[:B])
     for h in range(len(R)):
         rows, following = slice(h * B, (h + 1) * B), slice((h + 1) * B, (h + 2) * B)
         w, p, read, s = ws[rows], ps[rows], reads[rows], ss[rows]
         multiply(us[rows], A, w)  # (B, D)
-        _match(w, keys, key_rows, filled, shared, p)  # (B, M)
+        _match(w, keys, across, key_rows, filled, shared, p)  # (B, M)
         softmax_rows(p, allowed)
         _weigh(p, values, value_rows, filled, shared, shares[rows], read)  # (B, D)
-        multiply(read, A.T, s)
+        multiply(read, A_T, s)
         add_up(us[rows], s)  # s = u + o, (B, F)
-        multiply(s, R[h].T, us[following] if h + 1 < len(R) else u)
+        multiply(s, transposed(R[h]), us[following] if h + 1 < len(R) else u)
 
 
 @njit(**OPTIONS)
@@ -115,7 +121,7 @@ def backward_block(du, query, memory, A, R, left, back):
     d_shares = numpy.empty_like(shares)
     copy_into(out_of_A, reads)
     copy_into(into_A[H * B :], us)
-    du = du.copy()
+    A_T, across, du = transposed(A), _across(values, ps.shape[1], shared), du.copy()
     for h in range(H - 1, -1, -1):
         rows = slice(h * B, (h + 1) * B)
         ds, dw = into_A[rows], out_of_A[(H + h) * B : (H + h + 1) * B]
@@ -123,10 +129,10 @@ def backward_block(du, query, memory, A, R, left, back):
         multiply(du.T, ss[rows], dR[h])
         multiply(du, R[h], ds)  # (B, F)
         multiply(ds, A, d_read)  # (B, D)
-        _match(d_read, values, value_rows, filled, shared, dp)  # (B, M)
+        _match(d_read, values, across, value_rows, filled, shared, dp)  # (B, M)
         softmax_backward_rows(ps[rows], dp)
         _weigh(dp, keys, key_rows, filled, shared, d_shares[rows], dw)  # (B, D)
-        multiply(dw, A.T, du)
+        multiply(dw, A_T, du)
         add_up(ds, du)  # u goes into the scores and into the sum s
     copy_into(into_A[2 * H * B :], du)
     copy_into(out_of_A[2 * H * B :], query)
@@ -159,11 +165,11 @@ def there_and_back(query, memory, A, R, allowed, B, table, answers, losses, back
         numpy.empty((len(u), len(table)), B.dtype),
     )
     multiply(u, B, h)
-    multiply(h, table.T, scores)
+    multiply(h, transposed(table), scores)
     entropy_rows(scores, answers, losses)  # from here on, their gradient
     multiply(scores.T, h, d_table)
     dh, du = numpy.empty_like(h), numpy.empty_like(u)
     multiply(scores, table, dh)
     multiply(u.T, dh, dB)
-    multiply(dh, B.T, du)
+    multiply(dh, transposed(B), du)
     backward_block(du, query, memory, A, R, left, (d_query, d_keys, d_values, dA, dR))

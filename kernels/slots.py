@@ -80,9 +80,11 @@ def gather_rows(rows, filled, p, w, d_readings):
         for d in range(d_readings.shape[1]):
             d_readings[u, d] = 0
     for b in range(B):
+        for i in range(filled[b]):
+            d_reading = d_readings[rows[b, i]]
+            for h in range(b, len(p), B):
+                _add_scaled(d_reading, p[h, i], w[h])
         for h in range(b, len(p), B):
-            for i in range(filled[b]):
-                _add_scaled(d_readings[rows[b, i]], p[h, i], w[h])
             _add_scaled(d_readings[0], _rest(p[h], filled[b]), w[h])
 
 

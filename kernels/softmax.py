@@ -7,6 +7,14 @@ from kvnet.kernels.vector_math import exp
 
 
 @njit(**OPTIONS)
+def exponentiate(x):
+    """Replace a contiguous matrix by its exponentials: one long loop, not one a row."""
+    numbers = x.reshape(-1)
+    for i in range(len(numbers)):
+        numbers[i] = exp(numbers[i])
+
+
+@njit(**OPTIONS)
 def softmax_rows(scores, allowed):
     """Turn each row of scores into probabilities, in place; no columns in `allowed` allow all."""
     masked = allowed.shape[1] > 0
@@ -20,7 +28,10 @@ def softmax_rows(scores, allowed):
         for i in range(1, len(row)):
             largest = max(largest, row[i])
         for i in range(len(row)):
-            row[i] = exp(row[i] - largest)
+            row[i] -= largest
+    exponentiate(scores)
+    for b in range(len(scores)):
+        row = scores[b]
         if masked:
             for i in range(len(row)):
                 row[i] *= allowed[b, i]

@@ -160,50 +160,67 @@ def _take_questions(questions, data, place_of, theta, gradient, layout, encoding
     scatter_words(query, d_query, encoding, dW)
 
 
+@njit(**OPTIONS)
+def _overlap(section, piece):
+    """Return the part of an array that falls into a piece of the vector; maybe none."""
+    first = piece * NUMBERS_A_BLOCK
+    return slice(max(section[0], first), max(first, min(section[1], first + NUMBERS_A_BLOCK)))
+
+
 @njit(**NOT_INLINED)
-def _add_up(stretch, gradients, theta, l2_lambda):
-    """Leave the whole gradient of a stretch in the first block's; return two sums of squares."""
-    square, penalty = theta[0] * 0, theta[0] * 0
-    first, last = stretch[0], stretch[1]
-    total, numbers = gradients[0, first:last], theta[first:last]
+def _add_up(piece, sections, gradients, theta, l2_lambda, squares):
+    """Leave a piece of the whole gradient in the first block's, and each array's sum of squares.
+
+    Returns
+    -------
+    penalty : float
+        The sum of the parameters' squares.
+    """
+    whole = slice(piece * NUMBERS_A_BLOCK, (piece + 1) * NUMBERS_A_BLOCK)
+    total, numbers = gradients[0, whole], theta[whole]
     for k in range(1, len(gradients)):
-        part = gradients[k, first:last]
+        part = gradients[k, whole]
         for i in range(len(total)):
             total[i] += part[i]
+    penalty = theta[0] * 0
     for i in range(len(total)):
         penalty += numbers[i] * numbers[i]
-        g = total[i] + l2_lambda * numbers[i]
-        total[i] = g
-        square += g * g
-    return square, penalty
+        total[i] += l2_lambda * numbers[i]
+    for s in range(len(sections)):
+        part, square = gradients[0, _overlap(sections[s], piece)], theta[0] * 0
+        for i in range(len(part)):
+            square += part[i] * part[i]
+        squares[s] = square
+    return penalty
 
 
 @njit(**NOT_INLINED)
-def _update(j, stretches, squares, clip_norm, vectors, adam_numbers):
+def _update(piece, sections, squares, clip_norm, vectors, adam_numbers):
     theta, gradient, m, v, noise = vectors
-    total = squares[0] * 0
-    for other in range(len(stretches)):  # of the same array, in their order
-        if stretches[other, 2] == stretches[j, 2]:
-            total += squares[other]
-    scale = clip_norm / max(numpy.sqrt(total), clip_norm)
-    part = slice(stretches[j, 0], stretches[j, 1])
-    adam(theta[part], gradient[part], m[part], v[part], noise[part], scale, adam_numbers)
+    for s in range(len(sections)):
+        part = _overlap(sections[s], piece)
+        if part.start < part.stop:
+            total = squares[0, s]
+            for other in range(1, len(squares)):
+                total += squares[other, s]
+            scale = clip_norm / max(numpy.sqrt(total), clip_norm)
+            adam(theta[part], gradient[part], m[part], v[part], noise[part], scale, adam_numbers)
 
 
 @njit(**NOT_INLINED)
 def _take_part(counters, rows, data, places, vectors, gradients, layout, plan, rule, results):
     """Do a thread's share of all steps."""
     theta, m, v, noise = vectors
-    encoding, masked, bounds, stretches, silent = plan
+    encoding, masked, bounds, sections, silent = plan
     rates, gain_1, gain_2, epsilon, l2_lambda, clip_norm, deviation, random = rule
     losses, penalties, squares = results
     purpose, first_step, key_low, key_high = random
-    blocks, pieces_of_noise = len(bounds) - 1, len(noise) // NUMBERS_A_BLOCK
+    blocks, stretches = len(bounds) - 1, len(noise) // NUMBERS_A_BLOCK
     updated = theta, gradients[0], m, v, noise
     for step in range(len(rows)):
         phase = PHASES * step
         piece = next_piece(counters, phase)
-        while piece < blocks + pieces_of_noise:
+        while piece < blocks + stretches:
             if piece < blocks:
                 block = slice(bounds[piece], bounds[piece + 1])
                 _take_questions(
@@ -224,24 +241,24 @@ def _take_part(counters, rows, data, places, vectors, gradients, layout, plan, r
                 fill_noise(noise[start : start + NUMBERS_A_BLOCK], start, silent, deviation, where)
             piece_done(counters, phase)
             piece = next_piece(counters, phase)
-        meet(counters, phase, blocks + pieces_of_noise)
+        meet(counters, phase, blocks + stretches)
         phase += 1
         piece = next_piece(counters, phase)
-        while piece < len(stretches):
-            squares[piece], penalties[step, piece] = _add_up(
-                stretches[piece], gradients, theta, l2_lambda
+        while piece < stretches:
+            penalties[step, piece] = _add_up(
+                piece, sections, gradients, theta, l2_lambda, squares[piece]
             )
             piece_done(counters, phase)
             piece = next_piece(counters, phase)
-        meet(counters, phase, len(stretches))
+        meet(counters, phase, stretches)
         phase += 1
         adam_numbers = gain_1, gain_2, rates[step], epsilon
         piece = next_piece(counters, phase)
-        while piece < len(stretches):
-            _update(piece, stretches, squares, clip_norm, updated, adam_numbers)
+        while piece < stretches:
+            _update(piece, sections, squares, clip_norm, updated, adam_numbers)
             piece_done(counters, phase)
             piece = next_piece(counters, phase)
-        meet(counters, phase, len(stretches))
+        meet(counters, phase, stretches)
 
 
 @njit(**PARALLEL)
@@ -262,17 +279,17 @@ def take_steps(trainer, count: int) -> numpy.ndarray:
         return textbook.take_steps(trainer, count)
     rows = numpy.stack([trainer.batches.rows(trainer.step + n) for n in range(count)])
     number, N, rule = model.theta.dtype.type, model.theta.size, optimizer.rule
-    bounds, stretches = cut_questions(rows.shape[1]), stretches_of(rule.sections)
+    bounds, stretches = cut_questions(rows.shape[1]), -(-N // NUMBERS_A_BLOCK)
     sections = sections_of(model.shapes)
     starts = [sections[name][0] for name in ("W", "W_mem", "A", "TK", "TV", "R_1", "B")]
     (V, E), M, F = model.shapes["W"], len(model.params["TK"]), len(model.params["A"])
-    noise = numpy.empty(-(-N // NUMBERS_A_BLOCK) * NUMBERS_A_BLOCK, number)
+    noise = numpy.empty(stretches * NUMBERS_A_BLOCK, number)
     steps = range(trainer.step, trainer.step + count)
     rates = [corrected_rate(optimizer.learning_rate_at(step), step) for step in steps]
     l2_lambda = trainer.settings.l2_lambda
     losses, penalties = (
         numpy.empty(rows.shape, number),
-        numpy.empty((count, len(stretches)), number),
+        numpy.empty((count, stretches), number),
     )
     purpose, _, _, *key = counter_and_key(rule.random_state, "gradient noise", 0)
     _take_all(
@@ -291,7 +308,13 @@ def take_steps(trainer, count: int) -> numpy.ndarray:
         (model.theta, optimizer.m, optimizer.v, noise),
         numpy.empty((len(bounds) - 1, N), number),
         (numpy.array([V, E, M, F, model.hops]), numpy.array(starts)),
-        (model.encoding, model.mask_padding, bounds, stretches, as_bounds(rule.silent)),
+        (
+            model.encoding,
+            model.mask_padding,
+            bounds,
+            as_bounds(rule.sections),
+            as_bounds(rule.silent),
+        ),
         (
             numpy.array(rates, number),
             number(1 - BETA_1),
@@ -302,31 +325,8 @@ def take_steps(trainer, count: int) -> numpy.ndarray:
             number(rule.noise_deviation),
             numpy.array([purpose, trainer.step, *key], numpy.uint64),
         ),
-        (losses, penalties, numpy.empty(len(stretches), number)),
+        (losses, penalties, numpy.empty((stretches, len(rule.sections)), number)),
     )
     return losses.sum(axis=1, dtype="float64") + l2_lambda / 2 * penalties.sum(
         axis=1, dtype="float64"
-    )
-
-
-def stretches_of(sections: tuple[tuple[int, int], ...]) -> numpy.ndarray:
-    """Cut the parameters into pieces of work, each of one array.
-
-    Parameters
-    ----------
-    sections : tuple of (start, stop)
-        The arrays.
-
-    Returns
-    -------
-    stretches : (N, 3) int64 array
-        From where to where, and which array.
-    """
-    return numpy.array(
-        [
-            (first, min(first + NUMBERS_A_BLOCK, stop), array)
-            for array, (start, stop) in enumerate(sections)
-            for first in range(start, stop, NUMBERS_A_BLOCK)
-        ],
-        numpy.int64,
     )

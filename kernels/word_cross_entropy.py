@@ -4,6 +4,7 @@ import numpy
 from numba import int64, njit, prange
 
 from kvnet.kernels.compilation import OPTIONS, PARALLEL, cut, multiply, numbers
+from kvnet.kernels.softmax import exponentiate
 from kvnet.kernels.vector_math import exp, log
 
 WORDS_A_BLOCK = 1000  # of the vocabulary: their scores stay in a core's cache
@@ -18,9 +19,12 @@ def entropy_rows(scores, answers, losses):
         largest = row[0]
         for word in range(1, len(row)):
             largest = max(largest, row[word])
-        losses[b] = largest - row[answers[b]]
         for word in range(len(row)):
-            row[word] = exp(row[word] - largest)
+            row[word] -= largest
+        losses[b] = -row[answers[b]]
+    exponentiate(scores)
+    for b in range(len(scores)):
+        row = scores[b]
         total = row[0]
         for word in range(1, len(row)):
             total += row[word]
