@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from kvnet import counter_random, operations, parameter_vector
 from kvnet.errors import InputError
 from kvnet.training.noisy_adam import noisy_adam as textbook_noisy_adam
+from kvnet.training.prediction import predict_words as textbook_predict_words
 from kvnet.training.sgd import sgd as textbook_sgd
 from kvnet.training.steps import take_steps as textbook_take_steps
 
@@ -21,6 +22,7 @@ ON_THE_PROCESSOR = (
     "embedding_sum",
     "gru_reading",
     "noisy_adam",
+    "predict_words",
     "read_slots",
     "sgd",
     "take_steps",
@@ -66,6 +68,7 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
     textbook |= {
         "as_vector": parameter_vector.as_vector,
         "noisy_adam": textbook_noisy_adam,
+        "predict_words": textbook_predict_words,
         "sgd": textbook_sgd,
         "take_steps": textbook_take_steps,
         "uniform": counter_random.uniform,

@@ -16,120 +16,22 @@ from kvnet.kernels.compilation import NOT_INLINED, OPTIONS, PARALLEL, cut_questi
 from kvnet.kernels.crew import LINE, meet, next_piece, piece_done
 from kvnet.kernels.noisy_adam import NUMBERS_A_BLOCK, adam, as_bounds, fill_noise
 from kvnet.kernels.philox import counter_and_key
-from kvnet.kernels.question_block import sentences_are_shared, there_and_back
-from kvnet.kernels.slots import filled_slots
-from kvnet.kernels.words import add_words, scatter_words
-from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
-from kvnet.parameter_vector import sections_of
+from kvnet.kernels.question_block import there_and_back
+from kvnet.kernels.questions import (
+    filled_or_all,
+    gather_block,
+    is_bow,
+    layout_of,
+    packed,
+    parts_of,
+    read_memory,
+    read_questions,
+)
+from kvnet.kernels.words import scatter_words
 from kvnet.training import steps as textbook
 from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 PHASES = 3
-
-
-@njit(**OPTIONS)
-def parts_of(vector, sizes, starts):
-    """Return W, W_mem, A, TK, TV, R and B of a vector of parameters, or of gradients."""
-    V, E, M, F, H = sizes
-    W, W_mem, A, TK, TV, R, B = starts
-    return (
-        vector[W : W + V * E].reshape(V, E),
-        vector[W_mem : W_mem + V * E].reshape(V, E),
-        vector[A : A + F * E].reshape(F, E),
-        vector[TK : TK + M * E].reshape(M, E),
-        vector[TV : TV + M * E].reshape(M, E),
-        vector[R : R + H * F * F].reshape(H, F, F),
-        vector[B : B + F * E].reshape(F, E),
-    )
-
-
-@njit(**OPTIONS)
-def _number_anew(slots, found, count, place_of):
-    """Give the sentences in slots new numbers from 1 on, in place; 0 stays the empty one.
-
-    Returns
-    -------
-    count : int
-        Sentences in `found` from now on, the empty one included.
-    """
-    for b in range(len(slots)):
-        for i in range(slots.shape[1]):
-            sentence = slots[b, i]
-            if sentence != 0:
-                if place_of[sentence] == 0:
-                    place_of[sentence], found[count] = count, sentence
-                    count += 1
-                slots[b, i] = place_of[sentence]
-    return count
-
-
-@njit(**OPTIONS)
-def gather_block(questions, data, place_of):
-    """Return a block's questions and memories, each different sentence once.
-
-    Returns
-    -------
-    query : (B, S) int32 array
-    sentences : (U, S) int32 array
-        Row 0 is all nil.
-    key_rows, value_rows : (B, M) int32 array
-    answers : (B,) int32 array
-    """
-    sentences, queries, keys, values, answers, same = data
-    B, M = len(questions), keys.shape[1]
-    key_rows = numpy.empty((B, M), numpy.int32)
-    value_rows = key_rows if same else numpy.empty((B, M), numpy.int32)
-    query, answer = numpy.empty((B, sentences.shape[1]), numpy.int32), numpy.empty(B, numpy.int32)
-    for b in range(B):
-        n = questions[b]
-        answer[b] = answers[n]
-        for s in range(query.shape[1]):
-            query[b, s] = sentences[queries[n], s]
-        for i in range(M):
-            key_rows[b, i] = keys[n, i]
-            if not same:
-                value_rows[b, i] = values[n, i]
-    found = numpy.empty(1 + (1 if same else 2) * B * M, numpy.int32)
-    found[0] = 0
-    count = _number_anew(key_rows, found, 1, place_of)
-    if not same:
-        count = _number_anew(value_rows, found, count, place_of)
-    words = numpy.empty((count, sentences.shape[1]), numpy.int32)
-    for u in range(count):
-        place_of[found[u]] = 0  # for the next block
-        for s in range(words.shape[1]):
-            words[u, s] = sentences[found[u], s]
-    return query, words, key_rows, value_rows, answer
-
-
-@njit(**OPTIONS)
-def read_memory(words, key_rows, value_rows, W_mem, TK, TV, encoding):
-    """Read a block's sentences with the bow reader, and return the memory for `question_block`."""
-    M = len(TK)
-    keys = numpy.empty((M + len(words), W_mem.shape[1]), W_mem.dtype)
-    values = numpy.empty_like(keys)
-    for n in range(M, len(keys)):
-        for e in range(keys.shape[1]):
-            keys[n, e] = 0
-    add_words(words, W_mem, encoding, keys[M:])
-    for n in range(M):
-        for e in range(keys.shape[1]):
-            keys[n, e], values[n, e] = TK[n, e], TV[n, e]
-    for n in range(M, len(keys)):
-        for e in range(keys.shape[1]):
-            values[n, e] = keys[n, e]
-    filled = filled_slots(key_rows, value_rows)
-    shared = sentences_are_shared(filled, len(words))
-    return keys, values, key_rows, value_rows, filled, shared
-
-
-@njit(**OPTIONS)
-def _allowed(key_rows, masked):
-    allowed = numpy.empty((len(key_rows), key_rows.shape[1] if masked else 0), numpy.bool_)
-    for b in range(len(allowed)):
-        for i in range(allowed.shape[1]):
-            allowed[b, i] = key_rows[b, i] != 0
-    return allowed
 
 
 @njit(**NOT_INLINED)
@@ -141,10 +43,9 @@ def _take_questions(questions, data, place_of, theta, gradient, layout, encoding
     M = len(TK)
     query, words, key_rows, value_rows, answers = gather_block(questions, data, place_of)
     memory = read_memory(words, key_rows, value_rows, W_mem, TK, TV, encoding)
-    asked = numpy.zeros((len(query), W.shape[1]), W.dtype)
-    add_words(query, W, encoding, asked)
+    asked = read_questions(query, W, encoding)
     d_query, d_keys = numpy.empty_like(asked), numpy.empty_like(memory[0])
-    d_values, allowed = numpy.empty_like(d_keys), _allowed(key_rows, masked)
+    d_values, allowed = numpy.empty_like(d_keys), filled_or_all(key_rows, masked)
     back = d_query, d_keys, d_values, dA, dR, dB, dW_mem
     there_and_back(asked, memory, A, R, allowed, B, W_mem, answers, losses, back)
     for n in range(M):
@@ -275,14 +176,11 @@ def take_steps(trainer, count: int) -> numpy.ndarray:
     Parameters and returns: see `kvnet.training.steps.take_steps`.
     """
     model, data, optimizer = trainer.model, trainer.dataset, trainer.optimizer
-    if not isinstance(model, KeyValueMemoryNetwork) or model.reader != "bow":
+    if not is_bow(model):
         return textbook.take_steps(trainer, count)
     rows = numpy.stack([trainer.batches.rows(trainer.step + n) for n in range(count)])
     number, N, rule = model.theta.dtype.type, model.theta.size, optimizer.rule
     bounds, stretches = cut_questions(rows.shape[1]), -(-N // NUMBERS_A_BLOCK)
-    sections = sections_of(model.shapes)
-    starts = [sections[name][0] for name in ("W", "W_mem", "A", "TK", "TV", "R_1", "B")]
-    (V, E), M, F = model.shapes["W"], len(model.params["TK"]), len(model.params["A"])
     noise = numpy.empty(stretches * NUMBERS_A_BLOCK, number)
     steps = range(trainer.step, trainer.step + count)
     rates = [corrected_rate(optimizer.learning_rate_at(step), step) for step in steps]
@@ -296,18 +194,11 @@ def take_steps(trainer, count: int) -> numpy.ndarray:
         get_num_threads(),
         numpy.zeros(2 * LINE * PHASES * count, numpy.int64),
         rows,
-        (
-            data.sentences,
-            data.queries,
-            data.keys,
-            data.values,
-            data.answers,
-            data.values is data.keys,
-        ),
+        packed(data),
         numpy.zeros((len(bounds) - 1, len(data.sentences)), numpy.int32),
         (model.theta, optimizer.m, optimizer.v, noise),
         numpy.empty((len(bounds) - 1, N), number),
-        (numpy.array([V, E, M, F, model.hops]), numpy.array(starts)),
+        layout_of(model),
         (
             model.encoding,
             model.mask_padding,

@@ -18,8 +18,8 @@ from kvnet.errors import InputError
 from kvnet.kernels import kernel_threads
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
 from kvnet.models.memn2n import MemN2N
-from kvnet.training.evaluation import map_batches
 from kvnet.training.memn2n_settings import MemN2NSettings
+from kvnet.training.prediction import map_batches
 from kvnet.training.settings import Settings
 from kvnet.training.trainer import Trainer
 

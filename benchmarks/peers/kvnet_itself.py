@@ -59,14 +59,12 @@ class KvnetItself:
         return {name: theta.copy() for name, theta in self.model.params.items()}
 
     def prepare_test(self, batch_size: int) -> None:
-        """See `Peer`."""
-        self.test_batches = self.workload.test_batches(batch_size)
+        """See `Peer`; how many questions are answered at a time is kvnet's own choice."""
         self.predict()
 
     def predict(self) -> numpy.ndarray:
         """See `Peer`."""
-        answers = [self.model.predict(batch) for batch in self.test_batches]
-        return numpy.concatenate(answers)[: len(self.workload.data.testing.dataset)]
+        return self.model.operations.predict_words(self.model, self.workload.data.testing.dataset)
 
 
 def reference(workload: Workload, threads: int) -> KvnetItself:

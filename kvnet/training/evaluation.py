@@ -1,32 +1,10 @@
 """Accuracy of a model on a data set."""
 
-from collections.abc import Callable
-
 import numpy
 
 from kvnet.backend import to_numpy
 from kvnet.data.dataset import Dataset
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
-
-QUESTIONS_AT_A_TIME = 1000
-
-
-def map_batches(function: Callable, dataset: Dataset) -> list:
-    """Apply a function to consecutive batches of a data set.
-
-    Parameters
-    ----------
-    function : callable
-        Takes a Batch.
-    dataset : Dataset
-
-    Returns
-    -------
-    results : list
-        In the order of the batches.
-    """
-    starts = range(0, len(dataset), QUESTIONS_AT_A_TIME)
-    return [function(dataset.batch(slice(n, n + QUESTIONS_AT_A_TIME))) for n in starts]
 
 
 def accuracy_by_task(
@@ -46,6 +24,6 @@ def accuracy_by_task(
     accuracy : dict of int to float
         Task number to a share in [0, 1].
     """
-    answers = map_batches(lambda batch: to_numpy(model.predict(batch)), dataset)
-    right = numpy.concatenate(answers) == to_numpy(dataset.answers)
+    answers = model.operations.predict_words(model, dataset)
+    right = to_numpy(answers == dataset.answers)
     return {int(task): float(right[tasks == task].mean()) for task in numpy.unique(tasks)}
