@@ -109,7 +109,7 @@ template <class T> struct Code { static constexpr const char *name = "?"; };
 #define KIND(type, text) template <> struct Code<type> { static constexpr const char *name = text; };
 KIND(int, "i4") KIND(unsigned, "u4") KIND(long long, "i8") KIND(float, "f4") KIND(double, "f8")
 KIND(unsigned char, "b1") KIND(int *, "*i4") KIND(float *, "*f4") KIND(double *, "*f8")
-KIND(const int *, "*i4") KIND(const long long *, "*i8") KIND(long long *, "*i8")
+KIND(const int *, "*i4") KIND(const unsigned *, "*u4") KIND(const long long *, "*i8") KIND(long long *, "*i8")
 KIND(const float *, "*f4") KIND(const double *, "*f8") KIND(const bool *, "*b1")
 #undef KIND
 

@@ -41,7 +41,7 @@ def answer_loss(
 
     u, h, dh = empty(questions, sizes.F), empty(questions, E), empty(questions, E)
     losses, d_scores, loss = empty(questions), empty(questions, V), empty()
-    arguments = [*reading.arguments, *reading.back, E, V, xp.ascontiguousarray(B)]
+    arguments = [*reading.arguments, E, V, xp.ascontiguousarray(B)]
     arguments += [table, numbers(xp, answers), u, h, d_scores, dh, losses]
     shared = sizes.shared_numbers + E + V
     launch(xp, A.dtype, "answer_loss", questions, arguments, shared)

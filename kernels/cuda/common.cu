@@ -1,5 +1,9 @@
 // What the kernels share. A block has one row of threads, a multiple of 32; every sum is taken in an
 // order that the sizes alone decide, so the same numbers give the same bits.
+//
+// Several models may train side by side from their own starts. Their arrays then stand one after
+// another, and `blockIdx.y` is the start; of what stands in longer rows (all parameters, a batch, all
+// readings) the kernels are told the rows' lengths. One model is a grid of height 1.
 typedef REAL real;
 #ifndef DYNAMIC_SHARED
 #define DYNAMIC_SHARED(name) extern __shared__ real name[]
@@ -75,6 +79,12 @@ __device__ void column_sums(int columns, int rows, const real *x, Entry entry, r
 __device__ void add_to(int count, const real *x, real *y) {
   for (int i = threadIdx.x; i < count; i += blockDim.x) y[i] += x[i];
   __syncthreads();
+}
+
+// What start `blockIdx.y` has of an array with so many numbers a start.
+template <class T>
+__device__ T *of_start(T *array, size_t numbers) {
+  return array + blockIdx.y * numbers;
 }
 
 __device__ void store(int count, const real *x, real *to) {

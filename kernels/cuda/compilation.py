@@ -15,6 +15,7 @@ SOURCES = (  # later ones use earlier ones
     "products",
     "cross_entropy",
     "read_slots",
+    "step",
 )
 THREADS = 256  # of a block: several questions or rows of a matrix are worked on side by side
 SHARED_BYTES = 48 << 10  # that every GPU gives a block without being asked

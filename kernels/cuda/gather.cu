@@ -23,13 +23,14 @@ __device__ int places_holding(int row, const int *held, int first, int count, in
   return total;
 }
 
-// d_row_c = sum over places of term(place, c). `order` and `starts` list the places sorted by row.
+// d_row_c = sum over places of term(place, c), added to what is there if `add`. `order` and `starts`
+// list the places sorted by row.
 template <class Term>
-__device__ void gather(bool sorted, const int *held, int count, const long long *order,
-                       const long long *starts, int columns, Term term, real *d_rows) {
+__device__ void gather(bool sorted, int row, const int *held, int count, const long long *order,
+                       const long long *starts, int columns, Term term, bool add, real *d_rows) {
   __shared__ real parts[1024];
   __shared__ int list[1024];
-  int row = blockIdx.x, first = blockIdx.y * COLUMNS_A_BLOCK;
+  int first = blockIdx.z * COLUMNS_A_BLOCK;
   int width = min(columns - first, COLUMNS_A_BLOCK), groups = blockDim.x / width;
   int group = threadIdx.x / width, column = first + threadIdx.x % width;
   real sum = 0;
@@ -42,40 +43,67 @@ __device__ void gather(bool sorted, const int *held, int count, const long long 
       for (int n = group; group < groups && n < found; n += groups) sum += term(list[n], column);
     }
   }
+  __syncthreads();  // parts of the sum before may still be read
   parts[threadIdx.x] = sum;
   __syncthreads();
   if (group == 0) {
-    real total = 0;
+    real total = add ? d_rows[row * columns + column] : (real)0;
     for (int g = 0; g < groups; g++) total += parts[g * width + threadIdx.x];
     d_rows[row * columns + column] = total;
   }
 }
 
-// d_table[v] = sum of encoding[s] d_readings[n] over the places (n, s) that hold word v, but for nil.
-extern "C" __global__ void gather_words(int sorted, const int *words, int count,
-                                        const long long *order, const long long *starts, int S,
-                                        int E, const real *encoding, const real *d_readings,
-                                        real *d_table) {
-  if (blockIdx.x == 0) {
-    int e = blockIdx.y * COLUMNS_A_BLOCK + threadIdx.x;
-    if (threadIdx.x < COLUMNS_A_BLOCK && e < E) d_table[e] = 0;
-    return;
-  }
-  auto term = [=](int place, int e) {
-    return encoding[place % S * E + e] * d_readings[place / S * E + e];
-  };
-  gather(sorted, words, count, order, starts, E, term, d_table);
+// A row that gets nothing.
+__device__ void clear_row(int row, int columns, real *d_rows) {
+  int column = blockIdx.z * COLUMNS_A_BLOCK + threadIdx.x;
+  if (threadIdx.x < COLUMNS_A_BLOCK && column < columns) d_rows[row * columns + column] = 0;
 }
 
-// d_readings[u] = sum_h p_h[b, i] w_h[b] over the slots (b, i) that hold sentence u.
-extern "C" __global__ void gather_slots(int sorted, const int *rows, int B, int M,
-                                        const long long *order, const long long *starts, int H,
-                                        int D, const real *p, const real *w, real *d_readings) {
-  auto term = [=](int place, int d) {
-    int b = place / M;
-    real sum = 0;
-    for (int h = 0; h < H; h++) sum += p[h * B * M + place] * w[(h * B + b) * D + d];
-    return sum;
+// d_table[v] = sum of encoding[s] d_readings[n] over the places (n, s) that hold word v, but for nil.
+// The first `first_count` places are looked up in one table; the others, if any, in a second one,
+// whose gradient is added to what is there.
+extern "C" __global__ void gather_words(int sorted, const int *words, int first_count, int count,
+                                        const long long *order, const long long *starts, int S,
+                                        int E, int V, const real *encoding, const real *d_readings,
+                                        real *d_first, real *d_second, int parameters, int batch,
+                                        int readings) {
+  bool second = (int)blockIdx.x >= V;
+  int word = blockIdx.x - second * V, from = second * first_count;
+  real *d_table = of_start(second ? d_second : d_first, parameters);
+  if (word == 0) {
+    if (!second) clear_row(0, E, d_table);
+    return;
+  }
+  const real *d_read = of_start(d_readings, readings);
+  auto term = [=](int place, int e) {
+    place += from;
+    return encoding[place % S * E + e] * d_read[place / S * E + e];
   };
-  gather(sorted, rows, B * M, order, starts, D, term, d_readings);
+  gather(sorted, word, of_start(words, batch) + from, second ? count - first_count : first_count,
+         order, starts, E, term, second, d_table);
+}
+
+// d_readings[u] = sum_h p_h[b, i] w_h[b] over the slots (b, i) that hold sentence u: as a key, as a
+// value, or both. Sentences before `first_row` get nothing.
+extern "C" __global__ void gather_slots(int sorted, int sides, const int *key_rows,
+                                        const int *value_rows, int B, int M,
+                                        const long long *order, const long long *starts, int H,
+                                        int D, int first_row, const real *key_p, const real *key_w,
+                                        const real *value_p, const real *value_w, real *d_readings,
+                                        int batch, int readings) {
+  int row = blockIdx.x;
+  d_readings = of_start(d_readings, readings);
+  if (row < first_row) return clear_row(row, D, d_readings);
+  for (int side = 0; side < sides; side++) {
+    const real *p = of_start(side ? value_p : key_p, (size_t)H * B * M);
+    const real *w = of_start(side ? value_w : key_w, (size_t)H * B * D);
+    auto term = [=](int place, int d) {
+      int b = place / M;
+      real sum = 0;
+      for (int h = 0; h < H; h++) sum += p[h * B * M + place] * w[(h * B + b) * D + d];
+      return sum;
+    };
+    const int *rows = of_start(side ? value_rows : key_rows, batch);
+    gather(sorted, row, rows, B * M, order, starts, D, term, side > 0, d_readings);
+  }
 }

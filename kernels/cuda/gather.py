@@ -1,6 +1,7 @@
 """Which places hold a row, for kernels that gather a row's gradient from them."""
 
 LOOKS = 1 << 26  # rows times places up to which every row looks through all places
+COLUMNS_A_BLOCK = 128  # of a row
 
 
 def places_by_row(xp, held, rows: int) -> tuple:

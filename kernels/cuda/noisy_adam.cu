@@ -1,27 +1,38 @@
 // The published update in two launches: squares of every chunk, then everything else.
 // A chunk is a row of `chunks`: from which to which parameter it goes, and from which to which chunk
-// its array goes.
+// its array goes. The gradient of the penalty, l2 theta, is added here.
 
-extern "C" __global__ void chunk_squares(const real *gradient, const int *chunks, real *squares) {
+// For each start its chunks' squared gradients, then their squared parameters.
+extern "C" __global__ void chunk_squares(const real *theta, const real *gradient, int parameters,
+                                         real l2, const int *chunks, real *squares) {
   const int *chunk = chunks + 4 * blockIdx.x;
-  real sum = 0;
-  for (int i = chunk[0] + threadIdx.x; i < chunk[1]; i += blockDim.x)
-    sum += gradient[i] * gradient[i];
-  sum = block_sum(sum);
-  if (threadIdx.x == 0) squares[blockIdx.x] = sum;
+  theta = of_start(theta, parameters), gradient = of_start(gradient, parameters);
+  squares = of_start(squares, 2 * gridDim.x);
+  real of_gradient = 0, of_theta = 0;
+  for (int i = chunk[0] + threadIdx.x; i < chunk[1]; i += blockDim.x) {
+    real g = gradient[i] + l2 * theta[i];
+    of_gradient += g * g, of_theta += theta[i] * theta[i];
+  }
+  of_gradient = block_sum(of_gradient), of_theta = block_sum(of_theta);
+  if (threadIdx.x == 0) squares[blockIdx.x] = of_gradient, squares[gridDim.x + blockIdx.x] = of_theta;
 }
 
 extern "C" __global__ void noisy_adam(real *theta, const real *gradient, real *m, real *v,
-                                      const int *chunks, const real *squares, const int *silent,
-                                      int silent_parts, real clip_norm, real deviation,
-                                      unsigned purpose, unsigned key_low, unsigned key_high,
-                                      const long long *step, const double *learning_rate,
-                                      double beta_1, double beta_2, real epsilon) {
+                                      int parameters, real l2, const int *chunks,
+                                      const real *squares, const int *silent, int silent_parts,
+                                      real clip_norm, real deviation, unsigned purpose,
+                                      const unsigned *keys, const long long *step,
+                                      const double *learning_rate, double beta_1, double beta_2,
+                                      real epsilon) {
   const int *chunk = chunks + 4 * blockIdx.x;
+  theta = of_start(theta, parameters), gradient = of_start(gradient, parameters);
+  m = of_start(m, parameters), v = of_start(v, parameters);
+  squares = of_start(squares, 2 * gridDim.x), keys = of_start(keys, 2);
+  long long steps_before = *of_start(step, 1);
   __shared__ real rate;
   if (threadIdx.x == 0) {
-    double t = (double)(*step + 1);
-    rate = (real)(*learning_rate * sqrt(1 - pow(beta_2, t)) / (1 - pow(beta_1, t)));
+    double t = (double)(steps_before + 1);
+    rate = (real)(*of_start(learning_rate, 1) * sqrt(1 - pow(beta_2, t)) / (1 - pow(beta_1, t)));
   }
   real sum = 0;
   for (int k = chunk[2] + threadIdx.x; k < chunk[3]; k += blockDim.x) sum += squares[k];
@@ -30,7 +41,7 @@ extern "C" __global__ void noisy_adam(real *theta, const real *gradient, real *m
   // Four numbers of noise come together, counted from the vector's start: a chunk's first and last
   // four may be the neighbours' as well.
   for (int block = chunk[0] / 4 + threadIdx.x; 4 * block < chunk[1]; block += blockDim.x) {
-    Words words = philox(block, purpose, *step, key_low, key_high);
+    Words words = philox(block, purpose, steps_before, keys[0], keys[1]);
     for (int pair = 0; pair < 4; pair += 2) {
       real radius = deviation * sqrt((real)-2 * log(unit_interval(words.w[pair])));
       real z[2];  // Box-Muller: cosine, then sine
@@ -41,7 +52,7 @@ extern "C" __global__ void noisy_adam(real *theta, const real *gradient, real *m
         real noise = radius * z[n];
         for (int k = 0; k < silent_parts; k++)
           if (i >= silent[2 * k] && i < silent[2 * k + 1]) noise = 0;
-        real g = scale * gradient[i] + noise;
+        real g = scale * (gradient[i] + l2 * theta[i]) + noise;
         real mean = m[i] + gain_1 * (g - m[i]), square = v[i] + gain_2 * (g * g - v[i]);
         m[i] = mean, v[i] = square;
         theta[i] -= rate * mean / (sqrt(square) + epsilon);

@@ -4,15 +4,16 @@ from functools import cache
 
 import numpy
 
+from kvnet.counter_random import WORD
 from kvnet.kernels.cuda.compilation import launch, on_device
-from kvnet.kernels.cuda.uniform import purpose_and_key
+from kvnet.kernels.cuda.uniform import purpose_number
 from kvnet.training.noisy_adam import BETA_1, BETA_2
 
 NUMBERS_A_CHUNK = 2048
 
 
 @cache
-def _chunks(xp, sections):
+def chunks_of(xp, sections):
     """Cut every section into chunks; see the kernel for what a row says."""
     rows = []
     for start, stop in sections:
@@ -27,31 +28,61 @@ def _silent(xp, parts):
     return xp.asarray(numpy.array([*parts, (0, 0)], numpy.int32))
 
 
+@cache
+def _keys(xp, seeds):
+    """Return the Philox key of each start's noise, (N, 2)."""
+    return xp.asarray(numpy.array([(seed & WORD, seed >> 32) for seed in seeds], numpy.uint32))
+
+
 def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
     """Do what `kvnet.training.noisy_adam` does.
 
     Parameters and source: see there; step and learning rate may also be scalar arrays, int64 and
     float64.
     """
-    chunks, silent = _chunks(xp, rule.sections), _silent(xp, rule.silent)
-    squares = xp.empty(len(chunks), theta.dtype)
-    launch(xp, theta.dtype, "chunk_squares", len(chunks), (gradient, chunks, squares))
+    squares = xp.empty((1, 2, len(chunks_of(xp, rule.sections))), theta.dtype)
+    step, rate = on_device(xp, step, "int64"), on_device(xp, learning_rate, "float64")
+    launch_update(xp, (theta, gradient, m, v), 0.0, squares, step, rate, [rule])
+
+
+def launch_update(xp, vectors, l2_lambda: float, squares, step, learning_rate, rules) -> None:
+    """Update the parameters of several starts.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    vectors : sequence of 4 contiguous arrays
+        θ, gradient without the penalty's, m and v, each start's one after another.
+    l2_lambda : float
+        λ of the penalty.
+    squares : (N, 2, chunks) float array
+        Left are each chunk's sum of squared gradients, and of squared parameters before the step.
+    step, learning_rate : (N,) int64 array, (N,) float64 array
+    rules : sequence of N UpdateRule
+        They differ in their seeds alone.
+    """
+    theta, rule = vectors[0], rules[0]
+    chunks, silent = chunks_of(xp, rule.sections), _silent(xp, rule.silent)
+    parameters, grid = rule.sections[-1][1], (len(chunks), len(rules))
+    arguments = *vectors[:2], parameters, float(l2_lambda), chunks, squares
+    launch(xp, theta.dtype, "chunk_squares", grid, arguments)
     arguments = (
-        theta,
-        gradient,
-        m,
-        v,
+        *vectors,
+        parameters,
+        float(l2_lambda),
         chunks,
         squares,
         silent,
         len(rule.silent),
         float(rule.clip_norm),
         float(rule.noise_deviation),
-        *purpose_and_key(rule.random_state, "gradient noise"),
-        on_device(xp, step, "int64"),
-        on_device(xp, learning_rate, "float64"),
+        purpose_number("gradient noise"),
+        _keys(xp, tuple(rule.random_state for rule in rules)),
+        step,
+        learning_rate,
         numpy.float64(BETA_1),
         numpy.float64(BETA_2),
         float(rule.epsilon),
     )
-    launch(xp, theta.dtype, "noisy_adam", len(chunks), arguments)
+    launch(xp, theta.dtype, "noisy_adam", grid, arguments)

@@ -22,7 +22,7 @@ def products(xp, pairs):
     Z : list of array
         (m, n) or (P, m, n).
     """
-    outcomes, arguments, most = [], [], 1
+    outcomes, jobs = [], []
     for X, Y in pairs:
         X3, Y3 = (a.reshape(-1, *a.shape[-2:]) for a in (X, Y))
         (P, K, m), n = X3.shape, Y3.shape[2]
@@ -30,11 +30,29 @@ def products(xp, pairs):
             outcomes.append(X.swapaxes(-1, -2) @ Y)
             continue
         Z = xp.empty((*X.shape[:-2], m, n), X.dtype)
-        arguments += [X, Y, Z, P, K, m, n]
-        most = max(most, P * blocks(m, TILE) * blocks(n, TILE))
+        jobs.append((X, Y, Z, P, K, m, n))
         outcomes.append(Z)
-    count = len(arguments) // 7
-    if count:
-        arguments += [*arguments[:3], 0, 0, 1, 1] * (PRODUCTS_A_LAUNCH - count)
-        launch(xp, outcomes[0].dtype, "products", (most, count), arguments)
+    if jobs:
+        launch_products(xp, jobs)
     return outcomes
+
+
+def launch_products(xp, jobs, starts: int = 1, parameters: int = 0) -> None:
+    """Make products in one launch.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    jobs : sequence of (X, Y, Z, P, K, m, n)
+        At most six: contiguous arrays and their sizes.
+    starts : int
+        So many models' X, Y and Z stand one after another.
+    parameters : int
+        From a start's Z to the next one's.
+    """
+    most = max(P * blocks(m, TILE) * blocks(n, TILE) for *_, P, _, m, n in jobs)
+    nothing = (*jobs[0][:3], 0, 0, 1, 1)
+    filled = [*jobs, *[nothing] * (PRODUCTS_A_LAUNCH - len(jobs))]
+    arguments = [*(part for job in filled for part in job), parameters]
+    launch(xp, jobs[0][2].dtype, "products", (most, starts, len(jobs)), arguments)

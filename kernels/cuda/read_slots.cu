@@ -1,20 +1,20 @@
 // All hops of one question in one block: its vectors stay in shared memory. What matrices' gradients
-// are made from goes to memory, hop by hop: (hops, B, ...).
+// are made from goes to memory, hop by hop: (hops, B, ...). Grid: questions, then starts.
 
 struct Memory {
   int B, M, D, F, H;
   const real *query, *keys, *values, *TK, *TV, *A, *R;
-  const int *key_rows, *value_rows;
-  const bool *allowed;
+  const int *key_rows, *value_rows, *allowed;
   bool masked;
 };
 
-struct Left {  // by the way there
-  real *us, *ws, *ps, *reads, *ss;
+struct Kept {  // by the way there: us, ws, ps, reads, ss; by the way back: the gradients
+  real *us, *ws, *ps, *reads, *ss, *dus, *dss, *d_reads, *d_scores, *dws, *d_query;
 };
 
-struct Back {  // by the way back
-  real *dus, *dss, *d_reads, *d_scores, *dws, *d_query;
+// Rows in which a start's part of an array stands, and how long they are.
+struct Strides {
+  int parameters, batch, readings;
 };
 
 struct Vectors {  // in shared memory
@@ -28,7 +28,37 @@ __device__ Vectors vectors_of(const Memory &memory, real *shared) {
   return v;
 }
 
-__device__ void softmax(real *p, int M, const bool *allowed, bool masked) {
+__device__ Memory of_start(Memory memory, const Strides &strides) {
+  memory.TK = of_start(memory.TK, strides.parameters);
+  memory.TV = of_start(memory.TV, strides.parameters);
+  memory.A = of_start(memory.A, strides.parameters);
+  memory.R = of_start(memory.R, strides.parameters);
+  memory.query = of_start(memory.query, strides.readings);
+  memory.keys = of_start(memory.keys, strides.readings);
+  memory.values = of_start(memory.values, strides.readings);
+  memory.key_rows = of_start(memory.key_rows, strides.batch);
+  memory.value_rows = of_start(memory.value_rows, strides.batch);
+  memory.allowed = of_start(memory.allowed, strides.batch);
+  return memory;
+}
+
+// The factors of A's gradient stand one under the other: ds, u and du_0; reads, dw and the query.
+__device__ Kept kept_of_start(const Memory &memory, const Strides &strides, real *into_A,
+                              real *out_of_A, real *ws, real *ps, real *ss, real *dus,
+                              real *d_reads, real *d_scores, real *d_query) {
+  size_t hops = memory.H * memory.B, D = memory.D, F = memory.F, M = memory.M;
+  into_A = of_start(into_A, (2 * hops + memory.B) * F);
+  out_of_A = of_start(out_of_A, (2 * hops + memory.B) * D);
+  Kept kept;
+  kept.us = into_A + hops * F, kept.ws = of_start(ws, hops * D), kept.ps = of_start(ps, hops * M);
+  kept.reads = out_of_A, kept.ss = of_start(ss, hops * F), kept.dus = of_start(dus, hops * F);
+  kept.dss = into_A, kept.d_reads = of_start(d_reads, hops * D);
+  kept.d_scores = of_start(d_scores, hops * M), kept.dws = out_of_A + hops * D;
+  kept.d_query = of_start(d_query, strides.readings);
+  return kept;
+}
+
+__device__ void softmax(real *p, int M, const int *allowed, bool masked) {
   real largest = -1e30f;
   for (int i = threadIdx.x; i < M; i += blockDim.x)
     if (!masked || allowed[i]) largest = max(largest, p[i]);
@@ -53,7 +83,7 @@ __device__ void softmax_back(const real *p, real *dp, int M) {
 }
 
 // Hop; u_H is left in v.u. A stands on the query's side: u · k Aᵀ = (u A) · k.
-__device__ void hop_there(const Memory &memory, const Left &left, const Vectors &v) {
+__device__ void hop_there(const Memory &memory, const Kept &kept, const Vectors &v) {
   int b = blockIdx.x, B = memory.B, M = memory.M, D = memory.D, F = memory.F;
   auto A = [&](int f, int d) { return memory.A[f * D + d]; };
   auto key = [&](int i, int d) {
@@ -65,25 +95,24 @@ __device__ void hop_there(const Memory &memory, const Left &left, const Vectors 
   row_dots(F, D, memory.query + b * D, A, v.u);
   for (int h = 0; h < memory.H; h++) {
     int place = h * B + b;
-    store(F, v.u, left.us + place * F);
+    store(F, v.u, kept.us + place * F);
     column_sums(D, F, v.u, A, v.w, v.scratch);
-    store(D, v.w, left.ws + place * D);
+    store(D, v.w, kept.ws + place * D);
     row_dots(M, D, v.w, key, v.p);
     softmax(v.p, M, memory.allowed + b * M * memory.masked, memory.masked);
-    store(M, v.p, left.ps + place * M);
+    store(M, v.p, kept.ps + place * M);
     column_sums(D, M, v.p, value, v.read, v.scratch);
-    store(D, v.read, left.reads + place * D);
+    store(D, v.read, kept.reads + place * D);
     row_dots(F, D, v.read, A, v.s);
     add_to(F, v.u, v.s);  // s = u + o
-    store(F, v.s, left.ss + place * F);
+    store(F, v.s, kept.ss + place * F);
     auto R = [&](int g, int f) { return memory.R[(h * F + g) * F + f]; };
     row_dots(F, F, v.s, R, v.u);
   }
 }
 
 // Go back through the hops from du in v.u. v.s holds ds, v.read d_read, v.w dw, v.p d_scores.
-__device__ void hop_back(const Memory &memory, const Left &left, const Back &back,
-                         const Vectors &v) {
+__device__ void hop_back(const Memory &memory, const Kept &kept, const Vectors &v) {
   int b = blockIdx.x, B = memory.B, M = memory.M, D = memory.D, F = memory.F;
   auto A = [&](int f, int d) { return memory.A[f * D + d]; };
   auto key = [&](int i, int d) {
@@ -95,66 +124,71 @@ __device__ void hop_back(const Memory &memory, const Left &left, const Back &bac
   for (int h = memory.H - 1; h >= 0; h--) {
     int place = h * B + b;
     auto R = [&](int g, int f) { return memory.R[(h * F + g) * F + f]; };
-    store(F, v.u, back.dus + place * F);
+    store(F, v.u, kept.dus + place * F);
     column_sums(F, F, v.u, R, v.s, v.scratch);
-    store(F, v.s, back.dss + place * F);
+    store(F, v.s, kept.dss + place * F);
     column_sums(D, F, v.s, A, v.read, v.scratch);
-    store(D, v.read, back.d_reads + place * D);
+    store(D, v.read, kept.d_reads + place * D);
     row_dots(M, D, v.read, value, v.p);
-    softmax_back(left.ps + place * M, v.p, M);
-    store(M, v.p, back.d_scores + place * M);
+    softmax_back(kept.ps + place * M, v.p, M);
+    store(M, v.p, kept.d_scores + place * M);
     column_sums(D, M, v.p, key, v.w, v.scratch);
-    store(D, v.w, back.dws + place * D);
+    store(D, v.w, kept.dws + place * D);
     row_dots(F, D, v.w, A, v.u);
     add_to(F, v.s, v.u);  // u goes into the scores and into the sum s
   }
   // What has come out at u_0 stands behind the hops' u, as the query behind their dw.
-  store(F, v.u, left.us + (memory.H * B + b) * F);
-  store(D, memory.query + b * D, back.dws + (memory.H * B + b) * D);
+  store(F, v.u, kept.us + (memory.H * B + b) * F);
+  store(D, memory.query + b * D, kept.dws + (memory.H * B + b) * D);
   column_sums(D, F, v.u, A, v.w, v.scratch);
-  store(D, v.w, back.d_query + b * D);
+  store(D, v.w, kept.d_query + b * D);
 }
 
 #define MEMORY                                                                                   \
   int B, int M, int D, int F, int H, const real *query, const real *keys, const real *values,    \
       const real *TK, const real *TV, const real *A, const real *R, const int *key_rows,         \
-      const int *value_rows, const bool *allowed, int masked
+      const int *value_rows, const int *allowed, int masked
 #define MEMORY_GIVEN                                                                             \
   {B, M, D, F, H, query, keys, values, TK, TV, A, R, key_rows, value_rows, allowed, masked != 0}
-#define LEFT real *us, real *ws, real *ps, real *reads, real *ss
-#define BACK                                                                                     \
-  real *dus, real *dss, real *d_reads, real *d_scores, real *dws, real *d_query
-
-extern "C" __global__ void read_slots(MEMORY, LEFT, real *u) {
-  DYNAMIC_SHARED(shared);
-  Memory memory = MEMORY_GIVEN;
+#define KEPT                                                                                     \
+  real *into_A, real *out_of_A, real *ws, real *ps, real *ss, real *dus, real *d_reads,          \
+      real *d_scores, real *d_query
+#define STRIDES int parameters, int batch, int readings
+#define OF_START                                                                                 \
+  DYNAMIC_SHARED(shared);                                                                        \
+  Strides strides = {parameters, batch, readings};                                               \
+  Memory memory = of_start(MEMORY_GIVEN, strides);                                               \
+  Kept kept = kept_of_start(memory, strides, into_A, out_of_A, ws, ps, ss, dus, d_reads,         \
+                            d_scores, d_query);                                                  \
   Vectors v = vectors_of(memory, shared);
-  hop_there(memory, {us, ws, ps, reads, ss}, v);
+
+extern "C" __global__ void read_slots(MEMORY, KEPT, STRIDES, real *u) {
+  OF_START
+  hop_there(memory, kept, v);
   store(F, v.u, u + blockIdx.x * F);
 }
 
-extern "C" __global__ void read_slots_back(MEMORY, LEFT, BACK, const real *du) {
-  DYNAMIC_SHARED(shared);
-  Memory memory = MEMORY_GIVEN;
-  Vectors v = vectors_of(memory, shared);
+extern "C" __global__ void read_slots_back(MEMORY, KEPT, STRIDES, const real *du) {
+  OF_START
   store(F, du + blockIdx.x * F, v.u);
   __syncthreads();
-  hop_back(memory, {us, ws, ps, reads, ss}, {dus, dss, d_reads, d_scores, dws, d_query}, v);
+  hop_back(memory, kept, v);
 }
 
 // To the answer's loss and back: h = u B, scores = h Wᵀ, and their gradients.
-extern "C" __global__ void answer_loss(MEMORY, LEFT, BACK, int E, int V, const real *output_map,
+extern "C" __global__ void answer_loss(MEMORY, KEPT, STRIDES, int E, int V, const real *output_map,
                                        const real *table, const int *answers, real *u, real *hs,
                                        real *d_scores_of_words, real *dhs, real *losses) {
-  DYNAMIC_SHARED(shared);
-  Memory memory = MEMORY_GIVEN;
-  Left left = {us, ws, ps, reads, ss};
-  Vectors v = vectors_of(memory, shared);
+  OF_START
+  output_map = of_start(output_map, parameters), table = of_start(table, parameters);
+  answers = of_start(answers, batch);
+  u = of_start(u, B * F), hs = of_start(hs, B * E), dhs = of_start(dhs, B * E);
+  d_scores_of_words = of_start(d_scores_of_words, B * V), losses = of_start(losses, B);
   real *h = v.scratch + blockDim.x, *scores = h + E;
   int b = blockIdx.x;
   auto map = [&](int f, int e) { return output_map[f * E + e]; };
   auto word = [&](int word, int e) { return table[word * E + e]; };
-  hop_there(memory, left, v);
+  hop_there(memory, kept, v);
   store(F, v.u, u + b * F);
   column_sums(E, F, v.u, map, h, v.scratch);
   store(E, h, hs + b * E);
@@ -165,5 +199,5 @@ extern "C" __global__ void answer_loss(MEMORY, LEFT, BACK, int E, int V, const r
   column_sums(E, V, scores, word, h, v.scratch);  // from here on, h is its own gradient
   store(E, h, dhs + b * E);
   row_dots(F, E, h, map, v.u);
-  hop_back(memory, left, {dus, dss, d_reads, d_scores, dws, d_query}, v);
+  hop_back(memory, kept, v);
 }

@@ -3,11 +3,44 @@
 from typing import NamedTuple
 
 from kvnet.kernels.cuda.compilation import SHARED_BYTES, THREADS, blocks, launch, numbers
-from kvnet.kernels.cuda.gather import places_by_row
+from kvnet.kernels.cuda.gather import COLUMNS_A_BLOCK, places_by_row
 from kvnet.kernels.cuda.products import products
 from kvnet.operations import read_slots as textbook_read_slots
 
-COLUMNS_A_BLOCK = 128
+
+class Kept:
+    """What the hops keep for the gradients, each start's after another.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    sizes : Sizes
+    dtype : numpy dtype
+    starts : int
+    d_query : array, optional
+        Where the query's gradient goes.
+
+    Attributes
+    ----------
+    arguments : list
+        Of the kernels.
+    """
+
+    def __init__(self, xp, sizes: "Sizes", dtype, starts: int = 1, d_query=None):
+        B, M, D, F, H = sizes
+
+        def empty(*shape):
+            return xp.empty((starts, *shape), dtype)
+
+        # A's gradient is one sum of outer products, so its factors stand one under the other: ds, u
+        # and du_0; what was read, dw and the query.
+        self.into_A, self.out_of_A = empty((2 * H + 1) * B, F), empty((2 * H + 1) * B, D)
+        self.ws, self.ps, self.ss = empty(H, B, D), empty(H, B, M), empty(H, B, F)
+        self.dus, self.d_reads, self.d_scores = empty(H, B, F), empty(H, B, D), empty(H, B, M)
+        self.d_query = empty(B, D) if d_query is None else d_query
+        self.arguments = [self.into_A, self.out_of_A, self.ws, self.ps, self.ss, self.dus]
+        self.arguments += [self.d_reads, self.d_scores, self.d_query]
 
 
 class Reading:
@@ -21,10 +54,9 @@ class Reading:
     Attributes
     ----------
     sizes : Sizes
+    kept : Kept
     arguments : list
-        Of every kernel: the memory, then what the hops leave.
-    back : list
-        Of the kernels that go back: what they leave.
+        Of every kernel.
     """
 
     def __init__(
@@ -40,46 +72,36 @@ class Reading:
         R = xp.empty((H, F, F), A.dtype)
         for h, matrix in enumerate(hop_matrices):
             R[h] = matrix
-        mask = xp.empty((1, 1), "bool") if allowed is None else xp.ascontiguousarray(allowed)
-
-        def empty(*shape):
-            return xp.empty(shape, A.dtype)
-
-        # A's gradient is one sum of outer products, so its factors stand one under the other: ds, u
-        # and du_0; what was read, dw and the query.
-        self.into_A, self.out_of_A = empty((2 * H + 1) * B, F), empty((2 * H + 1) * B, D)
-        dss, us = self.into_A[: H * B], self.into_A[H * B :]
-        reads, dws = self.out_of_A[: H * B], self.out_of_A[H * B :]
-        self.ws, self.ps, self.ss = empty(H, B, D), empty(H, B, M), empty(H, B, F)
-        self.dus, self.d_reads = empty(H, B, F), empty(H, B, D)
-        self.d_scores, self.d_query = empty(H, B, M), empty(B, D)
+        mask = self.key_rows if allowed is None else numbers(xp, allowed)
+        self.kept = Kept(xp, self.sizes, A.dtype)
         given = [query, key_readings, value_readings, TK, TV, A, R, self.key_rows, self.value_rows]
         masked = int(allowed is not None)
-        self.arguments = [B, M, D, F, H, *map(xp.ascontiguousarray, given), mask, masked]
-        self.arguments += [us, self.ws, self.ps, reads, self.ss]
-        self.back = [self.dus, dss, self.d_reads, self.d_scores, dws, self.d_query]
+        self.arguments = [*self.sizes, *map(xp.ascontiguousarray, given), mask, masked]
+        self.arguments += [*self.kept.arguments, 0, 0, 0]
 
     def gradients(self, more=()) -> tuple:
         """Return ``d_query, d_key_readings, d_value_readings, dTK, dTV, dA, d_hop_matrices``.
 
         After them come the products of further pairs of matrices, which share a launch.
         """
-        rows = self.sizes.H * self.sizes.B
-        in_rows = [a.reshape(rows, -1) for a in (self.d_scores, self.ws, self.ps, self.d_reads)]
+        kept, rows = self.kept, self.sizes.H * self.sizes.B
+        in_rows = [a.reshape(rows, -1) for a in (kept.d_scores, kept.ws, kept.ps, kept.d_reads)]
         d_scores, ws, ps, d_reads = in_rows
-        pairs = [(d_scores, ws), (ps, d_reads), (self.into_A, self.out_of_A), (self.dus, self.ss)]
+        pairs = [(d_scores, ws), (ps, d_reads), (kept.into_A[0], kept.out_of_A[0])]
+        pairs.append((kept.dus[0], kept.ss[0]))
         dTK, dTV, dA, dR, *others = products(self.xp, [*pairs, *more])
-        d_keys = self._by_row(self.key_rows, self.key_readings, self.d_scores, self.ws)
-        d_values = self._by_row(self.value_rows, self.value_readings, self.ps, self.d_reads)
-        return self.d_query, d_keys, d_values, dTK, dTV, dA, list(dR), *others
+        d_keys = self._by_row(self.key_rows, self.key_readings, kept.d_scores, kept.ws)
+        d_values = self._by_row(self.value_rows, self.value_readings, kept.ps, kept.d_reads)
+        return kept.d_query[0], d_keys, d_values, dTK, dTV, dA, list(dR), *others
 
     def _by_row(self, rows, readings, p, w):
         """Sum, for each reading, what the slots that hold it say: ``sum_h p_h[b, i] w_h[b]``."""
         B, M, D, _, H = self.sizes
         d_readings = self.xp.empty(readings.shape, self.dtype)
         is_sorted, order, starts = places_by_row(self.xp, rows, len(readings))
-        arguments = is_sorted, rows, B, M, order, starts, H, D, p, w, d_readings
-        grid = len(readings), blocks(D, COLUMNS_A_BLOCK)
+        arguments = is_sorted, 1, rows, rows, B, M, order, starts, H, D, 0, p, w, p, w
+        arguments += d_readings, 0, 0
+        grid = len(readings), 1, blocks(D, COLUMNS_A_BLOCK)
         launch(self.xp, self.dtype, "gather_slots", grid, arguments)
         return d_readings
 
@@ -122,8 +144,8 @@ def read_slots(
     launch(xp, A.dtype, "read_slots", sizes.B, [*reading.arguments, u], shared)
 
     def backward(du):
-        arguments = [*reading.arguments, *reading.back, xp.ascontiguousarray(du)]
+        arguments = [*reading.arguments, xp.ascontiguousarray(du)]
         launch(xp, A.dtype, "read_slots_back", sizes.B, arguments, shared)
         return reading.gradients()
 
-    return u, reading.ps, backward
+    return u, reading.kept.ps[0], backward

@@ -9,10 +9,9 @@ from kvnet.counter_random import WORD
 from kvnet.kernels.cuda.compilation import blocks, launch, on_device
 
 
-def purpose_and_key(seed: int, purpose: str) -> tuple:
-    """Return what the kernels' Philox takes besides the step."""
-    words = zlib.crc32(purpose.encode()), seed & WORD, seed >> 32
-    return tuple(map(numpy.uint32, words))
+def purpose_number(purpose: str) -> numpy.uint32:
+    """Return a purpose as the kernels' Philox takes it."""
+    return numpy.uint32(zlib.crc32(purpose.encode()))
 
 
 def uniform(xp, seed, purpose, step, shape, dtype):
@@ -22,6 +21,7 @@ def uniform(xp, seed, purpose, step, shape, dtype):
     """
     u = xp.empty(shape, dtype)
     step = on_device(xp, step, "int64")
-    arguments = u, prod(shape), *purpose_and_key(seed, purpose), step
+    key = numpy.uint32(seed & WORD), numpy.uint32(seed >> 32)
+    arguments = u, prod(shape), purpose_number(purpose), *key, step
     launch(xp, dtype, "fill_uniform", blocks(prod(shape), 4 * 256), arguments)
     return u

@@ -1,0 +1,35 @@
+// What a training step of several starts has besides the operations: its batch, and its count. A
+// batch is a record of whole numbers: words of the B queries and of the U sentences, then the slots'
+// rows and the answers.
+
+// Put the record of each start's next batch, the step's number and its learning rate where the other
+// kernels look, and read the queries with one table and the sentences with another.
+extern "C" __global__ void begin_step(const int *records, int record_size, const int *order,
+                                      const double *rates, const long long *first_steps,
+                                      int capacity, const int *done, int *batch, long long *step,
+                                      double *rate, int B, int U, int S, int E,
+                                      const real *query_table, const real *memory_table,
+                                      int parameters, const real *encoding, real *readings) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x, n = i / E;
+  int start = blockIdx.y, place = start * capacity + done[start];
+  const int *record = records + (size_t)order[place] * record_size;
+  if (i == 0) step[start] = first_steps[start] + done[start], rate[start] = rates[place];
+  if (i < record_size) of_start(batch, record_size)[i] = record[i];
+  if (n >= B + U) return;
+  const real *table = of_start(n < B ? query_table : memory_table, parameters);
+  of_start(readings, (B + U) * E)[i] = reading(record + n * S, table, encoding, S, E, i % E);
+}
+
+// Sum each start's loss, the penalty in it, and count its step.
+extern "C" __global__ void end_step(const real *losses, int B, const real *squares, int chunks,
+                                    real l2, int capacity, int *done, double *step_losses) {
+  losses = of_start(losses, B), squares = of_start(squares, 2 * chunks) + chunks;
+  real entropy = 0, penalty = 0;
+  for (int b = threadIdx.x; b < B; b += blockDim.x) entropy += losses[b];
+  for (int k = threadIdx.x; k < chunks; k += blockDim.x) penalty += squares[k];
+  entropy = block_sum(entropy), penalty = block_sum(penalty);
+  if (threadIdx.x) return;
+  int start = blockIdx.y;
+  step_losses[start * capacity + done[start]] = entropy + (real)0.5 * l2 * penalty;
+  done[start]++;
+}
