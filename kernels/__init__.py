@@ -14,6 +14,7 @@ from kvnet.training.noisy_adam import noisy_adam as textbook_noisy_adam
 from kvnet.training.prediction import predict_words as textbook_predict_words
 from kvnet.training.sgd import sgd as textbook_sgd
 from kvnet.training.steps import take_steps as textbook_take_steps
+from kvnet.training.steps import take_steps_side_by_side as textbook_take_steps_side_by_side
 
 CHOICES = ("reference", "fused", "auto")
 ON_THE_PROCESSOR = (
@@ -36,6 +37,7 @@ ON_A_GPU = (
     "l2_penalty",
     "noisy_adam",
     "read_slots",
+    "take_steps_side_by_side",
     "uniform",
     "word_cross_entropy",
 )
@@ -71,6 +73,7 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
         "predict_words": textbook_predict_words,
         "sgd": textbook_sgd,
         "take_steps": textbook_take_steps,
+        "take_steps_side_by_side": textbook_take_steps_side_by_side,
         "uniform": counter_random.uniform,
     }
     on_processor = xp is numpy

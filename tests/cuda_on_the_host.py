@@ -78,34 +78,45 @@ def _launch(function, name, grid, block, arguments, shared_mem=0):
     assert numpy.prod(block) <= 1024 and numpy.prod(block) % 32 == 0, f"{name}: block {block}"
     assert all(size > 0 for size in (*grid, *block)), f"{name}: grid {grid}"
     assert shared_mem <= 48 << 10, f"{name}: {shared_mem} bytes of shared memory"
-    outcomes = [_run(function, name, grid, block, held, shared_mem, way) for way in (0, 1)]
-    before = [a.tobytes() for a in held]  # an array may be given twice
-    for n, (a, first, second) in enumerate(zip(held, *outcomes, strict=True)):
-        if isinstance(a, numpy.ndarray):
-            same = first.tobytes() == second.tobytes()
-            assert same, f"{name}: argument {n} hangs on the order of the threads"
-            if first.tobytes() != before[n]:
-                a[...] = first
+    wholes = {id(whole): whole for whole in map(_whole, held) if whole is not None}
+    outcomes = [_run(function, name, grid, block, held, wholes, shared_mem, way) for way in (0, 1)]
+    for key, whole in wholes.items():
+        first, second = (outcome[key] for outcome in outcomes)
+        same = first.tobytes() == second.tobytes()
+        given = [n for n, a in enumerate(held) if _whole(a) is whole]
+        assert same, f"{name}: what arguments {given} stand in hangs on the order of the threads"
+        if first.tobytes() != whole.tobytes():
+            whole[...] = first
 
 
-def _run(function, name, grid, block, arguments, shared, backwards):
-    fenced, places, codes = [], [], []
-    for a in arguments:
-        if isinstance(a, numpy.ndarray):
-            fill = numpy.nan if a.dtype.kind == "f" else a.dtype.type(1) * 77
-            memory = numpy.full(a.size + 2 * FENCE, fill, a.dtype)
-            memory[FENCE : FENCE + a.size] = a.reshape(-1)
-            fenced.append(memory)
-            places.append(ctypes.c_void_p(memory.ctypes.data + FENCE * a.itemsize))
-            codes.append(f"*{a.dtype.kind}{a.itemsize}")
+def _whole(array):
+    """Return the array that an argument is a part of: a kernel may go on from its first number."""
+    if not isinstance(array, numpy.ndarray):
+        return None
+    whole = array
+    while isinstance(whole.base, numpy.ndarray) and whole.base.dtype == array.dtype:
+        whole = whole.base
+    return whole if whole.flags.c_contiguous else array
+
+
+def _run(function, name, grid, block, arguments, wholes, shared, backwards):
+    fenced, places, codes, pointers = {}, [], [], []
+    for key, whole in wholes.items():
+        fill = numpy.nan if whole.dtype.kind == "f" else whole.dtype.type(1) * 77
+        fenced[key] = numpy.full(whole.size + 2 * FENCE, fill, whole.dtype)
+        fenced[key][FENCE : FENCE + whole.size] = whole.reshape(-1)
+    numbers = [numpy.array([a]) if _whole(a) is None else a for a in arguments]  # kept as long as their addresses are used
+    for a, number in zip(arguments, numbers, strict=True):
+        whole = _whole(a)
+        if whole is None:
+            codes.append(f"{number.dtype.kind}{number.itemsize}")
+            pointers.append(number.ctypes.data)
         else:
-            memory = numpy.array([a])
-            fenced.append(memory)
-            places.append(memory)
-            codes.append(f"{memory.dtype.kind}{memory.itemsize}")
-    pointers = [
-        p.ctypes.data if isinstance(p, numpy.ndarray) else ctypes.addressof(p) for p in places
-    ]
+            codes.append(f"*{a.dtype.kind}{a.itemsize}")
+            offset = a.ctypes.data - whole.ctypes.data
+            address = fenced[id(whole)].ctypes.data + FENCE * a.itemsize + offset
+            places.append(ctypes.c_void_p(address))
+            pointers.append(ctypes.addressof(places[-1]))
     count = len(arguments)
     outcome = function(
         (ctypes.c_void_p * count)(*pointers),
@@ -119,15 +130,13 @@ def _run(function, name, grid, block, arguments, shared, backwards):
     assert outcome != 1, f"{name}: some threads wait at a barrier that others never reach"
     assert outcome < 1000, f"{name}: takes {outcome - 1000} arguments, got {count}"
     assert outcome == 0, f"{name}: argument {outcome - 2} is {codes[outcome - 2]}"
-    results = []
-    for n, (a, memory) in enumerate(zip(arguments, fenced, strict=True)):
-        if not isinstance(a, numpy.ndarray):
-            results.append(a)
-            continue
-        for fence in (memory[:FENCE], memory[FENCE + a.size :]):
-            blank = numpy.isnan(fence) if a.dtype.kind == "f" else fence == fence.dtype.type(77)
-            if a.dtype.kind == "b":
+    outcomes = {}
+    for key, whole in wholes.items():
+        memory = fenced[key]
+        for fence in (memory[:FENCE], memory[FENCE + whole.size :]):
+            blank = numpy.isnan(fence) if whole.dtype.kind == "f" else fence == fence.dtype.type(77)
+            if whole.dtype.kind == "b":
                 blank = fence
-            assert blank.all(), f"{name}: argument {n} is written outside of the array"
-        results.append(memory[FENCE : FENCE + a.size].reshape(a.shape))
-    return results
+            assert blank.all(), f"{name}: something is written outside of an array"
+        outcomes[key] = memory[FENCE : FENCE + whole.size].reshape(whole.shape)
+    return outcomes

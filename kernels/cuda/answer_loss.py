@@ -8,6 +8,11 @@ from kvnet.operations.linear import linear
 SMALL_VOCABULARY = 2048  # up to which a block of threads scores all words by itself
 
 
+def in_one_block(sizes: Sizes, dtype, V: int, E: int) -> bool:
+    """Return whether one block of threads takes a question to its loss and back."""
+    return V <= SMALL_VOCABULARY and fits(sizes, dtype, E + V)
+
+
 def answer_loss(
     xp,
     query,
@@ -32,7 +37,7 @@ def answer_loss(
     memory += (key_rows, value_rows, allowed)
     sizes = Sizes(len(query), len(TK), A.shape[1], len(A), len(hop_matrices))
     V, E = table.shape
-    if V > SMALL_VOCABULARY or not fits(sizes, A.dtype, E + V):
+    if not in_one_block(sizes, A.dtype, V, E):
         return _in_steps(xp, memory, B, table, answers)
     reading, questions = Reading(xp, *memory), sizes.B
 

@@ -58,11 +58,26 @@ class Batches:
         -------
         rows : (B,) int64 array
         """
+        return self.next_rows(step, 1)[0]
+
+    def next_rows(self, step: int, count: int) -> numpy.ndarray:
+        """Return the questions of some steps, none of them beyond the epoch's end.
+
+        Parameters
+        ----------
+        step : int
+            The first one, counted over all epochs, from 0.
+        count : int
+
+        Returns
+        -------
+        rows : (count, B) int64 array
+        """
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._draw(epoch)
-        first = self._order[place] * self.batch_size
-        rows = numpy.arange(first, first + self.batch_size)
+        first = self._order[place : place + count, None] * self.batch_size
+        rows = first + numpy.arange(self.batch_size)
         return self._questions[rows] if self.shuffle_questions else rows
 
     def _draw(self, epoch):

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
@@ -11,7 +11,7 @@ from kvnet.checkpoint import named, read_arrays, write_arrays
 from kvnet.errors import InputError
 from kvnet.models.network import Network
 from kvnet.parameter_vector import as_vector, by_name
-from kvnet.training.trainer import Trainer
+from kvnet.training.trainer import Trainer, train_side_by_side
 
 SECONDS_AT_A_TIME = 0.05
 
@@ -142,21 +142,20 @@ class Run(ABC):
         -------
         finished : bool
         """
-        trainer, settings, pace = self.trainer, self.settings, Pace()
-        while not self.finished:
-            taken = pace.timed(trainer.train)
-            if trainer.at_epoch_end:
-                last = trainer.step >= trainer.steps
-                if last or trainer.epoch % settings.evaluation_interval == 0:
-                    self._evaluate()
-                self.save()
-            on_steps(taken)
-            if stop_requested() and not self.finished:
-                self.save()
-                return False
-        if settings.early_stopping:
+        return train_runs([self], lambda run, taken: on_steps(taken), stop_requested)
+
+    def end_epoch(self) -> None:
+        """After an epoch's last step, evaluate if it is time to, and save."""
+        trainer = self.trainer
+        last = trainer.step >= trainer.steps
+        if last or trainer.epoch % self.settings.evaluation_interval == 0:
+            self._evaluate()
+        self.save()
+
+    def end(self) -> None:
+        """After the last step, go back to the best weights if the settings say so."""
+        if self.settings.early_stopping:
             self.model.theta[:] = as_vector(self.model.xp, self._best_params)
-        return True
 
     def _evaluate(self):
         trainer = self.trainer
@@ -249,3 +248,37 @@ class Run(ABC):
                 f"{path}: was trained with {name}={theirs[name]!r}, not {value!r}; give the same, "
                 "or another folder"
             )
+
+
+def train_runs(
+    runs: Sequence[Run], on_steps: Callable[[Run, int], None], stop_requested: Callable[[], bool]
+) -> bool:
+    """Train runs side by side until all are finished or stopped; see `Run.train`.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    on_steps : callable
+        Called for each run after every few steps, with the run and their number.
+    stop_requested : callable
+        Asked as often.
+
+    Returns
+    -------
+    finished : bool
+    """
+    pace = Pace()
+    while left := [run for run in runs if not run.finished]:
+        trainers = [run.trainer for run in left]
+        taken = pace.timed(lambda count, trainers=trainers: train_side_by_side(trainers, count))
+        for run in left:
+            if run.trainer.at_epoch_end:
+                run.end_epoch()
+            on_steps(run, taken)
+        if stop_requested() and not all(run.finished for run in left):
+            for run in left:
+                run.save()
+            return False
+    for run in runs:
+        run.end()
+    return True

@@ -23,3 +23,20 @@ def take_steps(trainer, count: int):
         trainer.optimizer.update(gradient, step)
         losses.append(loss.astype("float64"))
     return model.xp.stack(losses)
+
+
+def take_steps_side_by_side(trainers, count: int) -> list:
+    """Take the next steps of several trainers, one trainer after another.
+
+    Parameters
+    ----------
+    trainers : sequence of Trainer
+        On one array module.
+    count : int
+        As for `take_steps`, for each.
+
+    Returns
+    -------
+    losses : list of (count,) float64 array
+    """
+    return [trainer.model.operations.take_steps(trainer, count) for trainer in trainers]

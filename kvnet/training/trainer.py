@@ -1,5 +1,6 @@
 """The training loop's state: a model, its optimiser and the step it is at."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from math import isfinite
 
@@ -10,6 +11,36 @@ from kvnet.checkpoint import named
 from kvnet.errors import InputError
 from kvnet.models.network import Network
 from kvnet.parameter_vector import as_vector, by_name
+
+
+def train_side_by_side(trainers: Sequence["Trainer"], count: int) -> int:
+    """Take the next steps of several trainers: where kernels can, in the same launches.
+
+    Parameters
+    ----------
+    trainers : sequence of Trainer
+        On one array module.
+    count : int
+        The most to take; none goes beyond an epoch's end.
+
+    Returns
+    -------
+    taken : int
+        By each.
+
+    Raises
+    ------
+    InputError
+        If an epoch's loss is not finite.
+    """
+    left = [t.batches.steps_per_epoch - t.step % t.batches.steps_per_epoch for t in trainers]
+    count = min(count, *left)
+    operations = trainers[0].model.operations
+    with numpy.errstate(over="ignore", invalid="ignore"):  # the epoch's loss will tell
+        losses = operations.take_steps_side_by_side(trainers, count)
+    for trainer, of_one in zip(trainers, losses, strict=True):
+        trainer.note(of_one)
+    return count
 
 
 class Trainer:
@@ -75,13 +106,14 @@ class Trainer:
         InputError
             If the epoch's loss is not finite.
         """
-        count = min(count, self.batches.steps_per_epoch - self.step % self.batches.steps_per_epoch)
-        with numpy.errstate(over="ignore", invalid="ignore"):  # the epoch's loss will tell
-            self._losses.append(self.model.operations.take_steps(self, count))
-        self.step += count
+        return train_side_by_side([self], count)
+
+    def note(self, losses) -> None:
+        """Count steps that were taken, by their losses; raises as `train` does."""
+        self._losses.append(losses)
+        self.step += len(losses)
         if self.at_epoch_end:
             self._end_epoch()
-        return count
 
     def _end_epoch(self):
         questions = self.batches.steps_per_epoch * self.settings.batch_size

@@ -1,0 +1,98 @@
+"""Batches as rows of whole numbers, so that a kernel can fetch a whole batch by its number."""
+
+from typing import NamedTuple
+
+CELLS_AT_A_TIME = 1 << 24  # of a table of batches and sentences
+ROUNDED_UP_TO = 16  # sentences, so that other batches fit the same layout
+
+
+class Layout(NamedTuple):
+    """Where a record keeps what a batch holds.
+
+    Words of the B queries and of the U different sentences come first, then the sentences in the
+    slots as keys, as values (nothing where those are the same), and the answers.
+
+    Attributes
+    ----------
+    B, U, S, M : int
+    same : bool
+        Whether keys are values.
+    """
+
+    B: int
+    U: int
+    S: int
+    M: int
+    same: bool
+
+    @property
+    def keys(self) -> int:
+        """Where the keys begin."""
+        return (self.B + self.U) * self.S
+
+    @property
+    def values(self) -> int:
+        """Where the values begin."""
+        return self.keys if self.same else self.keys + self.B * self.M
+
+    @property
+    def answers(self) -> int:
+        """Where the answers begin."""
+        return self.values + self.B * self.M
+
+    @property
+    def size(self) -> int:
+        """How many numbers a record has."""
+        return self.answers + self.B
+
+
+def pack(xp, dataset, rows, at_least: int = 0) -> tuple[Layout, object]:
+    """Gather batches, each with its different sentences once, as `Dataset.batch` does.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    dataset : Dataset
+    rows : (n, B) integer array
+        Questions of every batch.
+    at_least : int
+        Sentences to make room for.
+
+    Returns
+    -------
+    layout : Layout
+        For as many sentences as the fullest batch has, or some more.
+    records : (n, layout.size) int32 array
+    """
+    n, B = rows.shape
+    at_a_time = max(1, CELLS_AT_A_TIME // len(dataset.sentences))
+    parts = [_pack_some(xp, dataset, rows[i : i + at_a_time]) for i in range(0, n, at_a_time)]
+    found, S = max(present.shape[1] for present, _ in parts), dataset.sentences.shape[1]
+    U = max(at_least, -(-found // ROUNDED_UP_TO) * ROUNDED_UP_TO)
+    M, same = dataset.keys.shape[1], dataset.values is dataset.keys
+    # Sentences that a batch does not have are the empty one, number 0.
+    filled = [xp.pad(present, ((0, 0), (0, U - present.shape[1]))) for present, _ in parts]
+    sentences = xp.concatenate([dataset.queries[rows], xp.concatenate(filled)], axis=1)
+    words = dataset.sentences[sentences].reshape(n, -1)
+    slots = xp.concatenate([numbers for _, numbers in parts])
+    records = xp.concatenate([words, slots, dataset.answers[rows]], axis=1)
+    return Layout(B, U, S, M, same), records
+
+
+def _pack_some(xp, dataset, rows):
+    """Return the sentences that stand in each batch's slots, and their numbers there by slot."""
+    n, U = len(rows), len(dataset.sentences)
+    slots = dataset.keys[rows].reshape(n, -1)
+    if dataset.values is not dataset.keys:
+        slots = xp.concatenate([slots, dataset.values[rows].reshape(n, -1)], axis=1)
+    batches = xp.arange(n)[:, None]
+    held = xp.zeros((n, U), "int32")
+    held[batches, slots] = 1
+    held[:, 0] = 1  # the empty sentence comes first in every batch
+    numbers = xp.cumsum(held, axis=1, dtype="int32") - 1
+    most = int(numbers[:, -1].max()) + 1  # the one thing that must be known here
+    present = xp.zeros((n, most + 1), "int32")
+    # Sentences that are not held go to one more column, which is cut off.
+    present[batches, xp.where(held, numbers, most)] = xp.arange(U, dtype="int32")
+    return present[:, :most], numbers[batches, slots]

@@ -1,0 +1,72 @@
+"""Training steps replayed from a CUDA graph where they fit one, else launched one by one."""
+
+from weakref import WeakKeyDictionary, ref
+
+import numpy
+
+from kvnet.kernels.cuda.answer_loss import in_one_block
+from kvnet.kernels.cuda.batch_records import pack
+from kvnet.kernels.cuda.read_slots import Sizes
+from kvnet.kernels.cuda.step_graph import StepGraph
+from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
+from kvnet.training.steps import take_steps as textbook_take_steps
+
+_recorded = WeakKeyDictionary()  # by the first trainer: all trainers, and their graph
+
+
+def take_steps_side_by_side(trainers, count: int) -> list:
+    """Do what `kvnet.training.steps.take_steps_side_by_side` does, all starts in the same launches.
+
+    Parameters and returns: see there.
+    """
+    if not _fit(trainers):
+        return [textbook_take_steps(trainer, count) for trainer in trainers]
+    rows = numpy.stack([t.batches.next_rows(t.step, count) for t in trainers])  # (N, count, B)
+    graph, order = _graph_and_order(trainers, rows)
+    first_steps = numpy.array([trainer.step for trainer in trainers])
+    rate_at = trainers[0].optimizer.learning_rate_at
+    rates = {first: [rate_at(first + n) for n in range(count)] for first in {*first_steps.tolist()}}
+    rates = numpy.array([rates[first] for first in first_steps.tolist()])
+    return list(graph.take(trainers, order, first_steps, rates))
+
+
+def _fit(trainers) -> bool:
+    """Return whether the kernels hold a question, and the starts differ in their seeds alone."""
+    model, first = trainers[0].model, trainers[0]
+    if not isinstance(model, KeyValueMemoryNetwork) or model.reader != "bow":
+        return False
+    (F, D), (V, E), M = model.params["A"].shape, model.params["W"].shape, len(model.params["TK"])
+    sizes = Sizes(first.settings.batch_size, M, D, F, model.hops)
+    return in_one_block(sizes, model.theta.dtype, V, E) and all(
+        trainer.dataset is first.dataset and trainer.settings == first.settings
+        for trainer in trainers
+    )
+
+
+def _graph_and_order(trainers, rows):
+    """Return a graph with the batches, and which of its records each step takes."""
+    first, (N, count, B) = trainers[0], rows.shape
+    xp, steps_per_epoch = first.model.xp, first.batches.steps_per_epoch
+    same, graph = _recorded.get(first, ((), None))
+    if [trainer() for trainer in same] != [*trainers]:
+        graph = None
+    if first.batches.recurring:  # cut once, from consecutive questions, and the same for all starts
+        order = rows[:, :, 0] // B
+        if graph is None:
+            every = numpy.arange(steps_per_epoch * B).reshape(-1, B)
+            layout, records = pack(xp, first.dataset, xp.asarray(every))
+            graph = _new_graph(trainers, layout, steps_per_epoch)
+            graph.use(records)
+        return graph, order
+    known = graph.layout.U if graph else 0
+    layout, records = pack(xp, first.dataset, xp.asarray(rows.reshape(-1, B)), known)
+    if graph is None or layout != graph.layout:
+        graph = _new_graph(trainers, layout, N * steps_per_epoch)
+    graph.use(records)
+    return graph, numpy.arange(N * count).reshape(N, count)
+
+
+def _new_graph(trainers, layout, batches):
+    graph = StepGraph(trainers, layout, batches)
+    _recorded[trainers[0]] = [ref(trainer) for trainer in trainers], graph
+    return graph
