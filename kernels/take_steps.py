@@ -178,7 +178,7 @@ def take_steps(trainer, count: int) -> numpy.ndarray:
     model, data, optimizer = trainer.model, trainer.dataset, trainer.optimizer
     if not is_bow(model):
         return textbook.take_steps(trainer, count)
-    rows = numpy.stack([trainer.batches.rows(trainer.step + n) for n in range(count)])
+    rows = trainer.batches.next_rows(trainer.step, count)
     number, N, rule = model.theta.dtype.type, model.theta.size, optimizer.rule
     bounds, stretches = cut_questions(rows.shape[1]), -(-N // NUMBERS_A_BLOCK)
     noise = numpy.empty(stretches * NUMBERS_A_BLOCK, number)

@@ -1,5 +1,6 @@
 // CUDA C as C++ for the processor: a block's threads are fibers that take turns at barriers.
 // One block runs at a time, so shared memory is static memory.
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cmath>
@@ -37,20 +38,22 @@ constexpr int WARP = 32;
 constexpr size_t STACK = 64 << 10;
 
 struct Fiber {
-  ucontext_t context;
+  jmp_buf place;  // where it goes on; setcontext alone begins it, since that asks the kernel
+  bool begun;
   State state;
   std::vector<char> stack;
   int exchanges;
 };
-static std::vector<Fiber> fibers;
-static ucontext_t scheduler;
+static std::vector<Fiber> fibers;  // they last from launch to launch
+static jmp_buf scheduler;
 static int current;
 static std::vector<double> mail;  // of each thread, for two exchanges: the next may begin early
 static void *dynamic_shared;
 
 static void wait(State state) {
-  fibers[current].state = state;
-  swapcontext(&fibers[current].context, &scheduler);
+  Fiber &fiber = fibers[current];
+  fiber.state = state;
+  if (!_setjmp(fiber.place)) _longjmp(scheduler, 1);
 }
 
 template <class T>
@@ -116,9 +119,23 @@ KIND(const float *, "*f4") KIND(const double *, "*f8") KIND(const bool *, "*b1")
 static void (*body)(void *);
 static void *body_argument;
 static void enter() {
-  body(body_argument);
-  fibers[current].state = DONE;
-  swapcontext(&fibers[current].context, &scheduler);
+  while (true) {
+    body(body_argument);
+    wait(DONE);
+  }
+}
+
+static void go_on(Fiber &fiber) {
+  if (_setjmp(scheduler)) return;
+  if (fiber.begun) _longjmp(fiber.place, 1);
+  fiber.begun = true;
+  ucontext_t context;
+  getcontext(&context);
+  fiber.stack.resize(STACK);
+  context.uc_stack = {fiber.stack.data(), 0, fiber.stack.size()};
+  context.uc_link = nullptr;
+  makecontext(&context, enter, 0);
+  setcontext(&context);
 }
 
 // Run one block; false where threads wait for others that never come.
@@ -127,10 +144,6 @@ static bool run_block(bool backwards) {
   for (Fiber &fiber : fibers) {
     fiber.state = READY;
     fiber.exchanges = 0;
-    getcontext(&fiber.context);
-    fiber.context.uc_stack = {fiber.stack.data(), 0, fiber.stack.size()};
-    fiber.context.uc_link = nullptr;
-    makecontext(&fiber.context, enter, 0);
   }
   while (true) {
     for (int n = 0; n < threads; n++) {
@@ -138,13 +151,15 @@ static bool run_block(bool backwards) {
       while (fibers[current].state == READY) {
         threadIdx = {current % blockDim.x, current / blockDim.x % blockDim.y,
                      current / (blockDim.x * blockDim.y)};
-        swapcontext(&scheduler, &fibers[current].context);
+        go_on(fibers[current]);
       }
     }
     bool done = true;
     for (Fiber &fiber : fibers) done = done && fiber.state == DONE;
     if (done) return true;
-    if (!release()) return false;
+    if (release()) continue;
+    fibers.clear();  // they stand in the middle of a kernel
+    return false;
   }
 }
 
@@ -166,7 +181,6 @@ static int launch(void (*kernel)(A...), void **arguments, const char **codes, in
   blockDim = {block[0], block[1], block[2]};
   size_t threads = (size_t)block[0] * block[1] * block[2];
   fibers.resize(threads);
-  for (Fiber &fiber : fibers) fiber.stack.resize(STACK);  // kept from launch to launch
   mail.assign(2 * (threads + WARP), 0);
   std::vector<double> memory(shared / sizeof(double) + 1);
   dynamic_shared = memory.data();

@@ -45,6 +45,7 @@ def _compiled(code, options):
         COMPILER,
         "-std=c++17",
         "-O1",
+        "-U_FORTIFY_SOURCE",  # which takes a jump to another stack for an error
         "-shared",
         "-fPIC",
         "-w",
@@ -105,7 +106,7 @@ def _run(function, name, grid, block, arguments, wholes, shared, backwards):
         fill = numpy.nan if whole.dtype.kind == "f" else whole.dtype.type(1) * 77
         fenced[key] = numpy.full(whole.size + 2 * FENCE, fill, whole.dtype)
         fenced[key][FENCE : FENCE + whole.size] = whole.reshape(-1)
-    numbers = [numpy.array([a]) if _whole(a) is None else a for a in arguments]  # kept as long as their addresses are used
+    numbers = [numpy.array(a) for a in arguments]  # kept as long as their addresses are used
     for a, number in zip(arguments, numbers, strict=True):
         whole = _whole(a)
         if whole is None:

@@ -14,6 +14,7 @@ import cuda_on_the_host
 import numpy
 
 transfers = []  # what was copied or waited for, in order
+launches = []  # names of the kernels that ran
 _recording = None  # what a stream being captured has taken down
 
 
@@ -227,7 +228,11 @@ class RawModule(cuda_on_the_host.HostModule):
     """Kernels on the processor, recorded like everything else."""
 
     def get_function(self, name):
-        launch = super().get_function(name)
+        kernel = super().get_function(name)
+
+        def launch(*args, **kwargs):
+            launches.append(name)
+            kernel(*args, **kwargs)
 
         def call(grid, block, arguments, shared_mem=0):
             if _recording is None:
@@ -293,8 +298,13 @@ strict = _Module()
 
 
 @contextmanager
-def counted():
+def counted(seen=transfers):
     """Collect the transfers inside, in a list."""
-    before, found = len(transfers), []
+    before, found = len(seen), []
     yield found
-    found += transfers[before:]
+    found += seen[before:]
+
+
+def launched():
+    """Collect the names of the kernels that run inside, in a list."""
+    return counted(launches)

@@ -43,7 +43,6 @@ class StepGraph:
         F, D = self.model.params["A"].shape
         self.sizes = Sizes(layout.B, layout.M, D, F, self.model.hops)
         self.vocabulary_size = len(self.model.params["W"])
-        self._encoding = self.model.operations.position_encoding(xp, layout.S, D, self.dtype)
         self._nothing = xp.zeros(1, "int64")  # no list of places: every row looks for its own
         # From a start's parameters, batch and readings to the next one's.
         self._strides = self.model.theta.size, layout.size, (layout.B + layout.U) * D
@@ -146,7 +145,9 @@ class StepGraph:
         now = self.done, self.batch, self.step, self.rate
         reading = layout.B, layout.U, layout.S, D, W, W_mem, self._strides[0]
         width = blocks(max(layout.size, (layout.B + layout.U) * D))
-        self._launch("begin_step", width, [*plan, *now, *reading, self._encoding, self.readings])
+        self._launch(
+            "begin_step", width, [*plan, *now, *reading, self.model.encoding, self.readings]
+        )
 
     def _answer(self):
         """Go to the losses and back, a block of threads a question."""
@@ -190,5 +191,5 @@ class StepGraph:
         self._launch("gather_slots", layout.U, [*slots, *self._strides[1:]], columns)
         words = [0, self.batch, B * layout.S, layout.keys, *places, layout.S, D, V]
         tables = [self._parameter(self.gradient, name) for name in ("W", "W_mem")]
-        words += [self._encoding, self.d_readings, *tables, *self._strides]
+        words += [self.model.encoding, self.d_readings, *tables, *self._strides]
         self._launch("gather_words", 2 * V, words, columns)

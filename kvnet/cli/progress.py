@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
@@ -12,53 +13,61 @@ SECONDS_OF_SILENCE = 60  # in an epoch that takes longer
 
 
 class Progress:
-    """Show a run's epoch, loss, last evaluation, speed and time left, on standard error.
+    """Show the epoch, loss, last evaluation, speed and time left, on standard error.
 
     Parameters
     ----------
-    run : Run
+    runs : sequence of Run
+        That train side by side; of several, one's loss is shown, and the best last evaluation.
     name : str
-        What the run is, for the bar's front.
+        What they are, for the bar's front.
     quiet : bool
         Show nothing.
     """
 
-    def __init__(self, run: Run, name: str, quiet: bool):
-        self.run, self.name, self.quiet = run, name, quiet
+    def __init__(self, runs: Sequence[Run], name: str, quiet: bool):
+        self.runs, self.name, self.quiet = runs, name, quiet
         self._terminal = sys.stderr.isatty()
-        trainer = run.trainer
-        self._batch = run.settings.batch_size
+        self._batch = runs[0].settings.batch_size
+        self._steps = sum(run.trainer.steps for run in runs)
         self._bar = tqdm(
             desc=name,
-            total=trainer.steps * self._batch,
-            initial=trainer.step * self._batch,
-            unit=f" {run.unit}",
+            total=self._steps * self._batch,
+            initial=self._done * self._batch,
+            unit=f" {runs[0].unit}",
             unit_scale=True,
             dynamic_ncols=True,
             leave=False,
             disable=quiet or not self._terminal,
         )
-        self._first_step, self._began = trainer.step, time.monotonic()
-        self._last_line, self._evaluations = self._began, len(run.history)
+        self._done_before, self._began = self._done, time.monotonic()
+        self._last_line, self._evaluations = self._began, self._evaluated
+
+    @property
+    def _done(self):
+        return sum(run.trainer.step for run in self.runs)
+
+    @property
+    def _evaluated(self):
+        return sum(len(run.history) for run in self.runs)
 
     def step(self, count: int) -> None:
         """Count steps; at an epoch's end, or after a minute, say how it stands."""
         self._bar.update(count * self._batch)
-        run = self.run
         if self.quiet:
             return
+        run = self._least_far
         if self._terminal:
             if run.trainer.at_epoch_end:
                 self._bar.set_postfix_str(self._standing(), refresh=False)
             return
         now = time.monotonic()
-        evaluated = len(run.history) > self._evaluations
+        evaluated = self._evaluated > self._evaluations
         patience = SECONDS_BETWEEN_LINES if run.trainer.at_epoch_end else SECONDS_OF_SILENCE
         if evaluated or now - self._last_line >= patience:
-            self._last_line, self._evaluations = now, len(run.history)
-            steps = run.trainer.step - self._first_step
-            pace = steps / (now - self._began)
-            left = (run.trainer.steps - run.trainer.step) / pace
+            self._last_line, self._evaluations = now, self._evaluated
+            pace = (self._done - self._done_before) / (now - self._began)
+            left = (self._steps - self._done) / pace
             print(
                 f"{self.name}: {self._standing()}, {pace * self._batch:,.0f} {run.unit}/s, "
                 f"{tqdm.format_interval(left)} left",
@@ -70,14 +79,21 @@ class Progress:
         """Clear the bar."""
         self._bar.close()
 
+    @property
+    def _least_far(self):
+        return min(self.runs, key=lambda run: run.trainer.step)
+
     def _standing(self):
-        run, trainer = self.run, self.run.trainer
+        run = self._least_far
+        trainer = run.trainer
         text = f"epoch {trainer.epoch}/{run.settings.epochs}"
         if not trainer.at_epoch_end:
             place = trainer.step % trainer.batches.steps_per_epoch
             text += f" and {place}/{trainer.batches.steps_per_epoch} steps"
         if trainer.loss is not None:
             text += f", {run.told_loss()}"
-        if run.history:
-            text += f", {run.told(run.history[-1])}"
+        evaluated = [run for run in self.runs if run.history]
+        if evaluated:
+            best = max(evaluated, key=lambda run: run.score(run.history[-1]))
+            text += f", {best.told(best.history[-1])}"
         return text

@@ -32,7 +32,7 @@ from kvnet.cli.training import (
     choose,
     say_stopped,
     speaker,
-    train_run,
+    train_starts,
 )
 from kvnet.data.babi import Task, embedded_task, encode_tasks, find_data_dir, read_task
 from kvnet.data.babi_format import TASK_NAMES
@@ -188,9 +188,8 @@ def _train_all(arguments, settings, xp, say, stop, program, argv) -> int:
     for seed in _seeds_of(arguments):
         for group in groups:
             data = encode_tasks(group, settings.memory_size, seed, xp)
-            starts = []
-            for start in range(arguments.restarts):
-                run = TaskRun(
+            starts = [
+                TaskRun(
                     data,
                     settings,
                     seed,
@@ -199,10 +198,10 @@ def _train_all(arguments, settings, xp, say, stop, program, argv) -> int:
                     arguments.kernels,
                     _checkpoint_path(arguments, seed, group, start),
                 )
-                if not train_run(run, _name(arguments, group, run), arguments, records, stop):
-                    return say_stopped(stop, run, "--checkpoint", program, argv)
-                records += run.history
-                starts.append(run)
+                for start in range(arguments.restarts)
+            ]
+            if not train_starts(starts, _name(arguments, group, seed), arguments, records, stop):
+                return say_stopped(stop, starts, "--checkpoint", program, argv)
             chosen.append(choose(starts, say, arguments.choose_by).result)
     results = accuracies(chosen)
     if arguments.output_file:
@@ -260,13 +259,9 @@ def _checkpoint_path(arguments, seed, group, start) -> Path | None:
     return folder / CHECKPOINT
 
 
-def _name(arguments, group, run) -> str:
+def _name(arguments, group, seed) -> str:
     name = "joint" if arguments.joint else f"task {group[0].number}"
-    if arguments.seeds:
-        name += f", seed {run.random_state}"
-    if arguments.restarts > 1:
-        name += f", start {run.start}"
-    return name
+    return f"{name}, seed {seed}" if arguments.seeds else name
 
 
 def _published(arguments, settings: Settings | MemN2NSettings, tasks):

@@ -27,7 +27,7 @@ from kvnet.cli.training import (
     choose,
     say_stopped,
     speaker,
-    train_run,
+    train_starts,
 )
 from kvnet.continuation import NextWord, continue_text, known_words, load_language_model
 from kvnet.data.text import END, encode_texts, made_texts, read_texts
@@ -144,9 +144,8 @@ def _train(arguments, settings, stop, program, argv) -> int:
     check_checkpoints("--checkpoint-dir", arguments.checkpoint_dir, arguments.resume, paths)
     words = f"{len(data.training):,} words for training, {len(data.vocabulary):,} different"
     say(f"{words}, {settings.mem_size} of them in the memory")
-    starts, records = [], []
-    for start, path in enumerate(paths):
-        run = TextRun(
+    starts = [
+        TextRun(
             data,
             settings,
             arguments.random_state,
@@ -155,11 +154,10 @@ def _train(arguments, settings, stop, program, argv) -> int:
             arguments.kernels,
             path,
         )
-        name = f"start {start}" if arguments.restarts > 1 else "training"
-        if not train_run(run, name, arguments, records, stop):
-            return say_stopped(stop, run, "--checkpoint-dir", program, argv)
-        records += run.history
-        starts.append(run)
+        for start, path in enumerate(paths)
+    ]
+    if not train_starts(starts, "training", arguments, [], stop):
+        return say_stopped(stop, starts, "--checkpoint-dir", program, argv)
     best = choose(starts, say)
     rows = [("training text, last epoch", perplexity(best.trainer.loss))]
     _report(arguments, best.model, data, rows)

@@ -3,13 +3,15 @@
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy
 
 from kvnet.atomic_file import write_atomically
 from kvnet.cli.progress import Progress
 from kvnet.errors import InputError
-from kvnet.training.run import Run
+from kvnet.training.run import Run, train_runs
 
 CHECKPOINT = "checkpoint.safetensors"
 CHOICES_AMONG_STARTS = ("validation", "training")
@@ -76,53 +78,75 @@ def checkpoint_in(folder: str, flag: str) -> Path:
     return path
 
 
-def train_run(run: Run, name: str, arguments, earlier: list[dict], stop) -> bool:
-    """Train a run to its end, or to the stop; keep the log file up to date.
+def train_starts(runs: Sequence[Run], name: str, arguments, records: list[dict], stop) -> bool:
+    """Train a command's starts: side by side on a GPU, in turn on the processor.
 
     Parameters
     ----------
-    run : Run
+    runs : sequence of Run
     name : str
-        What the run is, for the progress.
+        What they train, for the progress.
     arguments : argparse.Namespace
         Its `resume`, `quiet` and `log_file` count.
-    earlier : list of dict
-        What the command's runs before this one have logged.
+    records : list of dict
+        What the command has logged; the runs' evaluations are added.
     stop : StopRequest
 
     Returns
     -------
     finished : bool
     """
-    if run.checkpoint is not None:
-        try:
-            run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{run.checkpoint.parent}: cannot be made ({error.strerror}); give a folder for "
-                "checkpoints that can be written"
-            ) from error
-    if arguments.resume:
-        run.resume()
-    progress = Progress(run, name, arguments.quiet)
+    in_turn = runs[0].model.xp is numpy
+    for group in [[run] for run in runs] if in_turn else [runs]:
+        told = name
+        if len(runs) > 1:
+            starts = [str(run.start) for run in group]
+            told += f", start {starts[0]}" if in_turn else f", starts {starts[0]} to {starts[-1]}"
+        if not _train_group(group, told, arguments, records, stop):
+            return False
+        records += [record for run in group for record in run.history]
+    return True
+
+
+def _train_group(runs, name, arguments, earlier, stop) -> bool:
+    """Train runs side by side to their end, or to the stop; keep the log file up to date."""
+    for run in runs:
+        _make_folder(run)
+        if arguments.resume:
+            run.resume()
+    progress = Progress(runs, name, arguments.quiet)
     logged = None
 
     def log():
         nonlocal logged
-        if arguments.log_file and len(run.history) != logged:
-            logged = len(run.history)
-            lines = "".join(json.dumps(record) + "\n" for record in earlier + run.history)
+        records = [record for run in runs for record in run.history]
+        if arguments.log_file and len(records) != logged:
+            logged = len(records)
+            lines = "".join(json.dumps(record) + "\n" for record in earlier + records)
             write_atomically(arguments.log_file, lines.encode())
 
     def on_steps(count):
         progress.step(count)
         log()
 
-    log()  # what a resumed run has behind it
+    log()  # what resumed runs have behind them
     try:
-        return run.train(on_steps, lambda: bool(stop))
+        return train_runs(runs, on_steps, lambda: bool(stop))
     finally:
         progress.close()
+
+
+def _make_folder(run):
+    """Make the folder of a run's checkpoint."""
+    if run.checkpoint is None:
+        return
+    try:
+        run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{run.checkpoint.parent}: cannot be made ({error.strerror}); give a folder for "
+            "checkpoints that can be written"
+        ) from error
 
 
 def choose(runs: list, say: Callable[[str], None], by: str = "validation") -> Run:
@@ -141,8 +165,9 @@ def choose(runs: list, say: Callable[[str], None], by: str = "validation") -> Ru
     return best
 
 
-def say_stopped(stop, run: Run, flag: str, program: str, argv: list[str]) -> int:
-    """Say where a run was stopped and how it goes on; return the exit code."""
+def say_stopped(stop, runs: Sequence[Run], flag: str, program: str, argv: list[str]) -> int:
+    """Say where a command's runs were stopped and how they go on; return the exit code."""
+    run = next(run for run in runs if not run.finished)
     where = f"stopped after epoch {run.trainer.epoch}, step {run.trainer.step}"
     if run.checkpoint is None:
         print(f"{where}; nothing was kept, since no {flag} was given", file=sys.stderr)

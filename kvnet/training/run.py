@@ -142,7 +142,7 @@ class Run(ABC):
         -------
         finished : bool
         """
-        return train_runs([self], lambda run, taken: on_steps(taken), stop_requested)
+        return train_runs([self], on_steps, stop_requested)
 
     def end_epoch(self) -> None:
         """After an epoch's last step, evaluate if it is time to, and save."""
@@ -251,7 +251,7 @@ class Run(ABC):
 
 
 def train_runs(
-    runs: Sequence[Run], on_steps: Callable[[Run, int], None], stop_requested: Callable[[], bool]
+    runs: Sequence[Run], on_steps: Callable[[int], None], stop_requested: Callable[[], bool]
 ) -> bool:
     """Train runs side by side until all are finished or stopped; see `Run.train`.
 
@@ -259,7 +259,7 @@ def train_runs(
     ----------
     runs : sequence of Run
     on_steps : callable
-        Called for each run after every few steps, with the run and their number.
+        Called after every few steps with their number, over all runs.
     stop_requested : callable
         Asked as often.
 
@@ -274,7 +274,7 @@ def train_runs(
         for run in left:
             if run.trainer.at_epoch_end:
                 run.end_epoch()
-            on_steps(run, taken)
+        on_steps(taken * len(left))
         if stop_requested() and not all(run.finished for run in left):
             for run in left:
                 run.save()

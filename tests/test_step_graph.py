@@ -1,0 +1,160 @@
+"""The training step as a CUDA graph, recorded and replayed on the processor."""
+
+from dataclasses import replace
+
+import numpy
+import pytest
+from cuda_on_the_host import COMPILER, WHY_NOT
+from strict_arrays import counted, launched, strict
+from test_device_arrays import device  # noqa: F401  (a fixture)
+
+from kvnet import Settings, example
+from kvnet.backend import to_numpy
+from kvnet.cli.train_babi import main
+from kvnet.data.babi import embedded_task, encode_tasks
+from kvnet.data.dataset import Dataset, sizes_of, vocabulary_of
+from kvnet.kernels.cuda import batch_records, take_steps_side_by_side
+from kvnet.training.trainer import Trainer, train_side_by_side
+
+pytestmark = [
+    pytest.mark.skipif(COMPILER is None, reason=WHY_NOT),
+    pytest.mark.usefixtures("device"),
+]
+RECIPE = Settings(batch_size=5, embedding_size=6, feature_size=7, memory_size=8, max_grad_norm=0.3)
+VARIANTS = {
+    "as published": {},
+    "masked": {"mask_padding": True},
+    "shuffled": {"shuffle_questions": True},
+    "no penalty, one hop": {"l2_lambda": 0, "hops": 1},
+}
+
+
+def stories(xp):
+    task = encode_tasks([embedded_task(2, 60)], RECIPE.memory_size, random_state=0, xp=xp)
+    return task.training.dataset, len(task.vocabulary), task.sizes
+
+
+def key_values(xp):
+    """Return questions of memories whose keys and values differ, some slots empty."""
+    rng = numpy.random.default_rng(3)
+    words = numpy.array([f"w{n}" for n in range(9)])
+
+    def sentences(count):
+        return [" ".join(rng.choice(words, rng.integers(1, 4))) for _ in range(count)]
+
+    examples = [
+        example(sentences(1)[0], keys=sentences(n), values=sentences(n), answer=rng.choice(words))
+        for n in rng.integers(1, 7, 32)
+    ]
+    vocabulary, sizes = vocabulary_of(examples), sizes_of(examples, RECIPE.memory_size)
+    return Dataset(examples, vocabulary, sizes, xp), len(vocabulary), sizes
+
+
+def trainer_of(data, seed, recipe, backend, kernels):
+    dataset, vocabulary_size, sizes = data
+    model = recipe.new_model(vocabulary_size, sizes, seed, backend, kernels)
+    return Trainer(model, dataset, recipe, seed)
+
+
+def assert_near(trainer, expected):
+    for got, right in (
+        (trainer.model.theta, expected.model.theta),
+        (trainer.optimizer.m, expected.optimizer.m),
+        (trainer.optimizer.v, expected.optimizer.v),
+    ):
+        error = numpy.linalg.norm(to_numpy(got) - right)
+        assert error < 1e-5 * numpy.linalg.norm(right)
+    assert trainer.step == expected.step
+
+
+@pytest.mark.parametrize("data", [stories, key_values])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_replayed_steps_are_the_textbook_s(data, variant):
+    recipe = replace(RECIPE, **VARIANTS[variant])
+    expected = trainer_of(data(numpy), 0, recipe, "numpy", "reference")
+    trainer = trainer_of(data(strict), 0, recipe, "cupy", "fused")
+    for count in (1, 2, 2):
+        losses = [expected.model.operations.take_steps(expected, count)]
+        got = trainer.model.operations.take_steps_side_by_side([trainer], count)
+        numpy.testing.assert_allclose(got, losses, rtol=1e-5)
+        for one in (trainer, expected):
+            one.step += count
+        assert_near(trainer, expected)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_starts_side_by_side_are_those_in_turn(shuffle):
+    recipe, data = replace(RECIPE, shuffle_questions=shuffle), stories(strict)
+    seeds = (4, 5 + (1 << 32), 6)
+    together = [trainer_of(data, seed, recipe, "cupy", "fused") for seed in seeds]
+    alone = [trainer_of(data, seed, recipe, "cupy", "fused") for seed in seeds]
+    for trainers in (together, alone):
+        trainers[1].train(2)  # a start may have come further, as after --resume
+    train_side_by_side(together, 2)
+    train_side_by_side(together[::2], 1)  # one has finished
+    for trainer in alone:
+        trainer.train(2)
+    for trainer in alone[::2]:
+        trainer.train(1)
+    for one, other in zip(together, alone, strict=True):
+        assert (one.step, one._sum_losses()) == (other.step, other._sum_losses())
+        assert (to_numpy(one.model.theta) == to_numpy(other.model.theta)).all()  # the same bits
+
+
+@pytest.mark.parametrize("starts", [1, 3])
+def test_between_two_steps_nothing_is_copied(starts):
+    data = stories(strict)
+    trainers = [trainer_of(data, seed, RECIPE, "cupy", "fused") for seed in range(starts)]
+    train_side_by_side(trainers, 1)
+    copied, launches = [], []
+    for count in (1, 5):
+        with counted() as transfers, launched() as kernels:
+            assert train_side_by_side(trainers, count) == count
+        copied.append(transfers)
+        launches.append(len(kernels))
+    # The batches' order, the learning rates and where to begin go there, the losses come back,
+    # however many steps and starts there are; a step is eight launches.
+    assert copied == [["asarray", "asarray", "asarray", "get"]] * 2
+    assert launches == [8, 40]
+
+
+def test_batches_are_packed_some_at_a_time(monkeypatch):
+    dataset, _, _ = key_values(strict)
+    rows = strict.asarray(numpy.arange(20).reshape(4, 5))
+    layout, records = batch_records.pack(strict, dataset, rows)
+    monkeypatch.setattr(batch_records, "CELLS_AT_A_TIME", 1)
+    same_layout, same = batch_records.pack(strict, dataset, rows)
+    assert layout == same_layout and (to_numpy(records) == to_numpy(same)).all()
+    monkeypatch.setattr(batch_records, "ROUNDED_UP_TO", 1)
+    layout, records = batch_records.pack(strict, dataset, rows)
+    batches = [dataset.batch(part) for part in rows]
+    assert max(len(batch.sentences) for batch in batches) == layout.U
+    for record, batch in zip(to_numpy(records), batches, strict=True):
+        keys = record[layout.keys : layout.values].reshape(5, -1)
+        assert (keys == to_numpy(batch.keys)).all()
+        words = record[5 * layout.S : layout.keys].reshape(layout.U, layout.S)
+        assert (words[: len(batch.sentences)] == to_numpy(batch.sentences)).all()
+
+
+def test_what_does_not_fit_a_graph_is_launched_step_by_step(monkeypatch):
+    monkeypatch.setattr(take_steps_side_by_side, "StepGraph", None)
+    gru = replace(RECIPE, reader="simple_gru")
+    expected = trainer_of(stories(numpy), 0, gru, "numpy", "reference")
+    trainer = trainer_of(stories(strict), 0, gru, "cupy", "fused")
+    for one in (trainer, expected):
+        one.train(2)
+    assert_near(trainer, expected)
+
+
+def test_restarts_of_the_command_train_side_by_side(tmp_path, monkeypatch, capsys):
+    sizes = "--batch-size 20 --embedding-size 6 --feature-size 7 --epochs 1 --memory-size 8"
+    argv = f"--questions-per-task 70 --task-id 1 --restarts 2 {sizes} --log-file".split()
+    results = {}
+    for backend in ("numpy", "cupy"):
+        log = tmp_path / backend
+        assert main([*argv, str(log), "--backend", backend]) == 0
+        output = capsys.readouterr()
+        assert output.err.count("<- chosen") == 1
+        results[backend] = output.out, log.read_text().count("\n"), output.err.count("\nstart 1:")
+    assert results["numpy"] == results["cupy"]
+    assert results["numpy"][1] == 2
