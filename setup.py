@@ -40,8 +40,8 @@ setup(
         "tqdm>=4.60",
     ],
     extras_require={
-        "cuda12": ["cupy-cuda12x>=13.3"],
-        "cuda13": ["cupy-cuda13x>=13.6"],
+        "cuda12": ["cupy-cuda12x[ctk]>=14.0"],
+        "cuda13": ["cupy-cuda13x[ctk]>=14.0"],
         "plot": ["matplotlib>=3.8"],
         "test": [
             "autograd>=1.7",

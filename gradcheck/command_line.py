@@ -4,13 +4,14 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from kvnet.atomic_file import write_atomically
-from kvnet.backend import BACKENDS, array_module
+from kvnet.backend import BACKENDS, array_module, chosen_backend
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
@@ -74,6 +75,7 @@ def _parser() -> ArgumentParser:
 
 def _run(arguments):
     started = time.perf_counter()
+    arguments.backend = chosen_backend(arguments.backend, partial(print, file=sys.stderr))
     xp = array_module(arguments.backend)
     subjects = _subjects(arguments)
     if arguments.plot:

@@ -3,6 +3,7 @@
 This is the one module that knows CuPy. Operations and models take the array module as ``xp``.
 """
 
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy
@@ -42,24 +43,85 @@ def array_module(name: str) -> ModuleType:
         raise
 
 
+def chosen_backend(name: str, say: Callable[[str], None]) -> str:
+    """Return which backend a name comes to here, and say so where it had the choice.
+
+    Parameters
+    ----------
+    name : {"numpy", "cupy", "auto"}
+    say : callable
+        Takes a line of text.
+
+    Returns
+    -------
+    name : {"numpy", "cupy"}
+
+    Raises
+    ------
+    InputError
+        As `array_module`.
+    """
+    try:
+        array_module("cupy" if name == "auto" else name)
+    except InputError as error:
+        if name != "auto":
+            raise
+        reason = str(error).partition("; ")[0]
+        say(f"--backend auto runs on the processor: {reason}")
+        return "numpy"
+    if name == "auto":
+        say("--backend auto runs on the GPU")
+    return "cupy" if name == "auto" else name
+
+
 def _cupy() -> ModuleType:
+    extras = "pip install -e '.[cuda13]', or '.[cuda12]' for a driver of CUDA 12"
+    instead = "or take --backend numpy"
     try:
         import cupy
-    except ImportError:
+    except ModuleNotFoundError:
         raise InputError(
-            "backend='cupy' needs CuPy, which is not installed; install the extra for your CUDA "
-            "version (pip install -e '.[cuda12]' or '.[cuda13]'), or take --backend numpy"
+            f"backend='cupy' needs CuPy, which is not installed; {extras}, {instead}"
+        ) from None
+    except ImportError as error:
+        raise InputError(
+            f"backend='cupy' cannot load CuPy ({_first_line(error)}); {extras}, {instead}"
         ) from None
     try:
-        cupy.cuda.runtime.getDeviceCount()
-        cupy.zeros(1)
-    except Exception as error:  # the driver and the runtime each have their own exception types
+        found = cupy.cuda.runtime.getDeviceCount()
+    except RuntimeError as error:  # what the CUDA runtime raises, without a driver too
         raise InputError(
-            f"backend='cupy' finds no usable GPU ({str(error).splitlines()[0]}); check the driver "
-            "with nvidia-smi and that the extra (cuda12 or cuda13) matches it, or take "
-            "--backend numpy"
+            f"backend='cupy' finds no usable GPU ({_first_line(error)}); check the driver with "
+            f"nvidia-smi and that the extra (cuda12 or cuda13) matches it, {instead}"
+        ) from None
+    if not found:
+        raise InputError(f"backend='cupy' finds no GPU; check nvidia-smi, {instead}")
+    try:
+        float(cupy.zeros(1).sum())  # needs the compiler as well as the device
+    except Exception as error:  # the driver, the runtime and the compiler each have their own types
+        if is_out_of_memory(error):
+            raise InputError(
+                f"backend='cupy' finds no free memory on the GPU ({_first_line(error)}); end what "
+                f"nvidia-smi shows there, {instead}"
+            ) from None
+        raise InputError(
+            f"backend='cupy' cannot run on the GPU ({_first_line(error)}); check the driver with "
+            f"nvidia-smi, install CUDA's libraries with {extras}, {instead}"
         ) from None
     return cupy
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that the machine's, or the GPU's, memory is used up."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and ("memoryallocation" in text or "out_of_memory" in text or "alloc_failed" in text)
+    )
+
+
+def _first_line(error):
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def to_numpy(array) -> numpy.ndarray:

@@ -10,6 +10,7 @@ from test_device_arrays import device  # noqa: F401  (a fixture)
 
 from kvnet import Settings, example
 from kvnet.backend import to_numpy
+from kvnet.checkpoint import read_arrays
 from kvnet.cli.train_babi import main
 from kvnet.data.babi import embedded_task, encode_tasks
 from kvnet.data.dataset import Dataset, sizes_of, vocabulary_of
@@ -158,3 +159,20 @@ def test_restarts_of_the_command_train_side_by_side(tmp_path, monkeypatch, capsy
         results[backend] = output.out, log.read_text().count("\n"), output.err.count("\nstart 1:")
     assert results["numpy"] == results["cupy"]
     assert results["numpy"][1] == 2
+
+
+def test_a_training_goes_on_on_the_other_backend(tmp_path):
+    sizes = "--batch-size 20 --embedding-size 6 --feature-size 7 --memory-size 8 --quiet"
+    argv = f"--questions-per-task 70 --task-id 1 --restarts 2 {sizes} --checkpoint".split()
+    places = {"there": ("cupy", "numpy"), "back": ("numpy", "cupy"), "here": ("numpy", "numpy")}
+    found = []
+    for folder, (first, second) in places.items():
+        folder = str(tmp_path / folder)
+        assert main([*argv, folder, "--backend", first, "--epochs", "1"]) == 0
+        assert main([*argv, folder, "--backend", second, "--epochs", "2", "--resume"]) == 0
+        arrays, metadata = read_arrays(f"{folder}/start-1/checkpoint.safetensors")
+        assert metadata["step"] == 6
+        found.append(numpy.concatenate([array.ravel() for array in arrays.values()]))
+    *others, expected = found
+    for other in others:
+        assert numpy.linalg.norm(other - expected) < 1e-5 * numpy.linalg.norm(expected)

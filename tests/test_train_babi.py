@@ -326,19 +326,6 @@ def test_results_outlive_an_output_that_cannot_be_written(stories, tmp_path):
     assert len(scores.read_text().splitlines()) == 2
 
 
-def test_cupy_without_cupy_names_the_extra(stories, capsys):
-    try:
-        import cupy  # noqa: F401
-    except ImportError:
-        pass
-    else:
-        pytest.skip("CuPy is installed here")
-    assert run("--backend", "cupy", "--data-dir", stories, "--quiet") == 2
-    err = capsys.readouterr().err
-    assert "needs CuPy, which is not installed" in err and "[cuda12]" in err
-    assert run("--backend", "auto", "--data-dir", stories, "--quiet", "--epochs", 1, *SMALL) == 0
-
-
 def test_version_and_embedded_data(capsys, monkeypatch):
     assert run("--version") == 0
     assert capsys.readouterr().out == f"kvnet {__version__}\n"

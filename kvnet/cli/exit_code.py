@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from kvnet.backend import is_out_of_memory
 from kvnet.errors import InputError
 
 
@@ -30,8 +31,11 @@ def exit_code(program: str, command: Callable[[], int]) -> int:
         return code
     except InputError as error:
         problem = f"error: {error}"
-    except MemoryError as error:
-        problem = f"error: out of memory ({error}); take smaller sizes, or a smaller batch_size"
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        what = str(error).rstrip(".")
+        problem = f"error: out of memory ({what}); take smaller sizes, or a smaller batch_size"
     except KeyboardInterrupt:
         print(f"{program}: interrupted; files written so far are whole", file=sys.stderr)
         return 130

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 
 import kvnet
 from kvnet.atomic_file import write_atomically
-from kvnet.backend import array_module
+from kvnet.backend import array_module, chosen_backend
 from kvnet.cli.arguments import (
     ArgumentParser,
     add_machine,
@@ -67,7 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments, program, argv) -> int:
-    with kernel_threads(arguments.threads), compiling_told(speaker(arguments.quiet)):
+    say = speaker(arguments.quiet)
+    arguments.backend = chosen_backend(arguments.backend, say)
+    with kernel_threads(arguments.threads), compiling_told(say):
         if arguments.ask:
             return ask(_checkpoint_to_ask(arguments), arguments.backend, arguments.kernels)
         return _train(arguments, program, argv)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import kvnet
-from kvnet.backend import array_module
+from kvnet.backend import array_module, chosen_backend
 from kvnet.cli.arguments import (
     ArgumentParser,
     add_machine,
@@ -122,7 +122,9 @@ def _truth(text):
 
 
 def _run(arguments, program, argv) -> int:
-    with kernel_threads(arguments.threads), compiling_told(speaker(arguments.quiet)):
+    say = speaker(arguments.quiet)
+    arguments.backend = chosen_backend(arguments.backend, say)
+    with kernel_threads(arguments.threads), compiling_told(say):
         if arguments.generate is not None:
             return _generate(arguments)
         if arguments.explain:
