@@ -60,7 +60,7 @@ class Entry(NamedTuple):
         rates = [questions / seconds for seconds, _ in self.rounds]
         return {
             "peer": self.worker.name,
-            "label": KINDS[self.worker.name].label,
+            "label": self.worker.label,
             "threads": self.worker.threads,
             "batch_size": self.batch_size,
             "questions_per_second": median(rates),
@@ -281,7 +281,7 @@ def report(arguments, load: float, questions: int, results: list[dict]) -> str:
 
 
 def _name(worker) -> str:
-    return f"{KINDS[worker.name].label}, threads: {worker.threads}"
+    return f"{worker.label}, threads: {worker.threads}"
 
 
 def _say(text):

@@ -72,6 +72,23 @@ KINDS = {
     "jax": Kind("JAX jit, best", "jax_best", "jitted", "jax"),
 }
 
+ON_A_GPU = {
+    "reference": KINDS["reference"],
+    "kvnet": Kind("kvnet, a graph a step", "kvnet_itself", "on_gpu", "cupy", ("bow",)),
+    "usual": Kind("PyTorch eager, as usual", "torch_usual", "eager_on_gpu", "torch"),
+    "usual-reduce-overhead": Kind(
+        "PyTorch compiled, reduce-overhead, as usual", "torch_usual", "reduce_overhead", "torch"
+    ),
+    "best": Kind("PyTorch eager, best", "torch_best", "eager_on_gpu", "torch"),
+    "by-hand": Kind(
+        "PyTorch eager, backward by hand", "torch_by_hand", "eager_on_gpu", "torch", ("bow",)
+    ),
+    "recorded": Kind("PyTorch by hand, a graph a step", "torch_graph", "by_hand", "torch"),
+    "compiled-recorded": Kind(
+        "PyTorch compiled, a graph a step", "torch_graph", "compiled", "torch"
+    ),
+}
+
 
 def check_installed(names: list[str]) -> None:
     """Refuse peers whose library is missing.
@@ -90,7 +107,6 @@ def check_installed(names: list[str]) -> None:
             )
 
 
-def make_peer(name: str, workload, threads: int) -> Peer:
+def make_peer(kind: Kind, workload, threads: int) -> Peer:
     """Make a peer in this process."""
-    kind = KINDS[name]
     return getattr(import_module(f"peers.{kind.module}"), kind.make)(workload, threads)

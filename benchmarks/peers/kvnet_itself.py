@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy
 
+from kvnet.backend import array_module, to_numpy
 from kvnet.kernels import kernel_threads
 from kvnet.training.trainer import Trainer
 
@@ -20,10 +21,13 @@ class KvnetItself:
     threads : int
         For kernels. BLAS gets one, as on the command line.
     kernels : {"reference", "fused"}
+    backend : {"numpy", "cupy"}
     """
 
-    def __init__(self, workload: Workload, threads: int, kernels: str):
-        self.workload, self.kernels = workload, kernels
+    def __init__(self, workload: Workload, threads: int, kernels: str, backend: str = "numpy"):
+        self.workload, self.kernels, self.backend = workload, kernels, backend
+        xp = array_module(backend)
+        self.data = workload.data if xp is numpy else workload.recipe.load(xp)[1]
         self.lasting = ExitStack()  # as long as this object does
         self.lasting.enter_context(kernel_threads(threads))
 
@@ -32,9 +36,8 @@ class KvnetItself:
         settings = replace(
             self.workload.settings, max_grad_norm=float(clip_norm), clip_summed_loss=True
         )
-        self.model = self.workload.new_model(self.kernels)
-        dataset = self.workload.data.training.dataset
-        self.trainer = Trainer(self.model, dataset, settings, SEED)
+        self.model = self.workload.new_model(self.kernels, self.backend)
+        self.trainer = Trainer(self.model, self.data.training.dataset, settings, SEED)
         optimizer = self.trainer.optimizer
         optimizer.rule = optimizer.rule._replace(noise_deviation=noise_deviation)
 
@@ -51,12 +54,12 @@ class KvnetItself:
 
     def loss(self, step: int) -> float:
         """See `Peer`."""
-        batch = self.workload.batches[self.workload.batch_of(step)]
-        return float(self.model.loss_and_gradient(batch, self.workload.settings.l2_lambda)[0])
+        batch, l2_lambda = self.trainer.batch(step), self.workload.settings.l2_lambda
+        return float(self.model.loss_and_gradient(batch, l2_lambda)[0])
 
     def parameters(self) -> dict[str, numpy.ndarray]:
         """See `Peer`."""
-        return {name: theta.copy() for name, theta in self.model.params.items()}
+        return {name: to_numpy(theta).copy() for name, theta in self.model.params.items()}
 
     def prepare_test(self, batch_size: int) -> None:
         """See `Peer`; how many questions are answered at a time is kvnet's own choice."""
@@ -64,7 +67,7 @@ class KvnetItself:
 
     def predict(self) -> numpy.ndarray:
         """See `Peer`."""
-        return self.model.operations.predict_words(self.model, self.workload.data.testing.dataset)
+        return self.model.operations.predict_words(self.model, self.data.testing.dataset)
 
 
 def reference(workload: Workload, threads: int) -> KvnetItself:
@@ -75,3 +78,8 @@ def reference(workload: Workload, threads: int) -> KvnetItself:
 def fused(workload: Workload, threads: int) -> KvnetItself:
     """Make kvnet with its fused kernels."""
     return KvnetItself(workload, threads, "fused")
+
+
+def on_gpu(workload: Workload, threads: int) -> KvnetItself:
+    """Make kvnet with its fused kernels on a GPU."""
+    return KvnetItself(workload, threads, "fused", "cupy")

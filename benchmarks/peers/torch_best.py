@@ -34,7 +34,7 @@ class FlatNoisyAdam:
         self.parts = list(gradient.split(model.sizes))
         views = model.split(gradient)
         self.nil_rows = [views["W"][0], views["W_mem"][0]]
-        self.steps_done = torch.zeros(())
+        self.steps_done = theta.new_zeros(())
 
     def update(self, step: int, clip_norm: float, deviation: float) -> None:
         """Take a step from the gradient of the entropy; nil rows stay zero."""
@@ -75,18 +75,20 @@ class TorchBest:
     ----------
     workload : Workload
     threads : int
+    device : str
+        PyTorch's name of where to run.
     """
 
-    def __init__(self, workload: Workload, threads: int):
+    def __init__(self, workload: Workload, threads: int, device: str = "cpu"):
         torch.set_num_threads(threads)
-        self.workload, self.model = workload, BestModel(workload)
+        self.workload, self.model = workload, BestModel(workload, device)
         self.batches = [self.model.tensors(batch) for batch in workload.batches]
 
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `peers.Peer`."""
         self.clip_norm, self.deviation = clip_norm, noise_deviation
-        self.total_loss = torch.zeros(())
         self.theta = self.model.start.clone()
+        self.total_loss = self.theta.new_zeros(())
         self.gradient = torch.zeros_like(self.theta)
         self.params = self.model.split(self.theta)
         for name, part in self.model.split(self.gradient).items():
@@ -124,7 +126,7 @@ class TorchBest:
 
     def parameters(self) -> dict[str, numpy.ndarray]:
         """See `peers.Peer`."""
-        return {name: p.numpy().copy() for name, p in self.model.split(self.theta).items()}
+        return {name: p.cpu().numpy().copy() for name, p in self.model.split(self.theta).items()}
 
     def prepare_test(self, batch_size: int) -> None:
         """See `peers.Peer`."""
@@ -136,9 +138,14 @@ class TorchBest:
         """See `peers.Peer`."""
         with torch.inference_mode():
             answers = [self.model.scores(self.params, b).argmax(dim=1) for b in self.test_batches]
-        return torch.cat(answers).numpy()[: len(self.workload.data.testing.dataset)]
+        return torch.cat(answers).cpu().numpy()[: len(self.workload.data.testing.dataset)]
 
 
 def eager(workload: Workload, threads: int) -> TorchBest:
     """Make the peer."""
     return TorchBest(workload, threads)
+
+
+def eager_on_gpu(workload: Workload, threads: int) -> TorchBest:
+    """Make the peer on a GPU."""
+    return TorchBest(workload, threads, "cuda")

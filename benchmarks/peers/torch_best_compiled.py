@@ -30,11 +30,13 @@ class TorchBestCompiled:
     ----------
     workload : Workload
     threads : int
+    device : str
+        PyTorch's name of where to run.
     """
 
-    def __init__(self, workload: Workload, threads: int):
+    def __init__(self, workload: Workload, threads: int, device: str = "cpu"):
         torch.set_num_threads(threads)
-        self.workload, self.model = workload, BestModel(workload)
+        self.workload, self.model = workload, BestModel(workload, device)
         padded_sizes = workload.padded_sizes(workload.batches)
         self.batches = [self.model.tensors(b, padded_sizes) for b in workload.batches]
         nil = self.model.split(torch.ones_like(self.model.start))
@@ -48,8 +50,9 @@ class TorchBestCompiled:
         """See `peers.Peer`."""
         self.theta = self.model.start.clone()
         self.m, self.v, self.noise = (torch.zeros_like(self.theta) for _ in range(3))
-        self.rate, self.total_loss = torch.zeros(()), torch.zeros(())
-        self.clip_norm, self.deviation = torch.tensor(clip_norm), torch.tensor(noise_deviation)
+        self.rate, self.total_loss = self.theta.new_zeros(()), self.theta.new_zeros(())
+        self.clip_norm = self.theta.new_tensor(clip_norm)
+        self.deviation = self.theta.new_tensor(noise_deviation)
 
     def flat_scores(self, theta: Tensor, batch: Sentences) -> Tensor:
         """Score every word under a flat vector of parameters."""
@@ -109,7 +112,7 @@ class TorchBestCompiled:
 
     def parameters(self) -> dict[str, numpy.ndarray]:
         """See `peers.Peer`."""
-        return {name: p.numpy().copy() for name, p in self.model.split(self.theta).items()}
+        return {name: p.cpu().numpy().copy() for name, p in self.model.split(self.theta).items()}
 
     def prepare_test(self, batch_size: int) -> None:
         """See `peers.Peer`."""
@@ -122,7 +125,7 @@ class TorchBestCompiled:
     def predict(self) -> numpy.ndarray:
         """See `peers.Peer`."""
         answers = [self._scores(self.theta, b).argmax(dim=1) for b in self.test_batches]
-        return torch.cat(answers).numpy()[: len(self.workload.data.testing.dataset)]
+        return torch.cat(answers).cpu().numpy()[: len(self.workload.data.testing.dataset)]
 
 
 def compiled(workload: Workload, threads: int) -> TorchBestCompiled:

@@ -51,6 +51,8 @@ class BestModel:
     Parameters
     ----------
     workload : Workload
+    device : str
+        PyTorch's name of where to run.
 
     Attributes
     ----------
@@ -59,17 +61,18 @@ class BestModel:
         Of the parameters in the flat vector.
     """
 
-    def __init__(self, workload: Workload):
+    def __init__(self, workload: Workload, device: str = "cpu"):
         s = workload.settings
         self.hops, self.reader = s.hops, s.reader
         start = workload.starting_weights()
         self.names = list(start)
         self.shapes = [theta.shape for theta in start.values()]
         self.sizes = [theta.size for theta in start.values()]
-        self.start = torch.from_numpy(numpy.concatenate([t.ravel() for t in start.values()]))
+        flat = numpy.concatenate([theta.ravel() for theta in start.values()])
+        self.start, self.device = torch.from_numpy(flat).to(device), device
         length = workload.sizes.sentence_size
         encoding = position_encoding(numpy, length, s.embedding_size, "float32")
-        self.encoding = torch.from_numpy(encoding)
+        self.encoding = torch.from_numpy(encoding).to(device)
 
     def split(self, flat: Tensor) -> dict[str, Tensor]:
         """Return views of a flat vector by name."""
@@ -85,7 +88,8 @@ class BestModel:
             query = query[:, : real_length(query)]
             sentences = sentences[:, : real_length(sentences)]
         arrays = (query, sentences, batch.keys, batch.answer)
-        return Sentences(*(torch.from_numpy(numpy.ascontiguousarray(a)).long() for a in arrays))
+        tensors = (torch.from_numpy(numpy.ascontiguousarray(a)).long() for a in arrays)
+        return Sentences(*(tensor.to(self.device) for tensor in tensors))
 
     def read(self, p: dict[str, Tensor], words: Tensor, table: str, part: str) -> Tensor:
         """Read sentences ``(N, S')`` to ``(N, D)``."""

@@ -24,8 +24,8 @@ class TorchByHand(TorchBest):
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `peers.Peer`."""
         self.clip_norm, self.deviation = clip_norm, noise_deviation
-        self.total_loss = torch.zeros(())
         self.theta = self.model.start.clone()
+        self.total_loss = self.theta.new_zeros(())
         self.gradient = torch.zeros_like(self.theta)
         self.params, self.grads = self.model.split(self.theta), self.model.split(self.gradient)
         self.adam = FlatNoisyAdam(self.theta, self.gradient, self.model, self.workload.settings)
@@ -71,7 +71,7 @@ class TorchByHand(TorchBest):
             w = u @ p["A"]  # (B, D)
             scores = torch.addmm((w @ readings.T).gather(1, slots), w, p["TK"].T)
             attention = torch.softmax(scores, dim=1)  # (B, M)
-            by_sentence = torch.zeros(len(w), len(readings)).scatter_add_(1, slots, attention)
+            by_sentence = w.new_zeros(len(w), len(readings)).scatter_add_(1, slots, attention)
             read = torch.addmm(by_sentence @ readings, attention, p["TV"])  # (B, D)
             s = torch.addmm(u, read, p["A"].T)
             hops.append((u, w, attention, by_sentence, read, s))
@@ -113,10 +113,15 @@ def entropy_and_d_scores(scores: Tensor, answer: Tensor) -> tuple[Tensor, Tensor
     rows = answer[:, None]
     entropy = -log_p.gather(1, rows).sum()
     d_scores = log_p.exp_()
-    d_scores.scatter_add_(1, rows, torch.full(rows.shape, -1.0))
+    d_scores.scatter_add_(1, rows, log_p.new_full(rows.shape, -1.0))
     return entropy, d_scores
 
 
 def eager(workload: Workload, threads: int) -> TorchByHand:
     """Make the peer."""
     return TorchByHand(workload, threads)
+
+
+def eager_on_gpu(workload: Workload, threads: int) -> TorchByHand:
+    """Make the peer on a GPU."""
+    return TorchByHand(workload, threads, "cuda")

@@ -5,6 +5,8 @@ and the update is the published one, tensor by tensor. Compiled, the loss is one
 one backward, and the update of all parameters another.
 """
 
+from functools import partial
+
 import numpy
 import torch
 import torch._dynamo.config
@@ -100,23 +102,34 @@ class TorchUsual:
     workload : Workload
     threads : int
     compile_step : bool
+    device : str
+        PyTorch's name of where to run.
+    mode : str, optional
+        The compiler's.
     """
 
-    def __init__(self, workload: Workload, threads: int, compile_step: bool):
+    def __init__(
+        self,
+        workload: Workload,
+        threads: int,
+        compile_step: bool,
+        device: str = "cpu",
+        mode: str | None = None,
+    ):
         torch.set_num_threads(threads)
-        self.workload = workload
-        self.batches = [as_words(batch) for batch in workload.batches]
-        compiled = torch.compile if compile_step else lambda function: function
+        self.workload, self.device = workload, device
+        self.batches = [self.as_words(batch) for batch in workload.batches]
+        compiled = partial(torch.compile, mode=mode) if compile_step else lambda function: function
         self.compiled, self._update = compiled, compiled(update)
 
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `peers.Peer`."""
-        self.model = UsualModel(self.workload)
+        self.model = UsualModel(self.workload).to(self.device)
         self._loss = self.compiled(self.model.loss)
         self.means = [torch.zeros_like(p) for p in self.model.parameters()]
         self.squares = [torch.zeros_like(p) for p in self.model.parameters()]
-        self.total_loss = torch.zeros(())
-        self.numbers = torch.tensor(clip_norm), torch.tensor(noise_deviation)
+        self.total_loss = torch.zeros((), device=self.device)
+        self.numbers = self.number(clip_norm), self.number(noise_deviation)
 
     def warm_up(self, steps: range) -> None:
         """See `peers.Peer`."""
@@ -130,7 +143,7 @@ class TorchUsual:
             loss = self._loss(*self.batches[self.workload.batch_of(step)])
             loss.backward()
             self.total_loss += loss.detach()
-            rate = torch.tensor(corrected_rate(s.learning_rate, step))
+            rate = self.number(corrected_rate(s.learning_rate, step))
             parameters = dict(self.model.named_parameters())
             with torch.no_grad():
                 self._update(parameters, self.means, self.squares, rate, s.epsilon, *self.numbers)
@@ -141,11 +154,11 @@ class TorchUsual:
 
     def parameters(self) -> dict[str, numpy.ndarray]:
         """See `peers.Peer`."""
-        return {name: p.detach().numpy().copy() for name, p in self.model.named_parameters()}
+        return {name: p.detach().cpu().numpy().copy() for name, p in self.model.named_parameters()}
 
     def prepare_test(self, batch_size: int) -> None:
         """See `peers.Peer`."""
-        self.test_batches = [as_words(b) for b in self.workload.test_batches(batch_size)]
+        self.test_batches = [self.as_words(b) for b in self.workload.test_batches(batch_size)]
         self._scores = self.compiled(self.model)
         self.predict()
 
@@ -153,13 +166,16 @@ class TorchUsual:
         """See `peers.Peer`."""
         with torch.inference_mode():
             answers = [self._scores(q, memory).argmax(dim=1) for q, memory, _ in self.test_batches]
-        return torch.cat(answers).numpy()[: len(self.workload.data.testing.dataset)]
+        return torch.cat(answers).cpu().numpy()[: len(self.workload.data.testing.dataset)]
 
+    def number(self, value: float) -> Tensor:
+        """Return a number as a tensor."""
+        return torch.tensor(value, device=self.device)
 
-def as_words(batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Write a batch's memory out in words: questions (B, S), memories (B, M, S), answers (B,)."""
-    memory = batch.sentences[batch.keys]
-    return tuple(torch.from_numpy(a).long() for a in (batch.query, memory, batch.answer))
+    def as_words(self, batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Write a batch's memory out in words: (B, S), (B, M, S), and answers (B,)."""
+        arrays = batch.query, batch.sentences[batch.keys], batch.answer
+        return tuple(torch.from_numpy(array).long().to(self.device) for array in arrays)
 
 
 def eager(workload: Workload, threads: int) -> TorchUsual:
@@ -170,3 +186,13 @@ def eager(workload: Workload, threads: int) -> TorchUsual:
 def compiled(workload: Workload, threads: int) -> TorchUsual:
     """Make the peer whose loss and update go through torch.compile."""
     return TorchUsual(workload, threads, compile_step=True)
+
+
+def eager_on_gpu(workload: Workload, threads: int) -> TorchUsual:
+    """Make the peer that runs as written on a GPU."""
+    return TorchUsual(workload, threads, compile_step=False, device="cuda")
+
+
+def reduce_overhead(workload: Workload, threads: int) -> TorchUsual:
+    """Make the peer whose loss is a CUDA graph there and another back, by torch.compile."""
+    return TorchUsual(workload, threads, True, "cuda", mode="reduce-overhead")

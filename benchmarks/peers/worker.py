@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from kvnet.errors import InputError
 
-from . import make_peer
+from . import KINDS, Kind, make_peer
 from .workload import RandomRecipe, Recipe, Workload
 
 THREAD_VARIABLES = (
@@ -42,7 +42,7 @@ class Worker:
     """
 
     def __init__(self, name: str, threads: int, recipe: Recipe | RandomRecipe):
-        self.name, self.threads = name, threads
+        self.name, self.label, self.threads = name, KINDS[name].label, threads
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
@@ -78,6 +78,25 @@ class Worker:
         self._process.terminate()
 
 
+class Local:
+    """A peer in this process, on all its cores.
+
+    Parameters
+    ----------
+    name : str
+    kind : Kind
+    workload : Workload
+    """
+
+    def __init__(self, name: str, kind: Kind, workload: Workload):
+        self.name, self.label, self.threads = name, kind.label, os.cpu_count()
+        self.peer = make_peer(kind, workload, self.threads)
+
+    def __call__(self, method: str, *arguments):
+        """Run a method of the peer and return its result."""
+        return getattr(self.peer, method)(*arguments)
+
+
 @contextmanager
 def _confined_to(threads: int) -> Iterator[None]:
     """Let processes started inside run on so many cores only, and tell their libraries so."""
@@ -104,7 +123,7 @@ def _serve(pipe, name: str, threads: int, recipe: Recipe | RandomRecipe) -> None
     while True:
         try:
             if peer is None:
-                peer, answer = make_peer(name, Workload(recipe), threads), None
+                peer, answer = make_peer(KINDS[name], Workload(recipe), threads), None
             else:
                 answer = _timed(getattr(peer, method), arguments)
             reply = (None, answer)

@@ -23,7 +23,6 @@ from kvnet.training.settings import Settings
 
 SEED = 0
 RANDOM_BATCHES = 4
-RANDOM_LENGTH = 7  # words a sentence, bAbI's mean
 CONFIGS = {
     "joint": PRESETS["kv-joint"],
     "single": PRESETS["kv-single"],
@@ -48,13 +47,13 @@ class Recipe(NamedTuple):
     task: int
     data_dir: str | None
 
-    def load(self) -> tuple[Settings, TaskData]:
-        """Return the settings and the encoded tasks."""
+    def load(self, xp=numpy) -> tuple[Settings, TaskData]:
+        """Return the settings and the encoded tasks, their arrays in an array module."""
         settings = CONFIGS[self.config]
         numbers = [self.task] if self.config == "single" else list(TASK_NAMES)
         folder = find_data_dir(self.data_dir)
         tasks = [read_task(folder, n) if folder else embedded_task(n) for n in numbers]
-        return settings, encode_tasks(tasks, settings.memory_size, SEED)
+        return settings, encode_tasks(tasks, settings.memory_size, SEED, xp)
 
 
 class RandomRecipe(NamedTuple):
@@ -64,26 +63,33 @@ class RandomRecipe(NamedTuple):
 
     Attributes
     ----------
-    slots, vocabulary, hops, batch_size : int
+    slots, vocabulary, hops, batch_size, embedding_size, feature_size : int
+    length : int
+        Words a sentence.
     """
 
     slots: int = 50
     vocabulary: int = 175
     hops: int = 3
     batch_size: int = 50
+    embedding_size: int = 40
+    feature_size: int = 50
+    length: int = 7  # bAbI's mean
 
-    def load(self) -> tuple[Settings, TaskData]:
+    def load(self, xp=numpy) -> tuple[Settings, TaskData]:
         """Return the settings and questions for `RANDOM_BATCHES` batches."""
         settings = replace(
             CONFIGS["joint"],
             hops=self.hops,
             batch_size=self.batch_size,
             memory_size=self.slots,
+            embedding_size=self.embedding_size,
+            feature_size=self.feature_size,
         )
         random = numpy.random.default_rng(SEED)
         vocabulary = Vocabulary(f"w{i:06}" for i in range(1, self.vocabulary))  # and the nil word
         words = numpy.array(vocabulary.words)
-        drawn = words[random.integers(len(words), size=(2 * self.slots, RANDOM_LENGTH))]
+        drawn = words[random.integers(len(words), size=(2 * self.slots, self.length))]
         pool = [tuple(sentence) for sentence in drawn.tolist()]
 
         def question():
@@ -91,8 +97,8 @@ class RandomRecipe(NamedTuple):
             return Example(story[0], story, story, str(random.choice(words)))
 
         examples = [question() for _ in range(RANDOM_BATCHES * self.batch_size + 1)]
-        sizes = Sizes(RANDOM_LENGTH, self.slots)
-        split = Split(Dataset(examples, vocabulary, sizes), numpy.ones(len(examples), int))
+        sizes = Sizes(self.length, self.slots)
+        split = Split(Dataset(examples, vocabulary, sizes, xp), numpy.ones(len(examples), int))
         return settings, TaskData(vocabulary, sizes, split, split, split)
 
 
@@ -105,6 +111,7 @@ class Workload:
 
     Attributes
     ----------
+    recipe : Recipe or RandomRecipe
     settings : Settings
     data : TaskData
     vocabulary_size : int
@@ -120,6 +127,7 @@ class Workload:
     """
 
     def __init__(self, recipe: Recipe | RandomRecipe):
+        self.recipe = recipe
         self.settings, self.data = recipe.load()
         self.vocabulary_size, self.sizes = len(self.data.vocabulary), self.data.sizes
         dataset, size = self.data.training.dataset, self.settings.batch_size
@@ -128,9 +136,9 @@ class Workload:
         starts = range(0, self.steps_per_epoch * size, size)
         self.batches = [dataset.batch(slice(start, start + size)) for start in starts]
 
-    def new_model(self, kernels: str):
+    def new_model(self, kernels: str, backend: str = "numpy"):
         """Make kvnet's model with the starting weights."""
-        return self.settings.new_model(self.vocabulary_size, self.sizes, SEED, "numpy", kernels)
+        return self.settings.new_model(self.vocabulary_size, self.sizes, SEED, backend, kernels)
 
     def starting_weights(self) -> dict[str, numpy.ndarray]:
         """Return the weights that everybody starts from."""
