@@ -164,12 +164,13 @@ def check_same_work(workers: list[Worker], workload: Workload) -> None:
     start, expected = workload.starting_weights(), None
     for worker in workers:
         _say(f"checking {_name(worker)}")
-        found = _first_steps(worker, workload.settings.max_grad_norm)
+        found = first_steps(worker, workload.settings.max_grad_norm)
         expected = expected or found
-        _compare(worker, start, found, expected)
+        compare(worker, start, found, expected)
 
 
-def _first_steps(worker, clip_norm):
+def first_steps(worker, clip_norm: float) -> tuple:
+    """Train without noise; return the losses, the weights and the answers to the test questions."""
     worker("start", clip_norm, 0.0)
     losses = []
     for step in range(CHECKED_STEPS):
@@ -181,7 +182,8 @@ def _first_steps(worker, clip_norm):
     return losses, weights, worker("predict")
 
 
-def _compare(worker, start, found, expected) -> None:
+def compare(worker, start: dict, found: tuple, expected: tuple) -> None:
+    """Compare what `first_steps` returned with what it should be; see `check_same_work`."""
     (losses, weights, answers), (right_losses, right_weights, right_answers) = found, expected
     apart = {
         f"the loss of step {i}": _apart(*pair)

@@ -90,7 +90,7 @@ ON_A_GPU = {
 }
 
 
-def check_installed(names: list[str]) -> None:
+def check_installed(names: list[str], kinds: dict[str, Kind] = KINDS) -> None:
     """Refuse peers whose library is missing.
 
     Raises
@@ -99,10 +99,10 @@ def check_installed(names: list[str]) -> None:
         If a package is not installed.
     """
     for name in names:
-        package = KINDS[name].needs
+        package = kinds[name].needs
         if package and find_spec(package) is None:
             raise InputError(
-                f"{KINDS[name].label} needs {package}, which is not installed; pip install -e "
+                f"{kinds[name].label} needs {package}, which is not installed; pip install -e "
                 "'.[bench]', or leave the peer out"
             )
 

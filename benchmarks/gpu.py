@@ -1,0 +1,365 @@
+"""kvnet on a GPU: that it is right, and how fast it is, beside PyTorch on the same GPU.
+
+Sections: ``correctness`` (a step equal to NumPy in float64, the same bits twice, copies counted);
+``joint`` (steps of the published joint configuration, everybody checked to do the same work first,
+then in turns, timed by device events, medians); ``training`` (200 epochs with evaluations);
+``restarts`` (many starts in the same launches); ``large`` (a large configuration against its floor:
+the larger of fewest bytes over measured bandwidth and operations over measured float32 rate, as
+counted in `roofline`); ``accuracy`` (joint training, three seeds, against the processor's). Figures
+are written after every section, so a failure costs its own section only.
+
+    python benchmarks/gpu.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
+    python benchmarks/gpu.py --sections correctness,joint --json gpu.json
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from statistics import fmean, median
+from typing import NamedTuple
+
+import numpy
+from gpu_measures import (
+    bandwidth,
+    commit,
+    counted_copies,
+    float32_rate,
+    machine,
+    median_seconds,
+    seconds_on_device,
+)
+from peers import ON_A_GPU, check_installed
+from peers.worker import Local
+from peers.workload import SEED, RandomRecipe, Recipe, Workload
+from roofline import least_work
+from training_speed import compare, first_steps
+
+from kvnet import KeyValueMemoryNetwork
+from kvnet.atomic_file import write_atomically
+from kvnet.backend import array_module, to_numpy
+from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
+from kvnet.cli.exit_code import exit_code
+from kvnet.kernels import kernel_threads
+from kvnet.parameter_vector import by_name
+from kvnet.training.noisy_adam import NOISE_DEVIATION
+from kvnet.training.task_run import TaskRun
+from kvnet.training.trainer import Trainer, train_side_by_side
+
+LARGE = RandomRecipe(
+    slots=500,
+    vocabulary=20_000,
+    hops=3,
+    batch_size=1024,
+    embedding_size=128,
+    feature_size=128,
+    length=12,
+)
+EAGER = ("usual", "best", "by-hand")
+STARTS = (1, 4, 16, 64)
+SEEDS = (0, 1, 2)
+QUESTIONS_OF_LARGE_CHECK = 64  # its reference holds every slot in float64
+TOLERANCE = 1e-5
+TOLERANCE_OF_MEANS = 1e-4  # sums of gradients that cancel
+SAME_BITS_STEPS = 50
+
+
+class Outcome(NamedTuple):
+    """A line of the table.
+
+    Attributes
+    ----------
+    what : str
+    got : float
+    bar : str
+        What it is held against, or nothing.
+    met : bool or None
+        None where there is no bar.
+    """
+
+    what: str
+    got: float
+    bar: str = ""
+    met: bool | None = None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data-dir", help="folder of bAbI files; else $KVNET_DATA; else made here")
+    parser.add_argument("--sections", type=_sections, default=[*SECTIONS], help="some of them")
+    parser.add_argument("--rounds", type=whole_number(1), default=7)
+    parser.add_argument("--peers", help=f"of joint: some of {','.join(ON_A_GPU)}")
+    results = Path(__file__).parent.parent / "results/gpu.json"
+    parser.add_argument("--json", default=str(results), help="results/gpu.json if not given")
+    arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    return exit_code(parser.prog, lambda: _run(arguments))
+
+
+def _sections(text):
+    names = text.split(",")
+    for name in names:
+        if name not in SECTIONS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SECTIONS)}")
+    return names
+
+
+def _run(arguments) -> int:
+    check_writable("--json", arguments.json)
+    xp = array_module("cupy")
+    report = {"command": " ".join(["python", *sys.argv]), "commit": commit(), **machine(xp)}
+    report |= {"numpy": numpy.__version__, "cores": os.cpu_count(), "sections": {}}
+    for name in arguments.sections:
+        _say(f"section {name}")
+        outcomes, failure = [], None
+        try:
+            for outcome in SECTIONS[name](xp, arguments):
+                outcomes.append(outcome)
+                _say(f"  {_line(outcome)}")
+        except Exception as error:  # the other sections shall still run
+            traceback.print_exc()
+            failure = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        section = {"outcomes": [outcome._asdict() for outcome in outcomes], "failed": failure}
+        report["sections"][name] = section
+        write_atomically(arguments.json, (json.dumps(report, indent=1) + "\n").encode())
+    print(table(report))
+    sections = report["sections"].values()
+    wrong = any(s["failed"] for s in sections) or any(
+        outcome["met"] is False for s in sections for outcome in s["outcomes"]
+    )
+    return 1 if wrong else 0
+
+
+def correctness(xp, arguments) -> Iterator[Outcome]:
+    """Compare a step with NumPy in float64, and a training with itself; count copies."""
+    large = LARGE._replace(batch_size=QUESTIONS_OF_LARGE_CHECK)
+    for name, recipe in (
+        ("joint", Recipe("joint", 1, arguments.data_dir)),
+        ("joint, simple_gru", Recipe("gru", 1, arguments.data_dir)),
+        (f"large with {large.batch_size} questions", large),
+    ):
+        parameters, means = errors_of_a_step(recipe, xp)
+        for what, error, most in (
+            ("a step's parameters", parameters, TOLERANCE),
+            ("its gradient's mean", means, TOLERANCE_OF_MEANS),
+        ):
+            what = f"{name}: {what}, furthest from float64"
+            yield Outcome(what, error, f"<= {most}", error <= most)
+    yield from bits_and_copies(xp, Recipe("joint", 1, arguments.data_dir))
+
+
+def errors_of_a_step(recipe, xp) -> tuple[float, float]:
+    """Return the worst relative errors after one step from the same weights.
+
+    Those of the parameters, which move little in a step, and of Adam's means, which start at zero.
+    """
+    settings, data = recipe.load()
+    config = settings.new_model(len(data.vocabulary), data.sizes, SEED, "numpy", "reference").config
+    models = {
+        "float64": KeyValueMemoryNetwork(**config | {"dtype": "float64"}, kernels="reference"),
+        "device": KeyValueMemoryNetwork(**config, backend="cupy", kernels="fused"),
+    }
+    models["float64"].theta[:] = to_numpy(models["device"].theta)
+    datasets = {"float64": data, "device": recipe.load(xp)[1]}
+    vectors = []
+    for name, model in models.items():
+        trainer = Trainer(model, datasets[name].training.dataset, settings, SEED)
+        trainer.train(1)
+        vectors.append([to_numpy(model.theta), to_numpy(trainer.optimizer.m)])
+    return tuple(_worst(*pair, model.shapes) for pair in zip(*vectors, strict=True))
+
+
+def _worst(expected, got, shapes) -> float:
+    expected, got = by_name(expected, shapes), by_name(got, shapes)
+    norm = numpy.linalg.norm
+    return max(float(norm(got[name] - right) / norm(right)) for name, right in expected.items())
+
+
+def bits_and_copies(xp, recipe) -> Iterator[Outcome]:
+    """Train twice, and once beside other starts; count what is copied by how many steps."""
+    settings, data = recipe.load(xp)
+
+    def trainer(seed):
+        model = settings.new_model(len(data.vocabulary), data.sizes, seed, "cupy", "fused")
+        return Trainer(model, data.training.dataset, settings, seed)
+
+    first, second, *beside = (trainer(seed) for seed in (SEED, SEED, SEED, SEED + 1, SEED + 2))
+    for trainers in ([first], [second], beside):
+        train_side_by_side(trainers, SAME_BITS_STEPS)
+    expected = to_numpy(first.model.theta)
+    for what, other in (("again", second), ("beside two other starts", beside[0])):
+        apart = int((to_numpy(other.model.theta) != expected).sum())
+        yield Outcome(f"joint: parameters that differ, trained {what}", apart, "0", apart == 0)
+    counts = []
+    for steps in (1, 20):
+        with counted_copies(xp) as copies:
+            train_side_by_side([first], steps)
+        counts.append(len(copies))
+    more = counts[1] - counts[0]
+    yield Outcome("joint: copies of 20 steps more than of one", more, "0", more == 0)
+
+
+def joint(xp, arguments) -> Iterator[Outcome]:
+    """Time steps of the published joint configuration, everybody in turns."""
+    workload = Workload(Recipe("joint", 1, arguments.data_dir))
+    steps, B = workload.steps_per_epoch, workload.settings.batch_size
+    names = arguments.peers.split(",") if arguments.peers else [*ON_A_GPU]
+    entries = {name: worker for name, worker in _checked(workload, names) if name != "reference"}
+    for worker in entries.values():
+        worker("start", workload.settings.clip_norm, NOISE_DEVIATION)
+        worker("warm_up", range(steps))
+    seconds = {name: [] for name in entries}
+    for r in range(1, arguments.rounds + 1):
+        span = range(r * steps, (r + 1) * steps)
+        for name, worker in entries.items():
+            took = seconds_on_device(xp, partial(worker, "train", span))
+            seconds[name].append(took / steps)
+    medians = {name: median(times) for name, times in seconds.items()}
+    for name, worker in entries.items():
+        spread = f"{min(seconds[name]) * 1e6:.1f} to {max(seconds[name]) * 1e6:.1f}"
+        yield Outcome(f"{worker.label}: µs a step, {spread}", medians[name] * 1e6)
+    if "kvnet" not in medians:
+        return
+    yield Outcome("kvnet: questions/s", B / medians["kvnet"])
+    for kind, bar in (("eager", 25), ("captured", 5)):
+        of_kind = [n for n in medians if n != "kvnet" and (n in EAGER) == (kind == "eager")]
+        if of_kind:
+            best = min(of_kind, key=medians.get)
+            ratio = medians[best] / medians["kvnet"]
+            what = f"fastest PyTorch {kind} ({entries[best].label}) over kvnet"
+            yield Outcome(what, ratio, f">= {bar}", ratio >= bar)
+
+
+def _checked(workload: Workload, names) -> Iterator[tuple[str, Local]]:
+    """Yield the peers that do the same work as kvnet's reference; say what is wrong with others."""
+    reference = Local("reference", ON_A_GPU["reference"], workload)
+    clip_norm = workload.settings.max_grad_norm
+    start, expected = workload.starting_weights(), first_steps(reference, clip_norm)
+    for name in names:
+        if name == "reference":
+            continue
+        try:
+            check_installed([name], ON_A_GPU)
+            worker = Local(name, ON_A_GPU[name], workload)
+            _say(f"checking {worker.label}")
+            compare(worker, start, first_steps(worker, clip_norm), expected)
+        except Exception as error:  # a peer that does not run here is left out, and named
+            if name == "kvnet":
+                raise
+            traceback.print_exc()
+            _say(f"  left out: {name}: {error}")
+            continue
+        yield name, worker
+
+
+def training(xp, arguments) -> Iterator[Outcome]:
+    """Train joint for all epochs with their evaluations, by the clock on the wall."""
+    settings, data = Recipe("joint", 1, arguments.data_dir).load(xp)
+    for what in ("first", "second"):  # the first loads kernels
+        began = time.perf_counter()
+        run = TaskRun(data, settings, SEED, 0, "cupy", "fused")
+        run.train(lambda count: None, lambda: False)
+        took = time.perf_counter() - began
+        bar = ("<= 10", took <= 10) if what == "second" else ("", None)
+        yield Outcome(
+            f"joint: s, {settings.epochs} epochs with evaluations, {what} time", took, *bar
+        )
+    yield Outcome("joint: mean test accuracy, seed 0", run.result["testing_accuracy"])
+
+
+def restarts(xp, arguments) -> Iterator[Outcome]:
+    """Train more and more starts side by side."""
+    settings, data = Recipe("joint", 1, arguments.data_dir).load(xp)
+    for count in STARTS:
+        trainers = []
+        for start in range(count):
+            seed = SEED + (start << 32)
+            model = settings.new_model(len(data.vocabulary), data.sizes, seed, "cupy", "fused")
+            trainers.append(Trainer(model, data.training.dataset, settings, seed))
+        steps = trainers[0].batches.steps_per_epoch
+        train_side_by_side(trainers, steps)
+        times = [
+            seconds_on_device(xp, partial(train_side_by_side, trainers, steps))
+            for _ in range(arguments.rounds)
+        ]
+        rate = count * steps * settings.batch_size / median(times)
+        bar = (">= 5e6", rate >= 5e6) if count == max(STARTS) else ("", None)
+        yield Outcome(f"joint: questions/s, {count} starts", rate, *bar)
+
+
+def large(xp, arguments) -> Iterator[Outcome]:
+    """Time steps of the large configuration and hold them against their floor."""
+    workload = Workload(LARGE)
+    settings, data = LARGE.load(xp)
+    model = settings.new_model(len(data.vocabulary), data.sizes, SEED, "cupy", "fused")
+    trainer = Trainer(model, data.training.dataset, settings, SEED)
+    steps = trainer.batches.steps_per_epoch
+    for _ in range(2):
+        trainer.train(steps)
+    seconds = median_seconds(xp, lambda: trainer.train(steps)) / steps
+    yield Outcome("large: ms a step", seconds * 1e3)
+    work, per_second, rate = least_work(workload), bandwidth(xp), float32_rate(xp)
+    operations = sum(amount for name, amount in work.items() if name != "bytes")
+    for name, amount in work.items():
+        yield Outcome(f"large: {name}", amount)
+    yield Outcome("measured bandwidth, GB/s", per_second / 1e9)
+    yield Outcome("measured float32 rate, TFLOP/s", rate / 1e12)
+    floor = max(work["bytes"] / per_second, operations / rate)
+    yield Outcome("large: ms, floor of a step", floor * 1e3)
+    yield Outcome("large: step over floor", seconds / floor, "<= 2", seconds <= 2 * floor)
+
+
+def accuracy(xp, arguments) -> Iterator[Outcome]:
+    """Train joint from three seeds on the GPU and on the processor."""
+    recipe, means = Recipe("joint", 1, arguments.data_dir), {}
+    for backend, module in (("cupy", xp), ("numpy", numpy)):
+        settings, data = recipe.load(module)
+        found = []
+        for seed in SEEDS:
+            run = TaskRun(data, settings, seed, 0, backend, "fused")
+            with kernel_threads(os.cpu_count() or 1):
+                run.train(lambda count: None, lambda: False)
+            found.append(run.result["testing_accuracy"])
+            yield Outcome(f"joint on {backend}: mean test accuracy, seed {seed}", found[-1])
+        means[backend] = fmean(found)
+        yield Outcome(f"joint on {backend}: mean over seeds", means[backend])
+    apart = 100 * abs(means["cupy"] - means["numpy"])
+    yield Outcome("joint: points between the two means", apart, "<= 0.5", apart <= 0.5)
+
+
+SECTIONS = {
+    "correctness": correctness,
+    "joint": joint,
+    "training": training,
+    "restarts": restarts,
+    "large": large,
+    "accuracy": accuracy,
+}
+
+
+def table(report: dict) -> str:
+    """Write the figures as a table."""
+    lines = ["| | got | bar | |", "|---|---|---|---|"]
+    for name, section in report["sections"].items():
+        lines += ["| " + _line(Outcome(**outcome)) + " |" for outcome in section["outcomes"]]
+        if section["failed"]:
+            lines.append(f"| {name}: {section['failed']} | | | failed |")
+    return "\n".join(lines)
+
+
+def _line(outcome: Outcome) -> str:
+    met = {True: "met", False: "missed", None: ""}[outcome.met]
+    return f"{outcome.what} | {outcome.got:,.7g} | {outcome.bar} | {met}"
+
+
+def _say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
