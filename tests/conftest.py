@@ -5,11 +5,41 @@ from pathlib import Path
 
 import numpy
 import pytest
+from cuda_on_the_host import COMPILER, WHY_NOT
+from strict_arrays import strict
 
-from kvnet import Batch, KeyValueMemoryNetwork
+from kvnet import Batch, InputError, KeyValueMemoryNetwork, backend
+from kvnet.backend import array_module
 from kvnet.parameter_vector import by_name
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", params=["strict", pytest.param("cupy", marks=pytest.mark.gpu)])
+def xp(request):
+    """A device's array module: the strict arrays, and CuPy where there is a GPU."""
+    if request.param == "strict":
+        return strict
+    try:
+        return array_module("cupy")
+    except InputError as error:
+        pytest.skip("no GPU to run on: " + str(error).partition(" (")[0])
+
+
+@pytest.fixture(scope="session")
+def kernels(xp):
+    """The same, which can compile CUDA C."""
+    if xp is strict and COMPILER is None:
+        pytest.skip(WHY_NOT)
+    return xp
+
+
+@pytest.fixture
+def device(xp, monkeypatch):
+    """The same, which backend="cupy" stands for."""
+    if xp is strict:
+        monkeypatch.setattr(backend, "_cupy", lambda: strict)
+    return xp
 
 
 @pytest.fixture

@@ -7,11 +7,16 @@ runs on it and runs it again, as a CUDA graph does; kernels run on the processor
 """
 
 import operator
+import sys
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import cuda_on_the_host
 import numpy
+
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
+from gpu_measures import counted_copies
 
 transfers = []  # what was copied or waited for, in order
 launches = []  # names of the kernels that ran
@@ -298,13 +303,17 @@ strict = _Module()
 
 
 @contextmanager
-def counted(seen=transfers):
-    """Collect the transfers inside, in a list."""
-    before, found = len(seen), []
+def _seen(events):
+    before, found = len(events), []
     yield found
-    found += seen[before:]
+    found += events[before:]
+
+
+def counted(xp):
+    """Collect the transfers inside, in a list; on CuPy too."""
+    return _seen(transfers) if xp is strict else counted_copies(xp)
 
 
 def launched():
-    """Collect the names of the kernels that run inside, in a list."""
-    return counted(launches)
+    """Collect the names of the kernels that the strict arrays run inside, in a list."""
+    return _seen(launches)

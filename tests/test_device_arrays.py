@@ -1,37 +1,30 @@
 """What runs on NumPy runs on a device's arrays, and a step never waits for the device.
 
-The device is `strict_arrays`, which refuses and counts what CuPy would.
+The device is `strict_arrays`, which refuses and counts what CuPy would; and a GPU, if there is one.
 """
 
 import numpy
 import pytest
 from conftest import random_batch, small_model
-from strict_arrays import counted, strict
+from strict_arrays import counted
 
-from kvnet import Batch, QuestionAnswerer, Settings, backend, example
-from kvnet.backend import to_numpy
+from kvnet import Batch, QuestionAnswerer, Settings, example
+from kvnet.backend import array_module, to_numpy
 from kvnet.data.babi import embedded_task, encode_tasks
 from kvnet.training.trainer import Trainer
 
 READERS = ["bow", "simple_gru"]
 
 
-@pytest.fixture
-def device(monkeypatch):
-    """Let backend="cupy" be the strict arrays."""
-    monkeypatch.setattr(backend, "_cupy", lambda: strict)
-    return strict
-
-
-def on_device(batch):
-    keys, values = strict.asarray(batch.keys), strict.asarray(batch.values)
+def on_device(xp, batch):
+    keys, values = xp.asarray(batch.keys), xp.asarray(batch.values)
     keys, values = keys, keys if batch.values is batch.keys else values
     return Batch(
-        strict.asarray(batch.query),
-        strict.asarray(batch.sentences),
+        xp.asarray(batch.query),
+        xp.asarray(batch.sentences),
         keys,
         values,
-        strict.asarray(batch.answer),
+        xp.asarray(batch.answer),
     )
 
 
@@ -43,8 +36,8 @@ def test_a_step_and_a_prediction_copy_nothing(device, rng, reader, same, mask_pa
     options |= {"kernels": "reference"}
     batch = random_batch(rng, same)
     cpu, gpu = (small_model(reader, backend=name, **options) for name in ("numpy", "cupy"))
-    there = on_device(batch)
-    with counted() as transfers:
+    there = on_device(device, batch)
+    with counted(device) as transfers:
         loss, gradient = gpu.loss_and_gradient(there, 0.1, step=3)
         words, (p, attention) = gpu.predict(there), gpu.predict_proba(there)
     assert transfers == []
@@ -60,7 +53,7 @@ RECIPE = Settings(batch_size=16, embedding_size=12, feature_size=14)
 
 
 def trainer_on(name, recipe=RECIPE, kernels="reference"):
-    xp = strict if name == "cupy" else numpy
+    xp = array_module(name)
     data = encode_tasks([embedded_task(2, 100)], 20, random_state=0, xp=xp)
     model = recipe.new_model(len(data.vocabulary), data.sizes, 0, name, kernels)
     return Trainer(model, data.training.dataset, recipe, 0)
@@ -73,7 +66,7 @@ def test_a_training_step_copies_nothing_once_its_batch_is_there(device, reader):
     epoch = trainer.batches.steps_per_epoch
     for _ in range(epoch):
         trainer.train(1)
-    with counted() as transfers:
+    with counted(device) as transfers:
         for _ in range(epoch - 1):
             trainer.train(1)
     assert transfers == []

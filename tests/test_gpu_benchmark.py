@@ -6,10 +6,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from conftest import ROOT
 from cuda_on_the_host import COMPILER, WHY_NOT
 from strict_arrays import strict
-from test_device_arrays import device  # noqa: F401  (a fixture)
+
+from kvnet import backend
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason=WHY_NOT)
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason=WHY_NOT)
 @pytest.fixture
 def gpu(monkeypatch):
     """Return the benchmark with a small configuration in each one's place."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.setattr(backend, "_cupy", lambda: strict)
     import gpu
     import gpu_measures
     import peers.workload
@@ -43,7 +43,7 @@ def gpu(monkeypatch):
     return gpu
 
 
-def test_every_section_runs_and_is_written(device, gpu, tmp_path, capsys):  # noqa: F811
+def test_every_section_runs_and_is_written(gpu, tmp_path, capsys):
     path = tmp_path / "gpu.json"
     code = gpu.main(["--json", str(path), "--rounds", "1", "--peers", "kvnet"])
     report = json.loads(path.read_text())
@@ -62,7 +62,7 @@ def test_every_section_runs_and_is_written(device, gpu, tmp_path, capsys):  # no
     assert capsys.readouterr().out.count("| joint: questions/s, 2 starts | 8,000 |") == 1
 
 
-def test_a_wrong_step_is_found(device, gpu, monkeypatch):  # noqa: F811
+def test_a_wrong_step_is_found(gpu, monkeypatch):
     rule = gpu.Trainer
 
     def wrong(model, *args):
@@ -77,7 +77,7 @@ def test_a_wrong_step_is_found(device, gpu, monkeypatch):  # noqa: F811
     assert False in (next(outcomes).met, next(outcomes).met)
 
 
-def test_a_section_that_fails_leaves_the_others(device, gpu, tmp_path, monkeypatch):  # noqa: F811
+def test_a_section_that_fails_leaves_the_others(gpu, tmp_path, monkeypatch):
     def breaks(xp, arguments):
         yield gpu.Outcome("measured before", 1.0)
         raise RuntimeError("broken\nin two lines")
@@ -92,7 +92,6 @@ def test_a_section_that_fails_leaves_the_others(device, gpu, tmp_path, monkeypat
 
 def test_without_a_gpu_it_ends_with_one_line(monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(sys.modules, "cupy", None)
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     import gpu
 
     assert gpu.main(["--json", str(tmp_path / "gpu.json")]) == 2
