@@ -3,7 +3,6 @@
 import numpy
 import pytest
 from conftest import loss_and_grads, random_batch, small_model
-from cuda_on_the_host import KERNEL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strict_arrays import counted
@@ -12,7 +11,7 @@ from test_device_arrays import on_device, trainer_on
 from kvnet import Settings, counter_random, operations
 from kvnet.backend import to_numpy
 from kvnet.kernels import choose
-from kvnet.kernels.cuda import compilation, gather, products
+from kvnet.kernels.cuda import gather, products
 from kvnet.kernels.cuda import read_slots as read_slots_module
 from kvnet.parameter_vector import as_vector
 from kvnet.training.noisy_adam import UpdateRule, noisy_adam
@@ -214,31 +213,3 @@ def test_three_steps_of_training_agree(device, reader):
             trainer.train(1)
     expected, got = (to_numpy(trainer.model.theta) for trainer in trainers)
     assert numpy.linalg.norm(got - expected) < 1e-5 * numpy.linalg.norm(expected)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("architecture", ["compute_75", "compute_90"])
-def test_nvrtc_compiles_every_kernel(dtype, architecture):
-    """CUDA's own compiler takes the sources; it needs no GPU, only CuPy and the NVRTC library."""
-    nvrtc = pytest.importorskip("cupy_backends.cuda.libs.nvrtc", reason="CuPy is not installed")
-    try:
-        program = nvrtc.createProgram(compilation.source(), "kernels.cu", [], [])
-    except RuntimeError as error:
-        pytest.skip(f"NVRTC is not installed ({error})")
-    if int(architecture.partition("_")[2]) not in nvrtc.getSupportedArchs():
-        pytest.skip(f"this NVRTC no longer knows {architecture}")
-    options = [*compilation.options(dtype), f"-arch={architecture}"]
-    try:
-        nvrtc.compileProgram(program, options)
-    except nvrtc.NVRTCError:
-        pytest.fail(nvrtc.getProgramLog(program))
-    assert "kernels.cu(" not in nvrtc.getProgramLog(program)  # no warning names a line
-    ptx = nvrtc.getPTX(program)
-    ptx = ptx.decode() if isinstance(ptx, bytes) else ptx
-    kernels = KERNEL.findall(compilation.source())
-    assert len(kernels) > 10
-    for name in kernels:
-        assert f".entry {name}(" in ptx
-    if dtype == "float32":  # a constant without its f would draw the arithmetic into double
-        body = ptx.partition(".entry answer_loss(")[2].partition("\n}\n")[0]
-        assert ".f64" not in body

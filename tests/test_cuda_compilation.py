@@ -1,0 +1,56 @@
+"""CUDA's own compilers take the sources, for which no GPU is needed."""
+
+import shutil
+import subprocess
+
+import pytest
+from cuda_on_the_host import KERNEL
+
+from kvnet.kernels.cuda import compilation
+
+
+def nvcc_ptx(architecture, dtype, folder):
+    """Compile by CUDA's toolkit."""
+    nvcc = shutil.which("nvcc")
+    if nvcc is None:
+        pytest.skip("no nvcc")
+    path = folder / "kernels.cu"
+    path.write_text(compilation.source())
+    options = [*compilation.options(dtype), f"-arch={architecture}", "-Werror=all-warnings"]
+    command = [nvcc, "-ptx", *options, path, "-o", path.with_suffix(".ptx")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return path.with_suffix(".ptx").read_text()
+
+
+def nvrtc_ptx(architecture, dtype, folder):
+    """Compile as CuPy does."""
+    nvrtc = pytest.importorskip("cupy_backends.cuda.libs.nvrtc", reason="CuPy is not installed")
+    try:
+        program = nvrtc.createProgram(compilation.source(), "kernels.cu", [], [])
+    except RuntimeError as error:
+        pytest.skip(f"NVRTC is not installed ({error})")
+    if int(architecture.partition("_")[2]) not in nvrtc.getSupportedArchs():
+        pytest.skip(f"this NVRTC no longer knows {architecture}")
+    options = [*compilation.options(dtype), f"-arch={architecture}"]
+    try:
+        nvrtc.compileProgram(program, options)
+    except nvrtc.NVRTCError:
+        pytest.fail(nvrtc.getProgramLog(program))
+    assert "kernels.cu(" not in nvrtc.getProgramLog(program)  # no warning names a line
+    ptx = nvrtc.getPTX(program)
+    return ptx.decode() if isinstance(ptx, bytes) else ptx
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("compiled", [nvcc_ptx, nvrtc_ptx])
+@pytest.mark.parametrize("architecture", ["compute_75", "compute_90"])
+def test_cuda_compiles_every_kernel(architecture, compiled, dtype, tmp_path):
+    ptx = compiled(architecture, dtype, tmp_path)
+    kernels = KERNEL.findall(compilation.source())
+    assert len(kernels) > 10
+    for name in kernels:
+        assert f".entry {name}(" in ptx
+    if dtype == "float32":  # a constant without its f would draw the arithmetic into double
+        body = ptx.partition(".entry answer_loss(")[2].partition("\n}\n")[0]
+        assert ".f64" not in body
