@@ -67,7 +67,8 @@ class KvnetItself:
 
     def predict(self) -> numpy.ndarray:
         """See `Peer`."""
-        return self.model.operations.predict_words(self.model, self.data.testing.dataset)
+        operations, dataset = self.model.operations, self.data.testing.dataset
+        return to_numpy(operations.predict_words(self.model, dataset))
 
 
 def reference(workload: Workload, threads: int) -> KvnetItself:
