@@ -15,10 +15,12 @@ from kvnet.training.sgd import sgd as textbook_sgd
 
 CHOICES = ("reference", "fused", "auto")
 ON_THE_PROCESSOR = (
+    "adjacent_slots",
     "answer_loss",
     "context_read",
     "embedding_sum",
     "gru_reading",
+    "layerwise_slots",
     "noisy_adam",
     "read_slots",
     "sgd",

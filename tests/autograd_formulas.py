@@ -80,6 +80,20 @@ def adjacent_read(u, memories, with_softmax):
     return u
 
 
+def sum_slots(readings, rows):
+    held = (rows[..., None] == np.arange(len(readings))) * (rows != 0)[..., None]
+    return np.einsum("bmku,ue->bme", held * 1.0, readings)
+
+
+def adjacent_slots(u, readings, rows, with_softmax):
+    return adjacent_read(u, [sum_slots(r, rows) for r in readings], with_softmax)
+
+
+def layerwise_slots(u, key_readings, value_readings, matrix, rows, hops, with_softmax):
+    keys, values = sum_slots(key_readings, rows), sum_slots(value_readings, rows)
+    return layerwise_read(u, keys, values, matrix, hops, u.shape[1], with_softmax)
+
+
 def context_read(u, key_readings, value_readings, TK, TV, matrix, rows, hops, linear_size):
     keys, values = fill_slots(key_readings, rows, TK), fill_slots(value_readings, rows, TV)
     return layerwise_read(u, keys, values, matrix, hops, linear_size)
