@@ -5,6 +5,7 @@ from itertools import pairwise
 DIVISOR = 1.5
 ENOUGH = 0.9999  # of the loss before: what is above is no progress
 LOWEST_RATE = 1e-5
+AVERAGED_EVERY = 50  # steps: a pass over all weights takes as long as a third of a step
 
 
 def annealed(learning_rate: float, losses: list[float]) -> float:
@@ -36,17 +37,30 @@ class AnnealedSgd:
         At the start.
     max_norm : float
     clip : {"global", "each"}
+    steps_back : float
+        How many steps the weights' running average looks back on; 0 for none.
 
     Attributes
     ----------
+    average : (N,) float array or None
+        The running average of the model's `theta`: the plain one up to `steps_back`, then an
+        exponential one.
     means : dict of str to array
-        Running means that a checkpoint must hold: none.
+        What a checkpoint must hold besides: the average, if there is one.
+
+    References
+    ----------
+    Polyak and Juditsky 1992, "Acceleration of stochastic approximation by averaging".
     """
 
-    def __init__(self, model, learning_rate: float, max_norm: float, clip: str):
+    def __init__(
+        self, model, learning_rate: float, max_norm: float, clip: str, steps_back: float = 0
+    ):
         self.model, self.max_norm, self.clip = model, max_norm, clip
         self._first_rate = self._rate = learning_rate
-        self.means = {}
+        self._steps_back = steps_back
+        self.average = model.theta.copy() if steps_back else None
+        self.means = {"average/": self.average} if steps_back else {}
 
     def update(self, gradients: dict, step: int) -> None:
         """Take one step.
@@ -59,6 +73,9 @@ class AnnealedSgd:
         """
         model, rate = self.model, self.learning_rate_at(step)
         model.operations.sgd(model.xp, model.params, gradients, rate, self.max_norm, self.clip)
+        if self.average is not None and (step + 1) % AVERAGED_EVERY == 0:
+            share = max(AVERAGED_EVERY / self._steps_back, AVERAGED_EVERY / (step + 1))
+            self.average += min(share, 1) * (model.theta - self.average)
 
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate, the same until the next evaluation."""
