@@ -123,6 +123,59 @@ def test_the_rate_falls_when_validation_does_not():
     assert optimizer.ended
 
 
+def test_dropped_words_leave_their_places_empty(rng):
+    text = small_text(rng)
+    context = text.batch(numpy.array([M, 17, 30]))
+    model = small_model(word_dropout=0.999)  # so that all are dropped
+    emptied = small_model()
+    for name in "AB":
+        emptied.params[name][:] = 0
+    assert float(model.loss_and_gradient(context, step=5)[0]) == float(emptied.loss(context))
+    whole = small_model()
+    assert float(model.loss_and_gradient(context)[0]) == float(whole.loss(context))
+    assert float(model.loss(context)) == float(whole.loss(context))
+
+
+def test_dropped_components_change_with_the_step(rng):
+    context = small_text(rng).batch(numpy.arange(M, 50))
+    model = small_model(dropout=0.5)
+    losses = [float(model.loss_and_gradient(context, step=step)[0]) for step in (0, 1, 1)]
+    assert losses[0] != losses[1] == losses[2]
+    _, gradients = model.loss_and_gradient(context, step=1)
+    assert numpy.isfinite(gradients["C"]).all()
+
+
+def test_weights_are_averaged_over_the_steps_back(rng, monkeypatch):
+    monkeypatch.setattr("kvnet.training.annealed_sgd.AVERAGED_EVERY", 2)
+    model, seen = small_model(), []
+    optimizer = AnnealedSgd(model, 0.1, 50.0, "global", steps_back=6)
+    expected = model.theta.copy()
+    for step in range(10):
+        gradients = {name: rng.normal(size=theta.shape) for name, theta in model.params.items()}
+        optimizer.update(gradients, step)
+        if step % 2:
+            seen.append(model.theta.copy())
+            plain = numpy.mean(seen, axis=0)
+            expected = plain if len(seen) <= 3 else expected + (model.theta - expected) / 3
+            numpy.testing.assert_allclose(optimizer.average, expected, rtol=1e-12)
+
+
+def test_the_average_is_what_is_measured_and_kept(rng, tmp_path):
+    data = encode_texts({split: list("abcdefgh") * 60 for split in ("train", "valid", "test")}, M)
+    sizes = {"edim": E, "lindim": 3, "nhop": 2, "mem_size": M, "batch_size": 4}
+    settings = LanguageModelSettings(**sizes, nepoch=2, averaging=1.0)
+    run = TextRun(data, settings, 0, checkpoint=tmp_path / "c")
+    run.train(lambda: None, lambda: False)
+    average = run.trainer.optimizer.average
+    assert (run.model.theta == average).all()
+    assert run.result["validation_loss"] == text_loss(run.model, data.validation)
+    again = TextRun(data, settings, 0, checkpoint=tmp_path / "c")
+    again.resume()
+    assert (again.model.theta != average).any()
+    assert (again.trainer.optimizer.average == average).all()
+    assert (MemN2NLanguageModel.load(tmp_path / "c").theta == average).all()
+
+
 def test_targets_are_drawn_over_the_whole_text():
     batches = RandomBatches(words=1000, batch_size=128, random_state=0, first=M)
     assert batches.steps_per_epoch == 8
@@ -198,7 +251,16 @@ def test_it_learns_what_only_the_memory_tells():
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("nhop", 0), ("init_lr", -1.0), ("clip", "some"), ("lindim", 200)]
+    ("setting", "value"),
+    [
+        ("nhop", 0),
+        ("init_lr", -1.0),
+        ("clip", "some"),
+        ("lindim", 200),
+        ("dropout", 1.0),
+        ("word_dropout", -0.1),
+        ("averaging", -1.0),
+    ],
 )
 def test_settings_out_of_range(setting, value):
     with pytest.raises(InputError, match=f"{setting}=.* is out of range; it takes"):
