@@ -10,11 +10,13 @@ from threadpoolctl import threadpool_limits
 
 from kvnet import counter_random, operations, parameter_vector
 from kvnet.errors import InputError
+from kvnet.training.adagrad import adagrad as textbook_adagrad
 from kvnet.training.noisy_adam import noisy_adam as textbook_noisy_adam
 from kvnet.training.sgd import sgd as textbook_sgd
 
 CHOICES = ("reference", "fused", "auto")
 ON_THE_PROCESSOR = (
+    "adagrad",
     "adjacent_slots",
     "answer_loss",
     "context_read",
@@ -64,6 +66,7 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
         raise InputError(f"kernels={kernels!r} is unknown; it takes {', '.join(CHOICES)}")
     textbook = {name: getattr(operations, name) for name in operations.__all__}
     textbook |= {
+        "adagrad": textbook_adagrad,
         "as_vector": parameter_vector.as_vector,
         "noisy_adam": textbook_noisy_adam,
         "sgd": textbook_sgd,

@@ -20,6 +20,7 @@ OF_THE_MODEL = (
     "dropout",
     "word_dropout",
 )
+OPTIMIZERS = ("sgd", "adagrad")
 
 
 def _share(default, help):
@@ -52,6 +53,12 @@ class LanguageModelSettings(CheckedSettings):
         0.1, "a number", lambda x: abs(x) < float("inf"), "every component of the first query"
     )
     init_std: float = positive(0.05, "deviation of the starting weights")
+    optimizer: str = setting(
+        "sgd",
+        " or ".join(OPTIMIZERS),
+        OPTIMIZERS.__contains__,
+        "plain gradient descent, as published, or adagrad: try --init-lr 0.1",
+    )
     dropout: float = _share(0.0, "share of the last query's components left out in training")
     word_dropout: float = _share(0.0, "share of the words left out of a step's memories")
     averaging: float = setting(
@@ -120,7 +127,9 @@ class LanguageModelSettings(CheckedSettings):
     ) -> AnnealedSgd:
         """Make the update rule."""
         steps_back = self.averaging * steps_per_epoch
-        return AnnealedSgd(model, self.init_lr, self.max_grad_norm, self.clip, steps_back)
+        adaptive = self.optimizer == "adagrad"
+        bounds = self.max_grad_norm, self.clip
+        return AnnealedSgd(model, self.init_lr, *bounds, steps_back, adaptive)
 
     def loss_options(self, step: int, epoch: int) -> dict:
         """Return what the model's loss takes besides the batch."""
