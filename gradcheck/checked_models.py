@@ -79,15 +79,15 @@ def key_value_memory_network(
 
 
 @model()
-def memn2n_language_model(a: RandomArrays, linear_size, B, M, V, E, H) -> Case:
+def memn2n_language_model(a: RandomArrays, linear_size, keep_prob, B, M, V, E, H) -> Case:
     """Take a whole language model, with some words of its vocabulary in the contexts."""
-    network = MemN2NLanguageModel(
-        V, E, min(linear_size, E), H, M, backend=a.xp.__name__, dtype=a.dtype, kernels="reference"
-    )
+    rates = {"dropout": 1 - keep_prob, "word_dropout": (1 - keep_prob) / 2}
+    where = {"backend": a.xp.__name__, "dtype": a.dtype, "kernels": "reference"}
+    network = MemN2NLanguageModel(V, E, min(linear_size, E), H, M, **rates, **where)
     words, slots = a.xp.unique(a.xp.asarray(a.rng.integers(0, V, (B, M))), return_inverse=True)
     target = a.xp.asarray(a.rng.integers(0, V, B))
     context = Context(words, slots.reshape(B, M), target)
-    return Case(partial(loss_at, network, context), (random_params(a, network),))
+    return Case(partial(loss_at, network, context, step=STEP), (random_params(a, network),))
 
 
 @model(tying=TYINGS, encoding=ENCODINGS, linear=(False, True))

@@ -145,6 +145,29 @@ def adjacent_read(a: RandomArrays, with_softmax, B, M, E, H) -> Case:
     return Case(partial(ops.adjacent_read, a.xp), (a.normal(B, E), memories, with_softmax))
 
 
+@operation()
+def sum_slots(a: RandomArrays, B, M, N, E) -> Case:
+    """Sum slots of two readings each, or of one, or of nothing."""
+    return Case(partial(ops.sum_slots, a.xp), (a.normal(N, E), a.rows(N, B, M, 2)))
+
+
+@operation(kernels=("reference", "fused"))
+def adjacent_slots(a: RandomArrays, kernels, with_softmax, B, M, N, E, H) -> Case:
+    """Hop over a memory of summed slots, another one for every hop."""
+    readings = [a.normal(N, E, size=E**-0.5) for _ in range(H + 1)]
+    inputs = (a.normal(B, E), readings, a.rows(N, B, M, 2), with_softmax)
+    return in_form("adjacent_slots", kernels, a, inputs)
+
+
+@operation(kernels=("reference", "fused"))
+def layerwise_slots(a: RandomArrays, kernels, with_softmax, B, M, N, E, H) -> Case:
+    """Hop over one memory of summed slots with one matrix."""
+    readings = a.normal(N, E, size=E**-0.5), a.normal(N, E, size=E**-0.5)
+    matrix, rows = a.normal(E, E, size=E**-0.5), a.rows(N, B, M, 2)
+    inputs = (a.normal(B, E), *readings, matrix, rows, H, with_softmax)
+    return in_form("layerwise_slots", kernels, a, inputs)
+
+
 @operation(kernels=("reference", "fused"))
 def context_read(a: RandomArrays, kernels, linear_size, B, M, N, E, H) -> Case:
     """Hop over a memory of words by number."""

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from kvnet import counter_random, operations, parameter_vector
 from kvnet.errors import InputError
+from kvnet.training.adagrad import adagrad as textbook_adagrad
 from kvnet.training.noisy_adam import noisy_adam as textbook_noisy_adam
 from kvnet.training.prediction import predict_words as textbook_predict_words
 from kvnet.training.sgd import sgd as textbook_sgd
@@ -18,10 +19,13 @@ from kvnet.training.steps import take_steps_side_by_side as textbook_take_steps_
 
 CHOICES = ("reference", "fused", "auto")
 ON_THE_PROCESSOR = (
+    "adagrad",
+    "adjacent_slots",
     "answer_loss",
     "context_read",
     "embedding_sum",
     "gru_reading",
+    "layerwise_slots",
     "noisy_adam",
     "predict_words",
     "read_slots",
@@ -68,6 +72,7 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
         raise InputError(f"kernels={kernels!r} is unknown; it takes {', '.join(CHOICES)}")
     textbook = {name: getattr(operations, name) for name in operations.__all__}
     textbook |= {
+        "adagrad": textbook_adagrad,
         "as_vector": parameter_vector.as_vector,
         "noisy_adam": textbook_noisy_adam,
         "predict_words": textbook_predict_words,

@@ -1,23 +1,54 @@
 """Threads that share out numbered pieces of work and meet when all are done, inside one kernel.
 
 Numba's own parallel loop wakes its threads anew each time, which takes as long as a small step of
-training. Here threads started once go from phase to phase. None is ever waited for to begin: those
-that are there take all pieces, so that a thread that comes late, or never, holds up nobody.
-Which thread does a piece leaves no trace in the result: the pieces are the same for any number.
+training, and compiles its body four times. Here all threads run the same kernel and go from phase
+to phase. None is ever waited for to begin: those that are there take all pieces, so that a thread
+that comes late, or never, holds up nobody. Which thread does a piece leaves no trace in the result:
+the pieces are the same for any number.
 """
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
+import numpy
 from llvmlite import ir
-from numba import int64, njit, types
+from numba import get_num_threads, int64, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kvnet.kernels.compilation import OPTIONS
+from kvnet.kernels.compilation import INNER
 
 LINE = 8  # counters stand a cache line apart
 LOOKS_BEFORE_YIELDING = 2000  # a microsecond or two
 YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"  # the core to whoever needs it
+
+
+@cache
+def _helpers():
+    return ThreadPoolExecutor(max_workers=os.cpu_count())
+
+
+def run_together(kernel: Callable, *arguments) -> None:
+    """Call a kernel on all threads that kernels may take, with the same arguments.
+
+    Parameters
+    ----------
+    kernel : callable
+        Compiled without the interpreter's lock. It takes its share with `next_piece`, and does not
+        return before all pieces are done.
+    arguments
+    """
+    others = [_helpers().submit(kernel, *arguments) for _ in range(get_num_threads() - 1)]
+    kernel(*arguments)
+    for other in others:
+        other.result()
+
+
+def counters_for(phases: int) -> numpy.ndarray:
+    """Return what `next_piece` and `meet` count in, at the start of a kernel of so many phases."""
+    return numpy.zeros(2 * LINE * phases, numpy.int64)
 
 
 def _address(context, builder, signature, arguments):
@@ -52,14 +83,14 @@ def _yield_core(typing_context):
     return types.int32(), code
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def next_piece(counters, phase):
     """Take the next piece of a phase that nobody has taken.
 
     Parameters
     ----------
-    counters : (2 phases LINE,) int64 array
-        Zero at first.
+    counters : int64 array
+        See `counters_for`.
     phase : int
 
     Returns
@@ -70,13 +101,13 @@ def next_piece(counters, phase):
     return _count_up(counters, 2 * LINE * phase)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def piece_done(counters, phase):
     """Say that a piece of a phase is done."""
     _count_up(counters, 2 * LINE * phase + LINE)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def meet(counters, phase, pieces):
     """Wait until all pieces of a phase are done."""
     looks = 0

@@ -1,9 +1,10 @@
 """Answers to all questions of a data set in one call, a block of questions at a time."""
 
 import numpy
-from numba import njit, prange
+from numba import njit
 
-from kvnet.kernels.compilation import NOT_INLINED, PARALLEL, cut, multiply, transposed
+from kvnet.kernels.compilation import INNER_NOT_INLINED, NOT_INLINED, cut, multiply, transposed
+from kvnet.kernels.crew import counters_for, meet, next_piece, piece_done, run_together
 from kvnet.kernels.question_block import forward_block, room_for_hops
 from kvnet.kernels.questions import (
     filled_or_all,
@@ -20,7 +21,7 @@ from kvnet.training import prediction as textbook
 QUESTIONS_A_BLOCK = 50
 
 
-@njit(**NOT_INLINED)
+@njit(**INNER_NOT_INLINED)
 def _answer_a_block(lo, hi, data, theta, layout, table_T, encoding, masked, words):
     W, W_mem, A, TK, TV, R, B = parts_of(theta, *layout)
     questions = numpy.arange(lo, hi)
@@ -44,12 +45,16 @@ def _answer_a_block(lo, hi, data, theta, layout, table_T, encoding, masked, word
         words[lo + b] = best
 
 
-@njit(**PARALLEL)
-def _answer(bounds, data, theta, layout, table_T, encoding, masked, words):
-    for k in prange(len(bounds) - 1):
-        _answer_a_block(
-            bounds[k], bounds[k + 1], data, theta, layout, table_T, encoding, masked, words
-        )
+@njit(**NOT_INLINED)
+def _answer_part(counters, bounds, data, theta, layout, table_T, encoding, masked, words):
+    """Answer a thread's share of the blocks."""
+    piece = next_piece(counters, 0)
+    while piece < len(bounds) - 1:
+        block = bounds[piece], bounds[piece + 1]
+        _answer_a_block(*block, data, theta, layout, table_T, encoding, masked, words)
+        piece_done(counters, 0)
+        piece = next_piece(counters, 0)
+    meet(counters, 0, len(bounds) - 1)
 
 
 def predict_words(model, dataset) -> numpy.ndarray:
@@ -61,7 +66,9 @@ def predict_words(model, dataset) -> numpy.ndarray:
         return textbook.predict_words(model, dataset)
     words, bounds = numpy.empty(len(dataset), numpy.int64), cut(len(dataset), QUESTIONS_A_BLOCK)
     table_T = transposed(model.params["W_mem"])
-    _answer(
+    run_together(
+        _answer_part,
+        counters_for(1),
         bounds,
         packed(dataset),
         model.theta,

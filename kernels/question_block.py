@@ -10,7 +10,7 @@ is multiplied with the whole table, and slots pick what is theirs; else a slot c
 import numpy
 from numba import njit
 
-from kvnet.kernels.compilation import OPTIONS, add_up, copy_into, multiply, transposed
+from kvnet.kernels.compilation import INNER, OPTIONS, add_up, copy_into, multiply, transposed
 from kvnet.kernels.slots import add_dots, add_sums, gather_rows
 from kvnet.kernels.softmax import softmax_backward_rows, softmax_rows
 from kvnet.kernels.word_cross_entropy import entropy_rows
@@ -24,13 +24,13 @@ def sentences_are_shared(filled, readings):
     return len(filled) * readings <= SLOWNESS * filled.sum()
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _across(table, slots, shared):
     """Transpose what `_match` multiplies by."""
     return transposed(table if shared else table[:slots])
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _match(w, table, across, rows, filled, shared, scores):
     """Score slots: ``scores[b, i] = w_b · (T_i + r[rows[b, i]])``."""
     M = scores.shape[1]
@@ -49,7 +49,7 @@ def _match(w, table, across, rows, filled, shared, scores):
             to[i] = of_slots[i] + of_readings[rows[b, i]]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _weigh(p, table, rows, filled, shared, shares, o):
     """Sum what slots hold: ``o_b = sum_i p[b, i] (T_i + r[rows[b, i]])``.
 
@@ -73,7 +73,7 @@ def _weigh(p, table, rows, filled, shared, shares, o):
     multiply(shares, table, o)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _sum_by_row(p, shares, w, rows, filled, shared, d_table):
     """Sum the gradient of a table over questions and hops: slot i adds ``p[b, i] w_b``."""
     M = p.shape[1]
@@ -84,7 +84,7 @@ def _sum_by_row(p, shares, w, rows, filled, shared, d_table):
     gather_rows(rows, filled, p, w, d_table[M:])
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def forward_block(query, memory, A, R, allowed, left, u):
     """Hop, to `u`; `left` is filled with what the way back needs, hop after hop."""
     keys, values, key_rows, value_rows, filled, shared = memory
@@ -103,7 +103,7 @@ def forward_block(query, memory, A, R, allowed, left, u):
         multiply(s, transposed(R[h]), us[following] if h + 1 < len(R) else u)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def backward_block(du, query, memory, A, R, left, back):
     """Go back through the hops, to `back`.
 
@@ -142,7 +142,7 @@ def backward_block(du, query, memory, A, R, left, back):
     multiply(into_A.T, out_of_A, dA)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def room_for_hops(hops, questions, A, memory):
     """Return empty arrays for what `forward_block` leaves: u, w, p, shares, reads, s."""
     keys, _, key_rows, _, _, shared = memory
@@ -153,7 +153,7 @@ def room_for_hops(hops, questions, A, memory):
     return us, ws, ps, shares, numpy.empty_like(ws), numpy.empty_like(us)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def there_and_back(query, memory, A, R, allowed, B, table, answers, losses, back):
     """Take questions to their losses and back, to `back`: `backward_block`'s, dB and d_table."""
     d_query, d_keys, d_values, dA, dR, dB, d_table = back

@@ -3,7 +3,7 @@
 import numpy
 from numba import njit
 
-from kvnet.kernels.compilation import OPTIONS
+from kvnet.kernels.compilation import INNER
 from kvnet.kernels.question_block import sentences_are_shared
 from kvnet.kernels.slots import filled_slots
 from kvnet.kernels.words import add_words
@@ -30,7 +30,7 @@ def packed(dataset) -> tuple:
     return d.sentences, d.queries, d.keys, d.values, d.answers, d.values is d.keys
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def parts_of(vector, sizes, starts):
     """Return W, W_mem, A, TK, TV, R and B of a vector of parameters, or of gradients."""
     V, E, M, F, H = sizes
@@ -46,7 +46,7 @@ def parts_of(vector, sizes, starts):
     )
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _number_anew(slots, found, count, place_of):
     """Give the sentences in slots new numbers from 1 on, in place; 0 stays the empty one.
 
@@ -66,7 +66,7 @@ def _number_anew(slots, found, count, place_of):
     return count
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def gather_block(questions, data, place_of):
     """Return a block's questions and memories, each different sentence once.
 
@@ -105,7 +105,7 @@ def gather_block(questions, data, place_of):
     return query, words, key_rows, value_rows, answer
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def read_memory(words, key_rows, value_rows, W_mem, TK, TV, encoding):
     """Read a block's sentences with the bow reader, and return the memory for `question_block`."""
     M = len(TK)
@@ -126,7 +126,7 @@ def read_memory(words, key_rows, value_rows, W_mem, TK, TV, encoding):
     return keys, values, key_rows, value_rows, filled, shared
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def filled_or_all(key_rows, masked):
     """Return which slots take part in the softmax: those that hold something, or, unmasked, all."""
     allowed = numpy.empty((len(key_rows), key_rows.shape[1] if masked else 0), numpy.bool_)
@@ -136,7 +136,7 @@ def filled_or_all(key_rows, masked):
     return allowed
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def read_questions(query, W, encoding):
     """Read questions with the bow reader, ``(B, S)`` to ``(B, E)``."""
     asked = numpy.zeros((len(query), W.shape[1]), W.dtype)

@@ -5,7 +5,7 @@ from numba import int64, njit, prange
 
 from kvnet.kernels.compilation import OPTIONS, PARALLEL, copy_into, cut_questions, numbers
 from kvnet.kernels.question_block import backward_block, forward_block, sentences_are_shared
-from kvnet.kernels.slots import filled_slots, gather_empty_row, gather_row, mask, occurrences
+from kvnet.kernels.slots import filled_slots, mask
 
 
 def tables_and_slots(TK, TV, key_readings, value_readings, key_rows, value_rows):
@@ -69,42 +69,6 @@ def _forward(bounds, query, memory, A, R, allowed, left, u, attention):
 def _backward(bounds, du, query, memory, A, R, left, back):
     for k in prange(len(bounds) - 1):
         _hop_back_a_block(int64(k), bounds[k], bounds[k + 1], du, query, memory, A, R, left, back)
-
-
-@njit(**OPTIONS)
-def _sum_a_row(row, held, filled, hops, p, w, d_readings):
-    starts, questions, slots = held
-    d_reading, held_by = d_readings[row], slice(starts[row], starts[row + 1])
-    for d in range(len(d_reading)):
-        d_reading[d] = 0
-    gather_row(d_reading, questions[held_by], slots[held_by], hops, p, w)
-    if row == 0:
-        gather_empty_row(d_reading, filled, hops, p, w)
-
-
-@njit(**PARALLEL)
-def sum_by_row(
-    bounds, key_rows, value_rows, same, filled, ws, ps, d_reads, d_scores, d_keys, d_values
-):
-    """Sum, for each reading, what the slots that hold it say.
-
-    For a key ``sum_h d_scores_h[b, i] w_h[b]``, for a value ``sum_h p_h[b, i] d_read_h[b]``.
-    `same` says that the rows of keys and values are the same.
-    """
-    held_as_key = occurrences(key_rows, filled, len(d_keys))
-    held_as_value = held_as_key if same else occurrences(value_rows, filled, len(d_values))
-    B = len(key_rows)
-    H = len(ps) // B
-    first_hop, hop_stride = numpy.empty(B, numpy.int64), numpy.empty(B, numpy.int64)
-    for k in range(len(bounds) - 1):
-        for b in range(bounds[k], bounds[k + 1]):
-            first_hop[b], hop_stride[b] = (H - 1) * bounds[k] + b, bounds[k + 1] - bounds[k]
-    for row in prange(max(len(d_keys), len(d_values))):
-        hops = first_hop, hop_stride, H
-        if row < len(d_keys):
-            _sum_a_row(int64(row), held_as_key, filled, hops, d_scores, ws, d_keys)
-        if row < len(d_values):
-            _sum_a_row(int64(row), held_as_value, filled, hops, ps, d_reads, d_values)
 
 
 def read_slots(

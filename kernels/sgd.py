@@ -1,4 +1,4 @@
-"""Plain gradient descent in two passes over a gradient: its norm, and the step."""
+"""Gradient descent in two passes over a gradient: its norm, and the step."""
 
 import numpy
 from numba import njit, prange
@@ -39,11 +39,8 @@ def _descend(theta, rows, gradient, rate, bounds):
         _descend_rows(theta, rows, gradient, rate, bounds[k], bounds[k + 1])
 
 
-def sgd(xp, params, gradients, learning_rate, max_norm, clip):
-    """Do what `kvnet.training.sgd` does.
-
-    Parameters: see there.
-    """
+def clipped(gradients, max_norm, clip):
+    """Give each parameter's name, rows with a gradient, that, their blocks and the factor."""
     found, squares = {}, {}
     for name, gradient in gradients.items():
         if not isinstance(gradient, RowGradient):
@@ -53,5 +50,13 @@ def sgd(xp, params, gradients, learning_rate, max_norm, clip):
         _squares(gradient.values, bounds, parts)
         found[name], squares[name] = (numbers(gradient.rows), gradient.values, bounds), parts.sum()
     for name, scale in clip_scales(squares, max_norm, clip).items():
-        rows, values, bounds = found[name]
+        yield name, *found[name], scale
+
+
+def sgd(xp, params, gradients, learning_rate, max_norm, clip):
+    """Do what `kvnet.training.sgd` does.
+
+    Parameters: see there.
+    """
+    for name, rows, values, bounds, scale in clipped(gradients, max_norm, clip):
         _descend(params[name], rows, values, values.dtype.type(learning_rate * scale), bounds)

@@ -113,27 +113,3 @@ def occurrences(rows, filled, U):
             questions[place], slots[place] = b, i
             starts[rows[b, i] + 1] += 1
     return starts[:-1], questions, slots
-
-
-@njit(**OPTIONS)
-def gather_row(d_reading, questions, slots, hops, p, w):
-    """Sum what a row's slots say: ``d_reading += sum_h sum_slots p_h[b, i] w_h[b]`` in place.
-
-    Question b's hop h stands in the row ``first_hop[b] + h hop_stride[b]`` of `p` and `w`.
-    """
-    first_hop, hop_stride, H = hops
-    for n in range(len(questions)):
-        b = questions[n]
-        for h in range(H):
-            place = first_hop[b] + h * hop_stride[b]
-            _add_scaled(d_reading, p[place, slots[n]], w[place])
-
-
-@njit(**OPTIONS)
-def gather_empty_row(d_reading, filled, hops, p, w):
-    """Do as `gather_row` for the slots after each question's last filled one."""
-    first_hop, hop_stride, H = hops
-    for b in range(len(filled)):
-        for h in range(H):
-            place = first_hop[b] + h * hop_stride[b]
-            _add_scaled(d_reading, _rest(p[place], filled[b]), w[place])

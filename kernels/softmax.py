@@ -2,11 +2,11 @@
 
 from numba import njit
 
-from kvnet.kernels.compilation import OPTIONS
+from kvnet.kernels.compilation import INNER
 from kvnet.kernels.vector_math import exp
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def exponentiate(x):
     """Replace a contiguous matrix by its exponentials: one long loop, not one a row."""
     numbers = x.reshape(-1)
@@ -14,7 +14,7 @@ def exponentiate(x):
         numbers[i] = exp(numbers[i])
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def softmax_rows(scores, allowed):
     """Turn each row of scores into probabilities, in place; no columns in `allowed` allow all."""
     masked = allowed.shape[1] > 0
@@ -43,7 +43,7 @@ def softmax_rows(scores, allowed):
             row[i] *= share
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def softmax_backward_rows(p, dp):
     """Turn each row of ``dp`` into ``d_scores = p (dp - sum_j p_j dp_j)``, in place."""
     for b in range(len(p)):

@@ -9,11 +9,11 @@ A step has three phases, each cut into pieces that threads share out (`kvnet.ker
 """
 
 import numpy
-from numba import get_num_threads, njit, prange, uint64
+from numba import njit, uint64
 
 from kvnet.counter_random import WORD
-from kvnet.kernels.compilation import NOT_INLINED, OPTIONS, PARALLEL, cut_questions
-from kvnet.kernels.crew import LINE, meet, next_piece, piece_done
+from kvnet.kernels.compilation import INNER, INNER_NOT_INLINED, NOT_INLINED, cut_questions
+from kvnet.kernels.crew import counters_for, meet, next_piece, piece_done, run_together
 from kvnet.kernels.noisy_adam import NUMBERS_A_BLOCK, adam, as_bounds, fill_noise
 from kvnet.kernels.philox import counter_and_key
 from kvnet.kernels.question_block import there_and_back
@@ -34,7 +34,7 @@ from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
 PHASES = 3
 
 
-@njit(**NOT_INLINED)
+@njit(**INNER_NOT_INLINED)
 def _take_questions(questions, data, place_of, theta, gradient, layout, encoding, masked, losses):
     """Take a block of questions to its losses, and leave its gradient of all parameters."""
     sizes, starts = layout
@@ -61,14 +61,14 @@ def _take_questions(questions, data, place_of, theta, gradient, layout, encoding
     scatter_words(query, d_query, encoding, dW)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _overlap(section, piece):
     """Return the part of an array that falls into a piece of the vector; maybe none."""
     first = piece * NUMBERS_A_BLOCK
     return slice(max(section[0], first), max(first, min(section[1], first + NUMBERS_A_BLOCK)))
 
 
-@njit(**NOT_INLINED)
+@njit(**INNER_NOT_INLINED)
 def _add_up(piece, sections, gradients, theta, l2_lambda, squares):
     """Leave a piece of the whole gradient in the first block's, and each array's sum of squares.
 
@@ -95,7 +95,7 @@ def _add_up(piece, sections, gradients, theta, l2_lambda, squares):
     return penalty
 
 
-@njit(**NOT_INLINED)
+@njit(**INNER_NOT_INLINED)
 def _update(piece, sections, squares, clip_norm, vectors, adam_numbers):
     theta, gradient, m, v, noise = vectors
     for s in range(len(sections)):
@@ -162,14 +162,6 @@ def _take_part(counters, rows, data, places, vectors, gradients, layout, plan, r
         meet(counters, phase, stretches)
 
 
-@njit(**PARALLEL)
-def _take_all(
-    threads, counters, rows, data, places, vectors, gradients, layout, plan, rule, results
-):
-    for _ in prange(threads):
-        _take_part(counters, rows, data, places, vectors, gradients, layout, plan, rule, results)
-
-
 def take_steps(trainer, count: int) -> numpy.ndarray:
     """Do what `kvnet.training.steps.take_steps` does; with the bow reader in one call.
 
@@ -190,9 +182,9 @@ def take_steps(trainer, count: int) -> numpy.ndarray:
         numpy.empty((count, stretches), number),
     )
     purpose, _, _, *key = counter_and_key(rule.random_state, "gradient noise", 0)
-    _take_all(
-        get_num_threads(),
-        numpy.zeros(2 * LINE * PHASES * count, numpy.int64),
+    run_together(
+        _take_part,
+        counters_for(PHASES * count),
         rows,
         packed(data),
         numpy.zeros((len(bounds) - 1, len(data.sentences)), numpy.int32),

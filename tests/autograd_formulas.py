@@ -80,6 +80,20 @@ def adjacent_read(u, memories, with_softmax):
     return u
 
 
+def sum_slots(readings, rows):
+    held = (rows[..., None] == np.arange(len(readings))) * (rows != 0)[..., None]
+    return np.einsum("bmku,ue->bme", held * 1.0, readings)
+
+
+def adjacent_slots(u, readings, rows, with_softmax):
+    return adjacent_read(u, [sum_slots(r, rows) for r in readings], with_softmax)
+
+
+def layerwise_slots(u, key_readings, value_readings, matrix, rows, hops, with_softmax):
+    keys, values = sum_slots(key_readings, rows), sum_slots(value_readings, rows)
+    return layerwise_read(u, keys, values, matrix, hops, u.shape[1], with_softmax)
+
+
 def context_read(u, key_readings, value_readings, TK, TV, matrix, rows, hops, linear_size):
     keys, values = fill_slots(key_readings, rows, TK), fill_slots(value_readings, rows, TV)
     return layerwise_read(u, keys, values, matrix, hops, linear_size)
@@ -175,11 +189,20 @@ def key_value_memory_network(model, batch, params):
 def memn2n_language_model(model, context, params):
     """Return the training loss of spec section 3, from words to cross entropy."""
     words = context.words[context.slots]
+
+    def drop(x, name, count, width):
+        seed, shape = model.config["random_state"], (count, width)
+        u = uniform(np, seed, name, STEP, shape, "float64")
+        spread = u[context.slots] if name == "word_dropout" else u
+        return dropout(x, spread, 1 - model.config[name])
+
     u = np.full((len(words), params["C"].shape[0]), model.config["init_hid"])
-    keys, values = params["A"][words] + params["TA"], params["B"][words] + params["TB"]
+    A, B = (drop(params[n][words], "word_dropout", len(context.words), 1) for n in "AB")
+    keys, values = A + params["TA"], B + params["TB"]
     for _ in range(model.config["nhop"]):
         d = np.einsum("be,ef->bf", u, params["C"]) + address(u, keys, values)
         u = partial_relu(d, model.config["lindim"])
+    u = drop(u, "dropout", *u.shape)
     return cross_entropy(np.einsum("be,ve->bv", u, params["W"]), context.target)
 
 

@@ -12,6 +12,7 @@ from kvnet.gradcheck.survey import survey_random_cases
 from kvnet.kernels import choose, kernel_threads
 from kvnet.models import Context, MemN2NLanguageModel
 from kvnet.row_gradient import RowGradient
+from kvnet.training.adagrad import adagrad
 from kvnet.training.annealed_sgd import AnnealedSgd, annealed
 from kvnet.training.batches import RandomBatches
 from kvnet.training.language_model_settings import LanguageModelSettings
@@ -111,6 +112,21 @@ def test_a_step_is_the_formula(rng, clip, max_norm):
         assert (params["A"][untouched] == tables["A"][untouched]).all()
 
 
+@pytest.mark.parametrize("clip", ["global", "each"])
+def test_an_adaptive_step_is_the_formula(rng, clip):
+    rows = rng.permutation(700)[:500]
+    gradient = RowGradient(rows, rng.normal(size=(500, 3)))
+    table, sums = rng.normal(size=(700, 3)), rng.uniform(0.5, 2, size=(700, 3))
+    g = gradient.whole(numpy, table)
+    g *= 0.7 / numpy.linalg.norm(g)
+    for update in (adagrad, choose("fused", numpy).adagrad):
+        params, squares = {"A": table.copy()}, {"A": sums.copy()}
+        update(numpy, params, squares, {"A": gradient}, 0.1, 0.7, clip)
+        numpy.testing.assert_allclose(squares["A"], sums + g**2, rtol=1e-12)
+        expected = table - 0.1 * g / numpy.sqrt(sums + g**2)
+        numpy.testing.assert_allclose(params["A"], expected, rtol=1e-12)
+
+
 def test_the_rate_falls_when_validation_does_not():
     assert annealed(0.3, []) == annealed(0.3, [5.0]) == annealed(0.3, [5.0, 4.0, 3.9]) == 0.3
     assert annealed(0.3, [5.0, 4.9999]) == pytest.approx(0.2)  # above 0.9999 of the one before
@@ -121,6 +137,60 @@ def test_the_rate_falls_when_validation_does_not():
     assert not optimizer.ended
     optimizer.heed([{"validation_loss": 5.0}] * 3)
     assert optimizer.ended
+
+
+def test_dropped_words_leave_their_places_empty(rng):
+    text = small_text(rng)
+    context = text.batch(numpy.array([M, 17, 30]))
+    model = small_model(word_dropout=0.999)  # so that all are dropped
+    emptied = small_model()
+    for name in "AB":
+        emptied.params[name][:] = 0
+    assert float(model.loss_and_gradient(context, step=5)[0]) == float(emptied.loss(context))
+    whole = small_model()
+    assert float(model.loss_and_gradient(context)[0]) == float(whole.loss(context))
+    assert float(model.loss(context)) == float(whole.loss(context))
+
+
+def test_dropped_components_change_with_the_step(rng):
+    context = small_text(rng).batch(numpy.arange(M, 50))
+    model = small_model(dropout=0.5)
+    losses = [float(model.loss_and_gradient(context, step=step)[0]) for step in (0, 1, 1)]
+    assert losses[0] != losses[1] == losses[2]
+    _, gradients = model.loss_and_gradient(context, step=1)
+    assert numpy.isfinite(gradients["C"]).all()
+
+
+def test_weights_are_averaged_over_the_steps_back(rng, monkeypatch):
+    monkeypatch.setattr("kvnet.training.annealed_sgd.AVERAGED_EVERY", 2)
+    model, seen = small_model(), []
+    optimizer = AnnealedSgd(model, 0.1, 50.0, "global", steps_back=6)
+    expected = model.theta.copy()
+    for step in range(10):
+        gradients = {name: rng.normal(size=theta.shape) for name, theta in model.params.items()}
+        optimizer.update(gradients, step)
+        if step % 2:
+            seen.append(model.theta.copy())
+            plain = numpy.mean(seen, axis=0)
+            expected = plain if len(seen) <= 3 else expected + (model.theta - expected) / 3
+            numpy.testing.assert_allclose(optimizer.average, expected, rtol=1e-12)
+
+
+def test_the_average_is_what_is_measured_and_kept(rng, tmp_path):
+    data = encode_texts({split: list("abcdefgh") * 60 for split in ("train", "valid", "test")}, M)
+    sizes = {"edim": E, "lindim": 3, "nhop": 2, "mem_size": M, "batch_size": 4}
+    rule = {"optimizer": "adagrad", "init_lr": 0.1, "averaging": 1.0}
+    settings = LanguageModelSettings(**sizes, **rule, nepoch=2)
+    run = TextRun(data, settings, 0, checkpoint=tmp_path / "c")
+    run.train(lambda count: None, lambda: False)
+    average = run.trainer.optimizer.average
+    assert (run.model.theta == average).all()
+    assert run.result["validation_loss"] == text_loss(run.model, data.validation)
+    again = TextRun(data, settings, 0, checkpoint=tmp_path / "c")
+    again.resume()
+    assert (again.model.theta != average).any()
+    assert (again.trainer.optimizer.average == average).all()
+    assert (MemN2NLanguageModel.load(tmp_path / "c").theta == average).all()
 
 
 def test_targets_are_drawn_over_the_whole_text():
@@ -157,10 +227,12 @@ def test_all_words_count_but_texts_must_outlast_the_memory():
         encode_texts(texts, 4, vocabulary=Vocabulary("abcde", nil=False))
 
 
-def trained_for_three_steps(kernels, dtype, threads=1):
+def trained_for_three_steps(kernels, dtype, threads=1, **options):
     rng = numpy.random.default_rng(0)
     text = Text(rng.integers(0, 2500, 3000).astype("int32"), 30, 2500)
-    settings = LanguageModelSettings(edim=20, lindim=10, mem_size=30, batch_size=60, nhop=3)
+    settings = LanguageModelSettings(
+        edim=20, lindim=10, mem_size=30, batch_size=60, nhop=3, **options
+    )
     model = settings.new_model(2500, 0, "numpy", kernels)
     model = MemN2NLanguageModel(**model.config | {"dtype": dtype}, kernels=kernels)
     trainer = Trainer(model, text, settings, 0)
@@ -170,8 +242,10 @@ def trained_for_three_steps(kernels, dtype, threads=1):
     return model.theta
 
 
-def test_three_steps_agree_with_the_textbook():
-    one, two = (trained_for_three_steps(k, "float64") for k in ("reference", "fused"))
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_three_steps_agree_with_the_textbook(optimizer):
+    options = {"optimizer": optimizer, "dropout": 0.3, "word_dropout": 0.2, "averaging": 1.0}
+    one, two = (trained_for_three_steps(k, "float64", **options) for k in ("reference", "fused"))
     assert numpy.linalg.norm(one - two) <= 1e-12 * numpy.linalg.norm(one)
 
 
@@ -198,7 +272,16 @@ def test_it_learns_what_only_the_memory_tells():
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("nhop", 0), ("init_lr", -1.0), ("clip", "some"), ("lindim", 200)]
+    ("setting", "value"),
+    [
+        ("nhop", 0),
+        ("init_lr", -1.0),
+        ("clip", "some"),
+        ("lindim", 200),
+        ("dropout", 1.0),
+        ("word_dropout", -0.1),
+        ("averaging", -1.0),
+    ],
 )
 def test_settings_out_of_range(setting, value):
     with pytest.raises(InputError, match=f"{setting}=.* is out of range; it takes"):

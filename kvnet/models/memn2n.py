@@ -4,6 +4,7 @@ from math import ceil
 
 import numpy
 
+from kvnet import operations
 from kvnet.counter_random import normal
 from kvnet.models.key_value_memory_network import Batch
 from kvnet.models.network import (
@@ -90,6 +91,11 @@ class MemN2N(Network):
         check_dtype_and_seed(config)
         self.hops, self.linear = hops, False
         super().__init__(config, backend, kernels)
+        xp, J = self.xp, sentence_size + 1
+        self._time_words = xp.arange(vocabulary_size, vocabulary_size + memory_size)
+        self._same_for_all = xp.ones((J, embedding_size), dtype)  # where length does not matter
+        if encoding == "matlab":
+            self._same_for_all = operations.centred_position_encoding(xp, J, embedding_size, dtype)
 
     def _parameter_shapes(self):
         c = self.config
@@ -119,11 +125,8 @@ class MemN2N(Network):
         """Read sentences with a time word at their last place, ``(N, J)`` to ``(N, E)``."""
         xp, ops, c = self.xp, self.operations, self.config
         (_, J), E, W = words.shape, c["embedding_size"], self.params[table]
-        if c["encoding"] == "matlab":
-            encoding = ops.centred_position_encoding(xp, J, E, c["dtype"])
-            return ops.embedding_sum(xp, words, W, encoding)
-        if c["encoding"] == "bow":
-            return ops.embedding_sum(xp, words, W, xp.ones((J, E), c["dtype"]))
+        if c["encoding"] != "paper":
+            return ops.embedding_sum(xp, words, W, self._same_for_all)
         # Each length has its encoding; the time word counts as it is.
         lengths = (words[:, :-1] != 0).sum(axis=1)
         readings, parts = xp.zeros((len(words), E), W.dtype), []
@@ -142,16 +145,24 @@ class MemN2N(Network):
         return readings, backward
 
     def _words(self, batch, step):
-        """Return the query and the memory as words, ``(B, J)`` and ``(B M, J)``, times included."""
-        xp, B = self.xp, len(batch.query)
-        none = xp.zeros((B, 1), batch.query.dtype)
-        query = xp.concatenate([batch.query, none], axis=1)
-        words = batch.sentences[batch.keys]  # (B, M, S)
+        """Return sentences, times among them, and the memory by number.
+
+        Returns
+        -------
+        query : (B, J) integer array
+        words : (U, J) integer array
+            The different sentences, then each slot's time as a sentence of one word.
+        rows : (B, M, 2) integer array
+            The sentence and the time that each slot holds; 0 for none.
+        """
+        xp = self.xp
+        M, (U, S) = self.config["memory_size"], batch.sentences.shape
+        query = xp.zeros((len(batch.query), S + 1), batch.query.dtype)  # no time
+        words = xp.zeros((U + M, S + 1), batch.sentences.dtype)
+        query[:, :S], words[:U, :S], words[U:, S] = batch.query, batch.sentences, self._time_words
         filled = batch.keys != 0
-        times = self._times(filled, step) + self.config["vocabulary_size"]
-        last = xp.where(filled, times, 0).astype(words.dtype)
-        words = xp.concatenate([words, last[:, :, None]], axis=2)
-        return query, words.reshape(-1, words.shape[2])
+        times = xp.where(filled, U + self._times(filled, step), 0)
+        return query, words, xp.stack([batch.keys, times], axis=2)
 
     def _times(self, filled, step):
         """Return each slot's time, 0 for the most recent; in training with blanks in between."""
@@ -174,26 +185,25 @@ class MemN2N(Network):
         """Read and hop; backward returns a dict of gradients."""
         xp, p, ops = self.xp, self.params, self.operations
         query_table, memory_tables, _ = self._roles
-        query, words = self._words(batch, step)
+        query, words, rows = self._words(batch, step)
         u, backward_query = self._read(query, query_table)
-        read = [self._read(words, table) for table in memory_tables]
-        memories = [readings.reshape(*batch.keys.shape, -1) for readings, _ in read]
+        readings, backward_read = zip(*(self._read(words, t) for t in memory_tables), strict=True)
         if self.config["tying"] == "adjacent":
-            u, attention, backward_hops = ops.adjacent_read(xp, u, memories, not self.linear)
+            u, attention, backward_hops = ops.adjacent_slots(xp, u, readings, rows, not self.linear)
         else:
-            u, attention, backward_hops = ops.layerwise_read(
-                xp, u, *memories, p["H"].T, self.hops, u.shape[1], not self.linear
+            u, attention, backward_hops = ops.layerwise_slots(
+                xp, u, *readings, p["H"].T, rows, self.hops, not self.linear
             )
 
         def backward(du):
             if self.config["tying"] == "adjacent":
-                du, d_memories = backward_hops(du)
+                du, d_readings = backward_hops(du)
                 grads = {}
             else:
-                du, *d_memories, dH_transposed = backward_hops(du)
+                du, *d_readings, dH_transposed = backward_hops(du)
                 grads = {"H": dH_transposed.T}
-            for table, (_, backward_read), d in zip(memory_tables, read, d_memories, strict=True):
-                grads[table] = backward_read(d.reshape(-1, d.shape[2]))
+            for table, back, d in zip(memory_tables, backward_read, d_readings, strict=True):
+                grads[table] = back(d)
             grads[query_table] = grads.get(query_table, 0) + backward_query(du)
             return grads
 

@@ -54,11 +54,16 @@ class MemN2NLanguageModel(Network):
         Every component of the first query.
     init_std : float
         Deviation of the starting weights.
+    dropout : float
+        Share of the last query's components that a training step leaves out.
+    word_dropout : float
+        Share of the different words that a training step leaves out of the memory, wherever they
+        stand.
     backend : {"numpy", "cupy", "auto"}
     dtype : {"float32", "float64"}
         float32 for training, float64 for checking.
     random_state : int
-        Seed of the starting weights.
+        Seed of the starting weights and of dropout.
     kernels : {"reference", "fused", "auto"}
         The textbook operations, their fused forms, or the fused ones where they run.
 
@@ -88,6 +93,8 @@ class MemN2NLanguageModel(Network):
         mem_size: int = 100,
         init_hid: float = 0.1,
         init_std: float = 0.05,
+        dropout: float = 0.0,
+        word_dropout: float = 0.0,
         backend: str = "numpy",
         dtype: str = "float32",
         random_state: int = 0,
@@ -96,6 +103,8 @@ class MemN2NLanguageModel(Network):
         config = {k: v for k, v in locals().items() if k not in NOT_CONFIG}
         check_sizes(config, "vocabulary_size", "edim", "nhop", "mem_size")
         check_argument(config, "lindim", lambda n: 0 <= n <= edim, f"0 to edim={edim}", int)
+        for name in ("dropout", "word_dropout"):
+            check_argument(config, name, lambda x: 0 <= x < 1, "a number in [0, 1)", (int, float))
         check_dtype_and_seed(config)
         super().__init__(config, backend, kernels)
 
@@ -126,16 +135,36 @@ class MemN2NLanguageModel(Network):
         u, attention, _ = self._read(context)
         return self.operations.word_scores(self.xp, u, self.params["W"], False)[0], attention
 
-    def _read(self, context):
+    def _drop(self, x, name, step, width):
+        """Drop some of x in training, a number or a whole row at a time, as `dropout` does."""
+        rate = self.config[name]
+        if step is None or rate == 0:
+            return x, lambda dy: dy
+        seed, shape = self.config["random_state"], (len(x), width)
+        u = self.operations.uniform(self.xp, seed, name, step, shape, self.dtype)
+        return self.operations.dropout(self.xp, x, u, 1 - rate)
+
+    def _read(self, context, step=None):
         """Hop over the contexts, to what `context_read` returns."""
         xp, p, c, M = self.xp, self.params, self.config, context.slots.shape[1]
-        keys, values = p["A"][context.words], p["B"][context.words]  # (U, E)
+        words = context.words
+        keys, backward_keys = self._drop(p["A"][words], "word_dropout", step, 1)  # (U, E)
+        values, backward_values = self._drop(p["B"][words], "word_dropout", step, 1)
         u = xp.full((len(context.slots), c["edim"]), c["init_hid"], p["C"].dtype)
         encodings = p["TA"][:M], p["TB"][:M]
         sizes = c["nhop"], c["lindim"]
-        return self.operations.context_read(
+        u, attention, backward_read = self.operations.context_read(
             xp, u, keys, values, *encodings, p["C"], context.slots, *sizes
         )
+
+        def backward(du):
+            _, d_keys, d_values, dTA, dTB, dC = backward_read(du)
+            # Each word stands once, so its row's gradient is its reading's.
+            dA = RowGradient(words, backward_keys(d_keys))
+            dB = RowGradient(words, backward_values(d_values))
+            return {"A": dA, "B": dB, "TA": dTA, "TB": dTB, "C": dC}
+
+        return u, attention, backward
 
     def loss(self, context: Context):
         """Return the batch's cross entropy, summed."""
@@ -143,13 +172,15 @@ class MemN2NLanguageModel(Network):
         W = self.params["W"]
         return self.operations.word_cross_entropy(self.xp, u, W, context.target, False)[0]
 
-    def loss_and_gradient(self, context: Context):
+    def loss_and_gradient(self, context: Context, step: int | None = None):
         """Return the batch's cross entropy and its gradient by every parameter.
 
         Parameters
         ----------
         context : Context
             With all M slots.
+        step : int, optional
+            The training step, which dropout's random numbers hang on. No dropout without it.
 
         Returns
         -------
@@ -157,15 +188,13 @@ class MemN2NLanguageModel(Network):
             Summed over the batch.
         gradient : dict of str to float array or RowGradient
         """
-        u, _, backward_read = self._read(context)
+        u, _, backward_read = self._read(context, step)
+        u, backward_dropout = self._drop(u, "dropout", step, u.shape[1])
         loss, backward_entropy = self.operations.word_cross_entropy(
             self.xp, u, self.params["W"], context.target, False
         )
         du, dW = backward_entropy(1.0)
-        _, d_keys, d_values, dTA, dTB, dC = backward_read(du)
-        words = context.words  # each stands once, so its row's gradient is its reading's
-        dA, dB = RowGradient(words, d_keys), RowGradient(words, d_values)
-        return loss, {"A": dA, "B": dB, "TA": dTA, "TB": dTB, "C": dC, "W": dW}
+        return loss, backward_read(backward_dropout(du)) | {"W": dW}
 
     def predict_proba(self, context: Context):
         """Return the probability of every word as the next one.

@@ -107,11 +107,10 @@ class Network(ABC):
             raise InputError(
                 f"{path}: holds no {cls.__name__} ({error}); give a file that one wrote"
             ) from None
-        # Early stopping keeps its best weights beside the last ones, which a training goes on from.
-        best = any(name.startswith("best/") for name in arrays)
-        model.theta[:] = as_vector(
-            model.xp, model.checked(path, arrays, "best/" if best else "params/")
-        )
+        # The best or averaged weights stand beside the last ones, which a training goes on from.
+        kept = {name.partition("/")[0] + "/" for name in arrays}
+        prefix = next((p for p in ("best/", "average/") if p in kept), "params/")
+        model.theta[:] = as_vector(model.xp, model.checked(path, arrays, prefix))
         return model
 
     def checked(self, path, arrays: dict, prefix: str) -> dict:

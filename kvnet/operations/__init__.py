@@ -27,12 +27,14 @@ from kvnet.operations.position_encoding import (
 )
 from kvnet.operations.read_slots import fill_slots, read_slots
 from kvnet.operations.softmax import softmax
+from kvnet.operations.summed_slots import adjacent_slots, layerwise_slots, sum_slots
 from kvnet.operations.word_cross_entropy import word_cross_entropy
 from kvnet.operations.word_scores import word_scores
 
 __all__ = [
     "address",
     "adjacent_read",
+    "adjacent_slots",
     "answer_loss",
     "centred_position_encoding",
     "context_read",
@@ -46,6 +48,7 @@ __all__ = [
     "hop",
     "l2_penalty",
     "layerwise_read",
+    "layerwise_slots",
     "linear",
     "memory_read",
     "own_length_encoding",
@@ -53,6 +56,7 @@ __all__ = [
     "position_encoding",
     "read_slots",
     "softmax",
+    "sum_slots",
     "word_cross_entropy",
     "word_scores",
 ]

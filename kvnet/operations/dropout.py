@@ -9,7 +9,7 @@ def dropout(xp, x, uniforms, keep_prob: float):
     xp : module
         Array module.
     x : float array
-    uniforms : float array of x's shape
+    uniforms : float array of x's shape, or of one that spreads over it
         Uniform numbers between 0 and 1, so that every backend and kernel can draw the same.
     keep_prob : float
         Share of components kept, in (0, 1].

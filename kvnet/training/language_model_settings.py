@@ -10,7 +10,21 @@ from kvnet.training.batches import RandomBatches
 from kvnet.training.setting import CheckedSettings, from_one, positive, setting
 from kvnet.training.sgd import CLIPS
 
-OF_THE_MODEL = ("edim", "lindim", "nhop", "mem_size", "init_hid", "init_std")
+OF_THE_MODEL = (
+    "edim",
+    "lindim",
+    "nhop",
+    "mem_size",
+    "init_hid",
+    "init_std",
+    "dropout",
+    "word_dropout",
+)
+OPTIMIZERS = ("sgd", "adagrad")
+
+
+def _share(default, help):
+    return setting(default, "a number from 0, below 1", lambda x: 0 <= x < 1, help)
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,20 @@ class LanguageModelSettings(CheckedSettings):
         0.1, "a number", lambda x: abs(x) < float("inf"), "every component of the first query"
     )
     init_std: float = positive(0.05, "deviation of the starting weights")
+    optimizer: str = setting(
+        "sgd",
+        " or ".join(OPTIMIZERS),
+        OPTIMIZERS.__contains__,
+        "plain gradient descent, as published, or adagrad: try --init-lr 0.1",
+    )
+    dropout: float = _share(0.0, "share of the last query's components left out in training")
+    word_dropout: float = _share(0.0, "share of the words left out of a step's memories")
+    averaging: float = setting(
+        0.0,
+        "a number from 0",
+        lambda x: 0 <= x < float("inf"),
+        "epochs over which weights are averaged; 0 takes the last weights, as published",
+    )
     max_grad_norm: float = positive(50.0, "norm that the gradient is clipped to")
     clip: str = setting(
         "global",
@@ -98,8 +126,11 @@ class LanguageModelSettings(CheckedSettings):
         self, model: MemN2NLanguageModel, random_state: int, steps_per_epoch: int
     ) -> AnnealedSgd:
         """Make the update rule."""
-        return AnnealedSgd(model, self.init_lr, self.max_grad_norm, self.clip)
+        steps_back = self.averaging * steps_per_epoch
+        adaptive = self.optimizer == "adagrad"
+        bounds = self.max_grad_norm, self.clip
+        return AnnealedSgd(model, self.init_lr, *bounds, steps_back, adaptive)
 
     def loss_options(self, step: int, epoch: int) -> dict:
-        """Return what the model's loss takes besides the batch: nothing."""
-        return {}
+        """Return what the model's loss takes besides the batch."""
+        return {"step": step}

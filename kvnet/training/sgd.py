@@ -1,5 +1,7 @@
 """Plain gradient descent with the gradient's norm bounded."""
 
+from collections.abc import Iterator
+
 from kvnet.row_gradient import RowGradient
 
 CLIPS = ("global", "each")
@@ -42,14 +44,18 @@ def sgd(xp, params, gradients, learning_rate: float, max_norm: float, clip: str)
     clip : {"global", "each"}
         As for `clip_scales`.
     """
+    for name, rows, g in clipped(gradients, max_norm, clip):
+        params[name][rows] -= learning_rate * g
+
+
+def clipped(gradients, max_norm, clip) -> Iterator[tuple]:
+    """Give each parameter's name, the rows that have a gradient, and that, clipped."""
     numbers = {
         name: gradient.values if isinstance(gradient, RowGradient) else gradient
         for name, gradient in gradients.items()
     }
     squares = {name: (g * g).sum() for name, g in numbers.items()}
     for name, scale in clip_scales(squares, max_norm, clip).items():
-        change = learning_rate * scale * numbers[name]
-        if isinstance(gradients[name], RowGradient):
-            params[name][gradients[name].rows] -= change
-        else:
-            params[name] -= change
+        gradient = gradients[name]
+        rows = gradient.rows if isinstance(gradient, RowGradient) else slice(None)
+        yield name, rows, scale * numbers[name]

@@ -1,5 +1,7 @@
 """A training of the language model: measured by how well it foretells another text."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import exp
 
 from kvnet.training.run import Run
@@ -21,7 +23,29 @@ class TextRun(Run):
         return [text.fingerprint for text in (self.data.training, self.data.validation)]
 
     def _measure(self):
-        return {"validation_loss": text_loss(self.model, self.data.validation)}
+        with self._averaged():
+            return {"validation_loss": text_loss(self.model, self.data.validation)}
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Put the weights' average in their place, where the optimiser keeps one."""
+        last = self.model.theta.copy()
+        self._take_average()
+        try:
+            yield
+        finally:
+            self.model.theta[:] = last
+
+    def _take_average(self):
+        if self.trainer.optimizer.average is not None:
+            self.model.theta[:] = self.trainer.optimizer.average
+
+    def train(self, on_step: Callable[[], None], stop_requested: Callable[[], bool]) -> bool:
+        """Train as `Run` does; a finished run's model has the average of the weights, if any."""
+        finished = super().train(on_step, stop_requested)
+        if finished:
+            self._take_average()
+        return finished
 
     def score(self, record: dict) -> float:
         """Return the validation loss with its sign changed."""
