@@ -19,6 +19,7 @@ from kvnet.kernels import kernel_threads
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
 from kvnet.models.memn2n import MemN2N
 from kvnet.training.memn2n_settings import MemN2NSettings
+from kvnet.training.pace import Pace
 from kvnet.training.prediction import map_batches
 from kvnet.training.settings import Settings
 from kvnet.training.trainer import Trainer
@@ -152,10 +153,12 @@ class QuestionAnswerer:
         self.model = s.new_model(
             len(self.vocabulary), self.sizes, self.random_state, self.backend, self.kernels
         )
-        trainer = Trainer(self.model, dataset, s, self.random_state)
+        trainer, pace = Trainer(self.model, dataset, s, self.random_state), Pace()
         with kernel_threads(os.cpu_count() or 1):
             while trainer.step < trainer.steps:
-                trainer.train(trainer.steps)
+                count = min(pace.steps, trainer.steps - trainer.step)
+                with pace.timed(count):
+                    trainer.train(count)
         return self
 
     def predict(self, examples: Sequence[Example]) -> list[Answer]:

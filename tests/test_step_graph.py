@@ -93,7 +93,8 @@ def test_starts_side_by_side_are_those_in_turn(xp, shuffle):
     for trainer in alone[::2]:
         trainer.train(1)
     for one, other in zip(together, alone, strict=True):
-        assert (one.step, one._sum_losses()) == (other.step, other._sum_losses())
+        assert one.step == other.step
+        assert one.state()[1] == other.state()[1]
         assert (to_numpy(one.model.theta) == to_numpy(other.model.theta)).all()  # the same bits
 
 
@@ -105,7 +106,7 @@ def test_between_two_steps_nothing_is_copied(xp, starts):
     copied, launches = [], []
     for count in (1, 5):
         with counted(xp) as transfers, launched() as kernels:
-            assert train_side_by_side(trainers, count) == count
+            train_side_by_side(trainers, count)
         copied.append(transfers)
         launches.append(len(kernels))
     # The batches' order, the learning rates and where to begin go there, the losses come back,

@@ -21,13 +21,21 @@ def take_steps_side_by_side(trainers, count: int) -> list:
     """
     if not _fit(trainers):
         return [textbook_take_steps(trainer, count) for trainer in trainers]
-    rows = numpy.stack([t.batches.next_rows(t.step, count) for t in trainers])  # (N, count, B)
+    room = trainers[0].batches.steps_per_epoch
+    parts = [_take(trainers, n, min(room, count - n)) for n in range(0, count, room)]
+    return list(numpy.concatenate(parts, axis=1))
+
+
+def _take(trainers, done, count):
+    """Take some of the steps, `done` of them before; return their losses, (N, count)."""
+    first_steps = [trainer.step + done for trainer in trainers]
+    pairs = zip(trainers, first_steps, strict=True)
+    rows = numpy.stack([t.batches.next_rows(first, count) for t, first in pairs])  # (N, count, B)
     graph, order = _graph_and_order(trainers, rows)
-    first_steps = numpy.array([trainer.step for trainer in trainers])
     rate_at = trainers[0].optimizer.learning_rate_at
-    rates = {first: [rate_at(first + n) for n in range(count)] for first in {*first_steps.tolist()}}
-    rates = numpy.array([rates[first] for first in first_steps.tolist()])
-    return list(graph.take(trainers, order, first_steps, rates))
+    rates = {first: [rate_at(first + n) for n in range(count)] for first in {*first_steps}}
+    rates = numpy.array([rates[first] for first in first_steps])
+    return graph.take(trainers, order, numpy.array(first_steps), rates)
 
 
 def _fit(trainers) -> bool:

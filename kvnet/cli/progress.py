@@ -42,6 +42,7 @@ class Progress:
         )
         self._done_before, self._began = self._done, time.monotonic()
         self._last_line, self._evaluations = self._began, self._evaluated
+        self._epoch = self._least_far.trainer.epoch  # of the last line
 
     @property
     def _done(self):
@@ -52,25 +53,26 @@ class Progress:
         return sum(len(run.history) for run in self.runs)
 
     def step(self, count: int) -> None:
-        """Count steps; at an epoch's end, or after a minute, say how it stands."""
+        """Count steps; after an epoch, or after a minute, say how it stands."""
         self._bar.update(count * self._batch)
         if self.quiet:
             return
-        run = self._least_far
+        epoch = self._least_far.trainer.epoch
         if self._terminal:
-            if run.trainer.at_epoch_end:
+            if epoch > self._epoch:
+                self._epoch = epoch
                 self._bar.set_postfix_str(self._standing(), refresh=False)
             return
         now = time.monotonic()
         evaluated = self._evaluated > self._evaluations
-        patience = SECONDS_BETWEEN_LINES if run.trainer.at_epoch_end else SECONDS_OF_SILENCE
+        patience = SECONDS_BETWEEN_LINES if epoch > self._epoch else SECONDS_OF_SILENCE
         if evaluated or now - self._last_line >= patience:
-            self._last_line, self._evaluations = now, self._evaluated
+            self._last_line, self._evaluations, self._epoch = now, self._evaluated, epoch
             pace = (self._done - self._done_before) / (now - self._began)
             left = (self._steps - self._done) / pace
+            rate = f"{pace * self._batch:,.0f} {self.runs[0].unit}/s"
             print(
-                f"{self.name}: {self._standing()}, {pace * self._batch:,.0f} {run.unit}/s, "
-                f"{tqdm.format_interval(left)} left",
+                f"{self.name}: {self._standing()}, {rate}, {tqdm.format_interval(left)} left",
                 file=sys.stderr,
                 flush=True,
             )

@@ -61,7 +61,7 @@ class Batches:
         return self.next_rows(step, 1)[0]
 
     def next_rows(self, step: int, count: int) -> numpy.ndarray:
-        """Return the questions of some steps, none of them beyond the epoch's end.
+        """Return the questions of some steps.
 
         Parameters
         ----------
@@ -73,10 +73,19 @@ class Batches:
         -------
         rows : (count, B) int64 array
         """
+        rows = numpy.empty((count, self.batch_size), "int64")
+        done = 0
+        while done < count:
+            part = self._rows_of_an_epoch(step + done, count - done)
+            rows[done : done + len(part)] = part
+            done += len(part)
+        return rows
+
+    def _rows_of_an_epoch(self, step, most):
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._draw(epoch)
-        first = self._order[place : place + count, None] * self.batch_size
+        first = self._order[place : place + most, None] * self.batch_size
         rows = first + numpy.arange(self.batch_size)
         return self._questions[rows] if self.shuffle_questions else rows
 

@@ -1,6 +1,5 @@
 """A training from its first step to its result: evaluations, early stopping, checkpoints."""
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -11,25 +10,8 @@ from kvnet.checkpoint import named, read_arrays, write_arrays
 from kvnet.errors import InputError
 from kvnet.models.network import Network
 from kvnet.parameter_vector import as_vector, by_name
+from kvnet.training.pace import Pace
 from kvnet.training.trainer import Trainer, train_side_by_side
-
-SECONDS_AT_A_TIME = 0.05
-
-
-class Pace:
-    """Take as many steps at a time as a person does not mind waiting for."""
-
-    def __init__(self):
-        self._steps = 1
-
-    def timed(self, train: Callable[[int], int]) -> int:
-        """Train some steps and set the number for the next time; return how many were taken."""
-        began = time.perf_counter()
-        taken = train(self._steps)
-        seconds = time.perf_counter() - began
-        most = 2 * self._steps  # the first steps compile, and tell nothing
-        self._steps = min(most, max(1, int(taken * SECONDS_AT_A_TIME / max(seconds, 1e-9))))
-        return taken
 
 
 class Run(ABC):
@@ -143,6 +125,15 @@ class Run(ABC):
         finished : bool
         """
         return train_runs([self], on_steps, stop_requested)
+
+    @property
+    def steps_to_pause(self) -> int:
+        """Steps up to the next epoch's end after which there is something to do."""
+        trainer, interval = self.trainer, self.settings.evaluation_interval
+        pause = trainer.epoch + 1
+        if self.checkpoint is None:  # else every epoch is saved
+            pause = (trainer.epoch // interval + 1) * interval
+        return min(pause, self.settings.epochs) * trainer.batches.steps_per_epoch - trainer.step
 
     def end_epoch(self) -> None:
         """After an epoch's last step, evaluate if it is time to, and save."""
@@ -269,8 +260,9 @@ def train_runs(
     """
     pace = Pace()
     while left := [run for run in runs if not run.finished]:
-        trainers = [run.trainer for run in left]
-        taken = pace.timed(lambda count, trainers=trainers: train_side_by_side(trainers, count))
+        taken = min(pace.steps, *(run.steps_to_pause for run in left))
+        with pace.timed(taken):
+            train_side_by_side([run.trainer for run in left], taken)
         for run in left:
             if run.trainer.at_epoch_end:
                 run.end_epoch()

@@ -9,7 +9,7 @@ def take_steps(trainer, count: int):
     trainer : Trainer
         Its model and optimiser are changed; ``trainer.step`` steps are done before these.
     count : int
-        How many, none of them beyond the epoch's end.
+        How many.
 
     Returns
     -------
@@ -18,7 +18,8 @@ def take_steps(trainer, count: int):
     """
     model, losses = trainer.model, []
     for step in range(trainer.step, trainer.step + count):
-        options = trainer.settings.loss_options(step, trainer.epoch)
+        epoch = step // trainer.batches.steps_per_epoch
+        options = trainer.settings.loss_options(step, epoch)
         loss, gradient = model.loss_and_gradient(trainer.batch(step), **options)
         trainer.optimizer.update(gradient, step)
         losses.append(loss.astype("float64"))

@@ -13,7 +13,7 @@ from kvnet.models.network import Network
 from kvnet.parameter_vector import as_vector, by_name
 
 
-def train_side_by_side(trainers: Sequence["Trainer"], count: int) -> int:
+def train_side_by_side(trainers: Sequence["Trainer"], count: int) -> None:
     """Take the next steps of several trainers: where kernels can, in the same launches.
 
     Parameters
@@ -21,26 +21,18 @@ def train_side_by_side(trainers: Sequence["Trainer"], count: int) -> int:
     trainers : sequence of Trainer
         On one array module.
     count : int
-        The most to take; none goes beyond an epoch's end.
-
-    Returns
-    -------
-    taken : int
-        By each.
+        How many, by each.
 
     Raises
     ------
     InputError
         If an epoch's loss is not finite.
     """
-    left = [t.batches.steps_per_epoch - t.step % t.batches.steps_per_epoch for t in trainers]
-    count = min(count, *left)
     operations = trainers[0].model.operations
     with numpy.errstate(over="ignore", invalid="ignore"):  # the epoch's loss will tell
         losses = operations.take_steps_side_by_side(trainers, count)
     for trainer, of_one in zip(trainers, losses, strict=True):
         trainer.note(of_one)
-    return count
 
 
 class Trainer:
@@ -89,49 +81,46 @@ class Trainer:
         """Whole epochs done."""
         return self.step // self.batches.steps_per_epoch
 
-    def train(self, count: int) -> int:
+    def train(self, count: int) -> None:
         """Take the next steps.
 
         Parameters
         ----------
         count : int
-            The most to take; none goes beyond the epoch's end.
-
-        Returns
-        -------
-        taken : int
 
         Raises
         ------
         InputError
-            If the epoch's loss is not finite.
+            If an epoch's loss is not finite.
         """
-        return train_side_by_side([self], count)
+        train_side_by_side([self], count)
 
     def note(self, losses) -> None:
         """Count steps that were taken, by their losses; raises as `train` does."""
+        epoch = self.epoch
         self._losses.append(losses)
         self.step += len(losses)
-        if self.at_epoch_end:
-            self._end_epoch()
+        if self.epoch > epoch:
+            self._count_losses()
 
-    def _end_epoch(self):
-        questions = self.batches.steps_per_epoch * self.settings.batch_size
-        self.loss = self._sum_losses() / questions
-        if not isfinite(self.loss):
-            raise InputError(
-                f"the loss of epoch {self.epoch} is {self.loss}: the training diverged; set "
-                f"{self.settings.flag('learning_rate')} below {self.settings.learning_rate}"
-            )
-        self._epoch_loss = 0.0
-
-    def _sum_losses(self):
-        """Fetch the losses of the steps since the last call, and return the sum of the epoch."""
+    def _count_losses(self):
+        """Fetch the losses of the steps since the last call, and sum those of each epoch."""
+        last = self.step - sum(map(len, self._losses))
+        steps, questions = self.batches.steps_per_epoch, self.settings.batch_size
         for losses in self._losses:
             for loss in to_numpy(losses).tolist():  # one by one: the same sum however they came
-                self._epoch_loss += loss
+                last, self._epoch_loss = last + 1, self._epoch_loss + loss
+                if last % steps == 0:
+                    self.loss, self._epoch_loss = self._epoch_loss / (steps * questions), 0.0
+                    self._check_loss(last // steps)
         self._losses = []
-        return self._epoch_loss
+
+    def _check_loss(self, epoch):
+        if not isfinite(self.loss):
+            raise InputError(
+                f"the loss of epoch {epoch} is {self.loss}: the training diverged; set "
+                f"{self.settings.flag('learning_rate')} below {self.settings.learning_rate}"
+            )
 
     def batch(self, step: int):
         """Gather a step's batch, once where the same questions come together in every epoch."""
@@ -145,6 +134,7 @@ class Trainer:
 
     def state(self) -> tuple[dict, dict]:
         """Return what a checkpoint must hold: arrays, and metadata for JSON."""
+        self._count_losses()
         arrays, metadata = self.model.state()
         for prefix, vector in self.optimizer.means.items():
             arrays |= named(by_name(vector, self.model.shapes), prefix)
@@ -152,7 +142,7 @@ class Trainer:
             "settings": asdict(self.settings),
             "step": self.step,
             "loss": self.loss,
-            "epoch_loss": self._sum_losses(),
+            "epoch_loss": self._epoch_loss,
         }
         return arrays, metadata
 
