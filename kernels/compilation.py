@@ -1,9 +1,13 @@
 """How kernels are compiled, and how their work is cut into blocks and spread over threads."""
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 import numpy
 from numba import njit
+
+from kvnet import counter_random
 
 # The NumPy error model divides without a branch for zero, which would keep loops from vectorising.
 # A helper is always inlined. Else each kernel that calls it brings a copy, and which copy runs, and
@@ -39,6 +43,25 @@ MOST_BLOCKS = 8  # of questions: each leaves a gradient of all matrices, and the
 # takes the core from the late one on a busy machine (measured: 50 times slower). A microsecond or
 # two costs nothing on an idle one. It is read when OpenMP is loaded, that is, after this.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
+
+def forget_outdated(sources: list[Path], compiled: list[Path]) -> None:
+    """Delete what was compiled before the newest of the sources was written.
+
+    Numba keeps what it compiled until the kernel's own file changes. A kernel is made of helpers and
+    constants in other files, and would go on with their old form.
+    """
+    newest = max(source.stat().st_mtime_ns for source in sources)
+    for path in compiled:
+        with suppress(OSError):  # gone already, or another user's
+            if path.stat().st_mtime_ns < newest:
+                path.unlink()
+
+
+_HERE, _LIBRARY = Path(__file__).parent, Path(counter_random.__file__).parent
+forget_outdated(
+    [*_HERE.glob("*.py"), *_LIBRARY.rglob("*.py")], [*_HERE.glob("__pycache__/*.nb[ci]")]
+)
 
 
 def numbers(array):

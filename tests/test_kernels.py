@@ -1,5 +1,7 @@
 """Fused kernels against the textbook operations that they stand in for."""
 
+import os
+
 import numpy
 import pytest
 from conftest import loss_and_grads, random_batch, small_model
@@ -7,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from kvnet import InputError, KeyValueMemoryNetwork, Settings, counter_random, operations
-from kvnet.data.babi import embedded_task, encode_tasks
+from kvnet import InputError, counter_random, operations
 from kvnet.kernels import choose, kernel_threads
+from kvnet.kernels.compilation import forget_outdated
 from kvnet.kernels.vector_math import cosine_and_sine, exp, log
 from kvnet.training.noisy_adam import UpdateRule, noisy_adam
-from kvnet.training.trainer import Trainer
 
 FUSED = choose("fused", numpy)
 TOLERANCE = {"float32": 1e-4, "float64": 1e-11}
@@ -111,21 +112,13 @@ def test_a_model_does_not_know_which_it_got(rng, reader, same, mask_padding):
         numpy.testing.assert_allclose(found[1][1][name], expected, rtol=1e-9, atol=1e-12)
 
 
-def test_three_steps_of_training_agree():
-    data = encode_tasks([embedded_task(2, 100)], memory_size=20, random_state=0)
-    recipe = Settings(batch_size=16, embedding_size=12, feature_size=14)
-    params = []
-    for kernels in ("reference", "fused"):
-        single = recipe.new_model(len(data.vocabulary), data.sizes, 0, "numpy", kernels)
-        config = single.config | {"dtype": "float64"}
-        model = KeyValueMemoryNetwork(**config, kernels=kernels)
-        trainer = Trainer(model, data.training.dataset, recipe, 0)
-        for _ in range(3):
-            trainer.train(1)
-        params.append(model.params)
-    for name, expected in params[0].items():
-        error = numpy.linalg.norm(params[1][name] - expected) / numpy.linalg.norm(expected)
-        assert error < 1e-12, name
+def test_what_was_compiled_before_a_change_is_forgotten(tmp_path):
+    paths = [tmp_path / name for name in ("old.nbi", "helper.py", "new.nbc", "gone.nbi")]
+    for age, path in enumerate(paths[:3]):
+        path.touch()
+        os.utime(path, (1000 + age, 1000 + age))
+    forget_outdated(paths[1:2], [paths[0], *paths[2:]])
+    assert [path.exists() for path in paths[:3]] == [False, True, True]
 
 
 def test_choices():
