@@ -48,8 +48,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 def forget_outdated(sources: list[Path], compiled: list[Path]) -> None:
     """Delete what was compiled before the newest of the sources was written.
 
-    Numba keeps what it compiled until the kernel's own file changes. A kernel is made of helpers and
-    constants in other files, and would go on with their old form.
+    Numba keeps what it compiled until the kernel's own file changes. A kernel is made of helpers
+    and constants in other files too, and would go on with their old form.
     """
     newest = max(source.stat().st_mtime_ns for source in sources)
     for path in compiled:
