@@ -47,6 +47,7 @@ BYTES_A_PARAMETER = 32
 LARGE = 2000
 FLOATS = {"L2 cache": 64 << 10, "memory": 32 << 20}  # of each of two arrays, a thread
 SECONDS = 0.05
+EPOCHS_A_ROUND = 4
 
 
 class Product(NamedTuple):
@@ -145,22 +146,23 @@ def _index_bytes(batch: Batch) -> int:
 
 def measure_machine(workload: Workload, threads: int) -> dict:
     """Measure products a second, large and of the step's own shapes, and bytes a second."""
+    with threadpool_limits(1):  # a block of questions is one thread's
+        own = [(p, seconds_of(p)) for p in products(workload)]
     with threadpool_limits(threads):
         large = Product(LARGE, LARGE, LARGE, 1)
-        own = [(p, seconds_of(p)) for p in products(workload)]
         return {
             "large_product_rate": large.operations / seconds_of(large),
             "own_products": [
                 {"shape": p[:3], "count": p.count, "rate": p.operations / seconds}
                 for p, seconds in own
             ],
-            "own_products_seconds": sum(p.count * seconds for p, seconds in own),
+            "own_products_seconds": sum(p.count * seconds for p, seconds in own) / threads,
             "bandwidth": {name: bandwidth(n, threads) for name, n in FLOATS.items()},
         }
 
 
 def seconds_of(product: Product) -> float:
-    """Time NumPy's product of a shape."""
+    """Time NumPy's product of a shape; of small ones the call is a good part."""
     random = numpy.random.default_rng(0)
     x = random.random((product.rows, product.inner), numpy.float32)
     y = random.random((product.inner, product.columns), numpy.float32)
@@ -204,8 +206,8 @@ def bandwidth(floats: int, threads: int) -> float:
 
 
 def measure_step(recipe: Recipe, workload: Workload, threads: int, rounds: int) -> float:
-    """Return the seconds of a fused training step: the median round of one epoch each."""
-    epoch = workload.steps_per_epoch
+    """Return the seconds of a fused training step: the median round of some epochs each."""
+    epoch = EPOCHS_A_ROUND * workload.steps_per_epoch
     with closing(Worker("fused", threads, recipe)) as worker:
         worker("start", workload.settings.clip_norm, NOISE_DEVIATION)
         worker("warm_up", range(epoch))
