@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from math import exp
 
 import pytest
 from conftest import ROOT
@@ -49,13 +50,14 @@ def trained(texts, tmp_path_factory):
 def test_from_end_to_end(texts, tmp_path, capsys):
     log = tmp_path / "log"
     flags = ["--data_dir", texts, "--data_name=tale", "--nepoch", 3, *SMALL, "--clip", "each"]
-    assert run(*flags, "--log-file", log) == 0
+    assert run(*flags, "--averaging", 0.5, "--log-file", log) == 0
     out, err = capsys.readouterr()
     rows = dict(line.rsplit(maxsplit=1) for line in out.splitlines()[1:])
     records = [json.loads(line) for line in log.read_text().splitlines()]
     assert [record["epoch"] for record in records] == [1, 2, 3]
     losses = [record["validation_loss"] for record in records]
     assert losses[-1] < losses[0]
+    assert float(rows["validation text"]) == round(exp(losses[-1]), 1)  # the average, in both
     assert float(rows["test text"]) < 100
     assert set(rows) == {"training text, last epoch", "validation text", "test text"}
     assert "epoch 3/3, perplexity" in err and "words/s" in err and "left" in err

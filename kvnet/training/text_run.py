@@ -1,6 +1,6 @@
 """A training of the language model: measured by how well it foretells another text."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from math import exp
 
@@ -40,12 +40,9 @@ class TextRun(Run):
         if self.trainer.optimizer.average is not None:
             self.model.theta[:] = self.trainer.optimizer.average
 
-    def train(self, on_step: Callable[[], None], stop_requested: Callable[[], bool]) -> bool:
-        """Train as `Run` does; a finished run's model has the average of the weights, if any."""
-        finished = super().train(on_step, stop_requested)
-        if finished:
-            self._take_average()
-        return finished
+    def end(self) -> None:
+        """After the last step, take the average of the weights, if one is kept."""
+        self._take_average()
 
     def score(self, record: dict) -> float:
         """Return the validation loss with its sign changed."""
