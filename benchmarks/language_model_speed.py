@@ -24,6 +24,7 @@ from kvnet.training.trainer import Trainer
 
 VOCABULARY, WORDS = 10_000, 200_000
 SEED, CHECKED_STEPS, TOLERANCE = 0, 2, 1e-4
+LARGE = 1500  # rows and columns
 PEERS = (
     "kvnet",
     "eager dense",
@@ -144,6 +145,20 @@ def seconds_a_step(train: Callable[[int], object], steps: int) -> float:
     return (time.perf_counter() - began) / steps
 
 
+def dense_operations(settings: LanguageModelSettings) -> int:
+    """Count a step's multiplications and additions in dense products, there and back."""
+    B, E = settings.batch_size, settings.edim
+    return 3 * 2 * B * E * (VOCABULARY + settings.nhop * E)
+
+
+def sgemm_rate() -> float:
+    """Return the operations a second of one large product: the machine's peak."""
+    rng = numpy.random.default_rng(SEED)
+    x = rng.random((LARGE, LARGE), "float32")
+    x @ x
+    return 2 * LARGE**3 / seconds_a_step(lambda count: [x @ x for _ in range(count)], 3)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = ArgumentParser(prog="language_model_speed.py", description=__doc__.splitlines()[0])
@@ -166,12 +181,13 @@ def _run(arguments) -> int:
     with kernel_threads(arguments.threads):
         check(settings, text)
         peers = {name: new_peer(name, settings, text) for name in PEERS}
-        times = {name: [] for name in PEERS}
+        times, peaks = {name: [] for name in PEERS}, []
         for peer in peers.values():
             seconds_a_step(peer.train, 5)  # compiles, and fills the caches
         for _ in range(arguments.rounds):
             for name, peer in peers.items():
                 times[name].append(seconds_a_step(peer.train, arguments.steps))
+            peaks.append(sgemm_rate())
     rates = {name: settings.batch_size / median(found) for name, found in times.items()}
     for name, rate in rates.items():
         spread = [settings.batch_size / t for t in (max(times[name]), min(times[name]))]
@@ -179,8 +195,19 @@ def _run(arguments) -> int:
             f"{name:15} {rate:8,.0f} words/s ({spread[0]:,.0f} to {spread[1]:,.0f}), kvnet is "
             f"{rates['kvnet'] / rate:.2f} x"
         )
+    operations, peak = dense_operations(settings), median(peaks)
+    share = operations / median(times["kvnet"]) / peak
+    print(
+        f"dense products, {operations / 1e9:.2f} G operations a step: kvnet does {share:.0%} of "
+        f"sgemm's {peak / 1e9:.0f} G operations/s"
+    )
     if arguments.json:
-        content = {"load_before": load, "torch": torch.__version__, "seconds_a_step": times}
+        content = {
+            "sgemm_operations_a_second": peaks,
+            "load_before": load,
+            "torch": torch.__version__,
+            "seconds_a_step": times,
+        }
         content |= {"threads": arguments.threads, "nhop": arguments.nhop, "words_a_second": rates}
         write_atomically(arguments.json, (json.dumps(content, indent=1) + "\n").encode())
     return 0

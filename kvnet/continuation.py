@@ -8,12 +8,10 @@ import numpy
 from kvnet.backend import to_numpy
 from kvnet.checkpoint import read_arrays
 from kvnet.counter_random import uniform
-from kvnet.data.text import END, Text
+from kvnet.data.text import END, Text, known_words
 from kvnet.data.vocabulary import Vocabulary
 from kvnet.errors import InputError
 from kvnet.models.memn2n_language_model import MemN2NLanguageModel
-
-UNKNOWN = "<unk>"
 
 
 class NextWord(NamedTuple):
@@ -67,8 +65,8 @@ def load_language_model(
     return model, vocabulary
 
 
-def known_words(text: str, vocabulary: Vocabulary) -> list[str]:
-    """Split a text into words of a vocabulary; others become ``<unk>`` where that is one of it.
+def prompt_words(text: str, vocabulary: Vocabulary) -> list[str]:
+    """Split a text to be gone on with into words that a vocabulary has; see `known_words`.
 
     Parameters
     ----------
@@ -86,11 +84,8 @@ def known_words(text: str, vocabulary: Vocabulary) -> list[str]:
     InputError
         Naming the words that are not in the vocabulary, where it has no ``<unk>``.
     """
-    words = [END, *text.replace("\n", f" {END} ").split()]
-    if UNKNOWN in vocabulary:
-        return [word if word in vocabulary else UNKNOWN for word in words]
-    vocabulary.ids(words, repr(text))
-    return words
+    words = text.replace("\n", f" {END} ").split()
+    return [END, *known_words(words, vocabulary, repr(text))]
 
 
 def continue_text(

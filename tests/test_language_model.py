@@ -223,7 +223,7 @@ def test_all_words_count_but_texts_must_outlast_the_memory():
     assert data.vocabulary.word(0) == "a" and len(data.vocabulary) == 7
     with pytest.raises(InputError, match=r"one: 5 words .* mem_size=5 .*; take a smaller mem_size"):
         encode_texts(texts, 5)
-    with pytest.raises(InputError, match="two: 'f' not among the 5 words"):
+    with pytest.raises(InputError, match="two, from line 1 on: 'f' not among the 5"):
         encode_texts(texts, 4, vocabulary=Vocabulary("abcde", nil=False))
 
 

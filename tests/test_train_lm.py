@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from math import exp
 
 import pytest
 from conftest import ROOT
@@ -49,13 +50,14 @@ def trained(texts, tmp_path_factory):
 def test_from_end_to_end(texts, tmp_path, capsys):
     log = tmp_path / "log"
     flags = ["--data_dir", texts, "--data_name=tale", "--nepoch", 3, *SMALL, "--clip", "each"]
-    assert run(*flags, "--log-file", log) == 0
+    assert run(*flags, "--averaging", 0.5, "--log-file", log) == 0
     out, err = capsys.readouterr()
     rows = dict(line.rsplit(maxsplit=1) for line in out.splitlines()[1:])
     records = [json.loads(line) for line in log.read_text().splitlines()]
     assert [record["epoch"] for record in records] == [1, 2, 3]
     losses = [record["validation_loss"] for record in records]
     assert losses[-1] < losses[0]
+    assert float(rows["validation text"]) == round(exp(losses[-1]), 1)  # the average, in both
     assert float(rows["test text"]) < 100
     assert set(rows) == {"training text, last epoch", "validation text", "test text"}
     assert "epoch 3/3, perplexity" in err and "words/s" in err and "left" in err
@@ -140,13 +142,21 @@ def test_unknown_words_are_unk_where_there_is_one(texts, tmp_path, capsys):
     capsys.readouterr()
     assert run("--checkpoint-dir", tmp_path / "c", "--generate", "the zebra", "--length", 1) == 0
     assert capsys.readouterr().out.startswith("the <unk>")
+    test = tmp_path / "t.test.txt"
+    there = ["--checkpoint-dir", tmp_path / "c", "--is-test", "--data-dir", tmp_path]
+    assert run(*there, "--data-name", "t") == 0
+    with_unk = capsys.readouterr().out
+    assert "<unk>" in test.read_text()
+    test.write_text(test.read_text().replace("<unk>", "scullery"))
+    assert run(*there, "--data-name", "t") == 0
+    assert capsys.readouterr().out == with_unk
 
 
 def test_flags_that_are_wrong(texts, trained, tmp_path, capsys):
     for split in ("train", "valid"):
         (tmp_path / f"half.{split}.txt").write_text("a b c\n" * 20)
         (tmp_path / f"void.{split}.txt").write_text("\n")
-        (tmp_path / f"odd.{split}.txt").write_text("zebra gnu\n" * 20)
+        (tmp_path / f"odd.{split}.txt").write_text("the\n\nzebra gnu\n" * 20)
     (tmp_path / "void.test.txt").write_text("a\n")
     (tmp_path / "odd.test.txt").write_text("zebra\n" * 20)
     data = ["--data-dir", texts, "--data-name", "tale", "--show", "false"]
@@ -157,7 +167,7 @@ def test_flags_that_are_wrong(texts, trained, tmp_path, capsys):
         (["--data-dir", tmp_path / "none"], "ptb.train.txt: there is no such file"),
         (
             [*there, "--is-test", "--data-dir", tmp_path, "--data-name", "odd"],
-            "'zebra', 'gnu' not among the",
+            "odd.train.txt, from line 3 on: 'zebra', 'gnu' not among the",
         ),
         ([*there, "--generate", "a zebra"], "'zebra' not among the"),
         ([*data, "--mem-size", 100_000], "too few for a memory of mem_size=100000"),

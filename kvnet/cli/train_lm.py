@@ -29,7 +29,7 @@ from kvnet.cli.training import (
     speaker,
     train_starts,
 )
-from kvnet.continuation import NextWord, continue_text, known_words, load_language_model
+from kvnet.continuation import NextWord, continue_text, load_language_model, prompt_words
 from kvnet.data.text import END, encode_texts, made_texts, read_texts
 from kvnet.errors import InputError
 from kvnet.kernels import kernel_threads
@@ -209,7 +209,7 @@ def _test(arguments) -> int:
 
 def _generate(arguments) -> int:
     model, vocabulary = _loaded(arguments, "--generate")
-    words = known_words(arguments.generate, vocabulary)
+    words = prompt_words(arguments.generate, vocabulary)
     added = continue_text(model, vocabulary, words, arguments.length, arguments.random_state)
     text = " ".join([*words[1:], *(next_word.word for next_word in added)])
     print("\n".join(line.strip() for line in text.split(END)))

@@ -13,7 +13,7 @@ from kvnet.data.vocabulary import Vocabulary
 from kvnet.errors import InputError
 from kvnet.models.memn2n_language_model import Context
 
-END = "<eos>"
+END, UNKNOWN = "<eos>", "<unk>"
 SPLITS = ("train", "valid", "test")
 MADE_QUESTIONS = {"train": 40, "valid": 4, "test": 4}  # a task
 MADE_SEED = 0
@@ -172,6 +172,34 @@ def made_texts() -> dict[str, list[str]]:
     return {f"the made {split} text": made_words(split) for split in SPLITS}
 
 
+def known_words(words: Sequence[str], vocabulary: Vocabulary, where: str) -> list[str]:
+    """Replace the words outside a vocabulary by ``<unk>``, where that is one of it.
+
+    Parameters
+    ----------
+    words : sequence of str
+    vocabulary : Vocabulary
+    where : str
+        What they come from, for the message.
+
+    Returns
+    -------
+    words : list of str
+
+    Raises
+    ------
+    InputError
+        Naming the words, and the line of the first, if the vocabulary has no ``<unk>``.
+    """
+    if UNKNOWN in vocabulary:
+        return [word if word in vocabulary else UNKNOWN for word in words]
+    first = next((n for n, word in enumerate(words) if word not in vocabulary), None)
+    if first is not None:
+        line = 1 + words[:first].count(END)
+        vocabulary.ids(words, f"{where}, from line {line} on")
+    return list(words)
+
+
 def encode_texts(
     texts: dict[str, list[str]], mem_size: int, xp=numpy, vocabulary: Vocabulary | None = None
 ) -> TextData:
@@ -185,7 +213,7 @@ def encode_texts(
     xp : module
         Array module.
     vocabulary : Vocabulary, optional
-        Of a trained model, in place of the texts' own.
+        Of a trained model, in place of the texts' own; see `known_words`.
 
     Returns
     -------
@@ -194,7 +222,7 @@ def encode_texts(
     Raises
     ------
     InputError
-        If a text is too short for the memory, or has words that the vocabulary lacks.
+        If a text is too short for the memory, or has words that are not known.
     """
     if vocabulary is None:
         vocabulary = Vocabulary((word for words in texts.values() for word in words), nil=False)
@@ -205,6 +233,6 @@ def encode_texts(
                 f"{name}: {len(words)} words with the lines' ends, too few for a memory of "
                 f"mem_size={mem_size} words before the first target; take a smaller mem_size"
             )
-        ids = numpy.array(vocabulary.ids(words, name), numpy.int32)
+        ids = numpy.array(vocabulary.ids(known_words(words, vocabulary, name), name), numpy.int32)
         encoded.append(Text(ids, mem_size, len(vocabulary), xp))
     return TextData(vocabulary, *encoded)

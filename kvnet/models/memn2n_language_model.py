@@ -82,6 +82,12 @@ class MemN2NLanguageModel(Network):
     ------
     InputError
         If an argument is out of range.
+
+    References
+    ----------
+    Sukhbaatar et al. 2015, which has no dropout. Zaremba et al. 2014, "Recurrent neural network
+    regularization", for `dropout` before the output; Gal and Ghahramani 2016, "A theoretically
+    grounded application of dropout in recurrent neural networks", for `word_dropout`.
     """
 
     def __init__(

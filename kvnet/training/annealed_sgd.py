@@ -1,4 +1,4 @@
-"""The language model's optimiser: plain gradient descent at a rate that validation lowers."""
+"""The language model's optimiser: gradient descent at a rate that validation lowers."""
 
 from itertools import pairwise
 
@@ -30,7 +30,7 @@ def annealed(learning_rate: float, losses: list[float]) -> float:
 
 
 class AnnealedSgd:
-    """The published optimiser of the language model.
+    """The optimiser of the language model: the published one, or with `adagrad` steps.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ class TextRun(Run):
             self.model.theta[:] = self.trainer.optimizer.average
 
     def end(self) -> None:
-        """After the last step, take the average of the weights, if there is one."""
+        """After the last step, take the average of the weights, if one is kept."""
         self._take_average()
 
     def score(self, record: dict) -> float:
