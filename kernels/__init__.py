@@ -40,6 +40,7 @@ ON_A_GPU = (
     "embedding_sum",
     "l2_penalty",
     "noisy_adam",
+    "predict_words",
     "read_slots",
     "take_steps_side_by_side",
     "uniform",

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strict_arrays import counted
 from test_device_arrays import on_device, trainer_on
+from test_step_graph import key_values, stories
 
 from kvnet import Settings, counter_random, operations
 from kvnet.backend import to_numpy
 from kvnet.kernels import choose
-from kvnet.kernels.cuda import gather, products
+from kvnet.kernels.cuda import answer_loss, gather, predict_words, products
 from kvnet.kernels.cuda import read_slots as read_slots_module
 from kvnet.parameter_vector import as_vector
 from kvnet.training.noisy_adam import UpdateRule, noisy_adam
@@ -112,8 +113,6 @@ def test_answer_loss(xp, B, M, U, D, E, V, H, masked, dtype, small, seed):
     inputs = memory(rng, B, M, U, D, F, min(H, 3), masked, dtype)
     inputs += [rng.normal(size=shape).astype(dtype) for shape in ((F, E), (V, E))]
     inputs.append(rng.integers(0, V, B))
-    from kvnet.kernels.cuda import answer_loss
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(answer_loss, "SMALL_VOCABULARY", 2048 if small else 0)
         for d_loss in (1.0, 0.3):
@@ -213,3 +212,31 @@ def test_three_steps_of_training_agree(device, reader):
             trainer.train(1)
     expected, got = (to_numpy(trainer.model.theta) for trainer in trainers)
     assert numpy.linalg.norm(got - expected) < 1e-5 * numpy.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("one_launch", [True, False])
+@pytest.mark.parametrize("variant", ["same", "apart", "masked", "simple_gru"])
+def test_predict_words(device, monkeypatch, variant, one_launch):
+    monkeypatch.setattr(answer_loss, "SMALL_VOCABULARY", 2048 if one_launch else 0)
+    monkeypatch.setattr(predict_words, "QUESTIONS_AT_A_TIME", 7)
+    recipe = Settings(
+        embedding_size=6,
+        feature_size=7,
+        memory_size=8,
+        mask_padding=variant == "masked",
+        reader="simple_gru" if variant == "simple_gru" else "bow",
+    )
+    make = key_values if variant == "apart" else stories
+    (dataset, *sizes), (there, *_) = make(numpy), make(device)
+    here = recipe.new_model(*sizes, 1, "numpy", "reference")
+    here.theta *= 20  # answers that hang on the question
+    model = recipe.new_model(*sizes, 1, "cupy", "fused")
+    model.theta[:] = device.asarray(here.theta)
+    expected = here.operations.predict_words(here, dataset)
+    assert len(numpy.unique(expected)) > 2
+    with counted(device) as transfers:
+        words = model.operations.predict_words(model, there)
+    assert transfers == []
+    assert words.dtype == expected.dtype and (to_numpy(words) == expected).all()
+    model.params["W_mem"][1:] *= 0  # all words score zero: the lowest, nil, is the answer
+    assert (to_numpy(model.operations.predict_words(model, there)) == 0).all()
