@@ -12,7 +12,7 @@ from test_step_graph import key_values, stories
 from kvnet import Settings, counter_random, operations
 from kvnet.backend import to_numpy
 from kvnet.kernels import choose
-from kvnet.kernels.cuda import answer_loss, gather, predict_words, products
+from kvnet.kernels.cuda import answer_loss, gather, predict_words, products, read_by_sentence
 from kvnet.kernels.cuda import read_slots as read_slots_module
 from kvnet.parameter_vector import as_vector
 from kvnet.training.noisy_adam import UpdateRule, noisy_adam
@@ -106,6 +106,24 @@ def test_read_slots_too_wide_for_shared_memory(xp, monkeypatch, rng):
 
 
 @few
+@given(*(sizes,) * 5, st.integers(1, 4), st.booleans(), precisions, st.integers(0, 99))
+def test_read_by_sentence(xp, B, M, U, D, F, H, masked, dtype, seed):
+    rng = numpy.random.default_rng(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(read_slots_module, "shares_sentences", lambda *sizes: True)
+        patch.setattr(read_slots_module, "fits", lambda *sizes: False)
+        agree_throughout(xp, "read_slots", memory(rng, B, M, U, D, F, H, masked, dtype), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_read_by_sentence_wider_than_a_block(xp, monkeypatch, rng, dtype):
+    monkeypatch.setattr(read_by_sentence, "LARGE", 0)
+    inputs = memory(rng, 2, 300, 290, 5, 6, 2, True, dtype)
+    inputs[8] = inputs[7]  # keys are values
+    agree_throughout(xp, "read_slots", inputs, dtype)
+
+
+@few
 @given(*(sizes,) * 7, st.booleans(), precisions, st.booleans(), st.integers(0, 99))
 def test_answer_loss(xp, B, M, U, D, E, V, H, masked, dtype, small, seed):
     rng = numpy.random.default_rng(seed)
@@ -130,9 +148,10 @@ def test_answer_loss_of_the_published_sizes(xp, monkeypatch, rng, dtype, large):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("V", [3, 700])
-def test_word_cross_entropy(xp, rng, dtype, V):
-    h, table = (rng.normal(size=shape).astype(dtype) for shape in ((5, 6), (V, 6)))
-    inputs = h, table, rng.integers(0, V, 5)
+@pytest.mark.parametrize("nil", [True, False])
+def test_word_cross_entropy(xp, rng, dtype, V, nil):
+    h, table = (9 * rng.normal(size=shape).astype(dtype) for shape in ((5, 6), (V, 6)))
+    inputs = h, table, rng.integers(0, V, 5), nil
     agree_throughout(xp, "word_cross_entropy", inputs, dtype, 0.7)
 
 

@@ -15,6 +15,7 @@ SOURCES = (  # later ones use earlier ones
     "products",
     "cross_entropy",
     "read_slots",
+    "by_sentence",
     "step",
 )
 THREADS = 256  # of a block: several questions or rows of a matrix are worked on side by side

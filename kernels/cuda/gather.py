@@ -1,5 +1,7 @@
 """Which places hold a row, for kernels that gather a row's gradient from them."""
 
+from kvnet.kernels.cuda.once import once_an_array
+
 LOOKS = 1 << 26  # rows times places up to which every row looks through all places
 COLUMNS_A_BLOCK = 128  # of a row
 
@@ -25,7 +27,12 @@ def places_by_row(xp, held, rows: int) -> tuple:
     if rows * held.size <= LOOKS:
         nothing = xp.empty(1, "int64")
         return 0, nothing, nothing
+    return 1, *_sorted(xp, held, rows)
+
+
+@once_an_array
+def _sorted(xp, held, rows):
     flat = held.reshape(-1)
     order = xp.argsort(flat, kind="stable")
     starts = xp.searchsorted(flat[order], xp.arange(rows + 1, dtype="int32"))
-    return 1, order.astype("int64"), starts.astype("int64")
+    return order.astype("int64"), starts.astype("int64")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from kvnet.kernels.cuda.compilation import SHARED_BYTES, THREADS, blocks, launch, numbers
 from kvnet.kernels.cuda.gather import COLUMNS_A_BLOCK, places_by_row
 from kvnet.kernels.cuda.products import products
+from kvnet.kernels.cuda.read_by_sentence import read_by_sentence, shares_sentences
 from kvnet.operations import read_slots as textbook_read_slots
 
 
@@ -136,6 +137,9 @@ def read_slots(
     given = (query, key_readings, value_readings, TK, TV, A, hop_matrices)
     given += (key_rows, value_rows, allowed)
     sizes = Sizes(len(query), len(TK), A.shape[1], len(A), len(hop_matrices))
+    sentences = max(len(key_readings), len(value_readings))
+    if shares_sentences(sizes.B, sizes.M, sizes.D, sentences, A.dtype):
+        return read_by_sentence(xp, *given)
     if not fits(sizes, A.dtype):
         return textbook_read_slots(xp, *given)
     reading = Reading(xp, *given)
