@@ -35,10 +35,14 @@ ON_THE_PROCESSOR = (
     "word_cross_entropy",
 )
 ON_A_GPU = (
+    "adjacent_slots",
     "answer_loss",
     "as_vector",
+    "context_read",
     "embedding_sum",
+    "gru_reading",
     "l2_penalty",
+    "layerwise_slots",
     "noisy_adam",
     "predict_words",
     "read_slots",

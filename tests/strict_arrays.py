@@ -29,7 +29,7 @@ def _names(text):
 
 SAME_AS_NUMPY = _names(
     "abs arange argsort concatenate cos cumsum einsum empty exp full log matmul maximum ones pad "
-    "searchsorted sin sqrt stack sum take tanh where zeros dot floor_divide power "
+    "repeat searchsorted sin sqrt stack sum take tanh where zeros dot floor_divide power "
     "ones_like zeros_like full_like empty_like broadcast_to"
 )
 BLAS = ("matmul", "dot", "einsum")

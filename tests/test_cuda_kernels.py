@@ -7,12 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strict_arrays import counted
 from test_device_arrays import on_device, trainer_on
+from test_memory_kernels import context, story
 from test_step_graph import key_values, stories
 
 from kvnet import Settings, counter_random, operations
 from kvnet.backend import to_numpy
 from kvnet.kernels import choose
-from kvnet.kernels.cuda import answer_loss, gather, predict_words, products, read_by_sentence
+from kvnet.kernels.cuda import (
+    answer_loss,
+    gather,
+    gru_reading,
+    predict_words,
+    products,
+    read_by_sentence,
+    slot_hops,
+)
 from kvnet.kernels.cuda import read_slots as read_slots_module
 from kvnet.parameter_vector import as_vector
 from kvnet.training.noisy_adam import UpdateRule, noisy_adam
@@ -121,6 +130,50 @@ def test_read_by_sentence_wider_than_a_block(xp, monkeypatch, rng, dtype):
     inputs = memory(rng, 2, 300, 290, 5, 6, 2, True, dtype)
     inputs[8] = inputs[7]  # keys are values
     agree_throughout(xp, "read_slots", inputs, dtype)
+
+
+@few
+@given(*(sizes,) * 5, precisions, st.integers(0, 99))
+@pytest.mark.parametrize("looks", [gather.LOOKS, 0], ids=["looked for", "sorted"])
+def test_gru_reading(xp, looks, N, S, V, E, F, dtype, seed):
+    rng = numpy.random.default_rng(seed)
+    shapes = (V, E), (E + F, 2 * F), (2 * F,), (E + F, F), (F,)
+    weights = [rng.normal(size=shape).astype(dtype) for shape in shapes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gather, "LOOKS", looks)
+        agree_throughout(xp, "gru_reading", (rng.integers(0, V, (N, S)), *weights), dtype)
+
+
+@few
+@given(*(sizes,) * 4, st.integers(1, 4), precisions, st.integers(0, 9))
+def test_context_read(xp, B, M, U, E, H, dtype, seed):
+    inputs = *context(B, M, U, E, dtype, seed), H, (seed * E) // 9
+    agree_throughout(xp, "context_read", inputs, dtype)
+
+
+@few
+@given(*(sizes,) * 4, st.integers(1, 4), st.booleans(), st.booleans(), precisions, sizes)
+def test_slots(xp, B, M, U, E, H, adjacent, with_softmax, dtype, seed):
+    u, tables, matrix, rows = story(B, M, U, E, H + 1, dtype, seed)
+    if adjacent:
+        agree_throughout(xp, "adjacent_slots", (u, tables, rows, with_softmax), dtype)
+    else:
+        inputs = u, tables[0], tables[1], matrix, rows, H, with_softmax
+        agree_throughout(xp, "layerwise_slots", inputs, dtype)
+
+
+@pytest.mark.parametrize("shared", [48 << 10, 1000], ids=["in one launch", "too wide"])
+def test_wide_hops_and_readers(xp, monkeypatch, rng, shared):
+    for module in (slot_hops, gru_reading):
+        monkeypatch.setattr(module, "SHARED_BYTES", shared)
+    dtype = "float32"
+    agree_throughout(xp, "context_read", (*context(2, 300, 20, 270, dtype, 1), 2, 100), dtype)
+    u, tables, matrix, rows = story(2, 300, 20, 270, 3, dtype, 2)
+    agree_throughout(xp, "adjacent_slots", (u, tables, rows), dtype)
+    agree_throughout(xp, "layerwise_slots", (u, *tables[:2], matrix, rows, 2), dtype)
+    shapes = (9, 5), (135, 260), (260,), (135, 130), (130,)
+    weights = [(0.3 * rng.normal(size=shape)).astype(dtype) for shape in shapes]
+    agree_throughout(xp, "gru_reading", (rng.integers(0, 9, (3, 4)), *weights), dtype)
 
 
 @few

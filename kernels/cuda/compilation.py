@@ -16,6 +16,8 @@ SOURCES = (  # later ones use earlier ones
     "cross_entropy",
     "read_slots",
     "by_sentence",
+    "slot_hops",
+    "gru",
     "step",
 )
 THREADS = 256  # of a block: several questions or rows of a matrix are worked on side by side
