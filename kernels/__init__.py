@@ -35,6 +35,7 @@ ON_THE_PROCESSOR = (
     "word_cross_entropy",
 )
 ON_A_GPU = (
+    "adagrad",
     "adjacent_slots",
     "answer_loss",
     "as_vector",
@@ -46,6 +47,7 @@ ON_A_GPU = (
     "noisy_adam",
     "predict_words",
     "read_slots",
+    "sgd",
     "take_steps_side_by_side",
     "uniform",
     "word_cross_entropy",

@@ -11,7 +11,8 @@ from test_memory_kernels import context, story
 from test_step_graph import key_values, stories
 
 from kvnet import Settings, counter_random, operations
-from kvnet.backend import to_numpy
+from kvnet.backend import array_module, to_numpy
+from kvnet.data.text import Text
 from kvnet.kernels import choose
 from kvnet.kernels.cuda import (
     answer_loss,
@@ -24,7 +25,12 @@ from kvnet.kernels.cuda import (
 )
 from kvnet.kernels.cuda import read_slots as read_slots_module
 from kvnet.parameter_vector import as_vector
+from kvnet.row_gradient import RowGradient
+from kvnet.training.language_model_settings import LanguageModelSettings
+from kvnet.training.memn2n_settings import MemN2NSettings
 from kvnet.training.noisy_adam import UpdateRule, noisy_adam
+from kvnet.training.text_loss import text_loss
+from kvnet.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("kernels")
 TOLERANCE = {"float32": 1e-4, "float64": 1e-11}
@@ -250,6 +256,66 @@ def test_noisy_adam(xp, rng, dtype, clip_norm, from_device):
     choose("fused", xp).noisy_adam(xp, got[0], xp.asarray(gradient), *got[1:], step, rate, rule)
     for one, other in zip(got, expected, strict=True):
         agree(one, other, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("clip", ["global", "each"])
+@pytest.mark.parametrize("max_norm", [1.0, 1e6])
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_descent(xp, rng, dtype, clip, max_norm, adaptive):
+    params = {n: rng.normal(size=s).astype(dtype) for n, s in {"A": (40, 150), "C": (9, 9)}.items()}
+    squares = {name: theta * theta + 1 for name, theta in params.items()}
+    rows = numpy.array([3, 7, 39])
+    values, whole = (rng.normal(size=shape).astype(dtype) for shape in ((3, 150), (9, 9)))
+    gradients = {"A": RowGradient(rows, values), "C": whole}
+    there = {"A": RowGradient(xp.asarray(rows), xp.asarray(values)), "C": xp.asarray(whole)}
+    got = [{name: xp.asarray(a) for name, a in arrays.items()} for arrays in (params, squares)]
+    expected, name = (params, squares), "adagrad" if adaptive else "sgd"
+    used = slice(2 if adaptive else 1)
+    with counted(xp) as transfers:
+        getattr(choose("fused", xp), name)(xp, *got[used], there, 0.1, max_norm, clip)
+    assert transfers == []
+    getattr(choose("reference", numpy), name)(
+        numpy, *expected[used], gradients, 0.1, max_norm, clip
+    )
+    for one, other in zip(got, expected, strict=True):
+        for name, right in other.items():
+            agree(one[name], right, dtype)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_the_language_model_trains(device, optimizer):
+    text = numpy.random.default_rng(0).integers(0, 30, 90).astype(numpy.int32)
+    sizes = {"edim": 6, "lindim": 3, "nhop": 2, "mem_size": 5, "batch_size": 8}
+    recipe = LanguageModelSettings(**sizes, optimizer=optimizer, dropout=0.2, init_std=0.3)
+    losses, thetas = [], []
+    for name, kernels in (("numpy", "reference"), ("cupy", "fused")):
+        model = recipe.new_model(30, 1, name, kernels)
+        words = Text(text, 5, 30, model.xp)
+        trainer = Trainer(model, words, recipe, 2)
+        trainer.train(4)
+        losses.append(text_loss(model, words))
+        thetas.append(to_numpy(model.theta))
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert numpy.linalg.norm(thetas[1] - thetas[0]) < 1e-5 * numpy.linalg.norm(thetas[0])
+
+
+@pytest.mark.parametrize("tying", ["adjacent", "layerwise"])
+@pytest.mark.parametrize("encoding", ["matlab", "paper"])
+def test_memn2n_trains(device, tying, encoding):
+    recipe = MemN2NSettings(
+        embedding_size=6, tying=tying, encoding=encoding, batch_size=8, linear_start=0
+    )
+    thetas, words = [], []
+    for name, kernels in (("numpy", "reference"), ("cupy", "fused")):
+        xp = array_module(name)
+        dataset, vocabulary_size, sizes = stories(xp)
+        model = recipe.new_model(vocabulary_size, sizes, 1, name, kernels)
+        Trainer(model, dataset, recipe, 2).train(3)
+        thetas.append(to_numpy(model.theta))
+        words.append(to_numpy(model.operations.predict_words(model, dataset)))
+    assert numpy.linalg.norm(thetas[1] - thetas[0]) < 1e-5 * numpy.linalg.norm(thetas[0])
+    assert (words[0] == words[1]).all()
 
 
 @pytest.mark.parametrize("reader", ["bow", "simple_gru"])

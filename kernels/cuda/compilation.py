@@ -10,6 +10,7 @@ SOURCES = (  # later ones use earlier ones
     "philox",
     "sums",
     "noisy_adam",
+    "descent",
     "embedding_sum",
     "gather",
     "products",
