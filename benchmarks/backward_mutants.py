@@ -84,7 +84,10 @@ def backward_places(tree: ast.Module) -> set[int]:
             node.name.startswith("backward") or node.name == "sum_rows_by_word"
         ):
             inside |= {id(part) for statement in node.body for part in ast.walk(statement)}
-        if isinstance(node, ast.FunctionDef) and node.name == "loss_and_gradient":
+        if isinstance(node, ast.FunctionDef) and node.name in (
+            "loss_and_gradient",
+            "entropy_and_gradients",
+        ):
             for part in ast.walk(node):  # `grads = ...`, `d_penalty = ...` and the sum of the two
                 if isinstance(part, ast.DictComp) or (
                     isinstance(part, ast.Assign)

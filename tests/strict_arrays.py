@@ -29,14 +29,16 @@ def _names(text):
 
 SAME_AS_NUMPY = _names(
     "abs arange argsort concatenate cos cumsum einsum empty exp full log matmul maximum ones pad "
-    "searchsorted sin sqrt stack sum take tanh where zeros dot floor_divide power "
+    "ceil floor minimum repeat searchsorted sort sin sqrt stack sum take tanh where zeros dot "
+    "floor_divide power "
     "ones_like zeros_like full_like empty_like broadcast_to"
 )
 BLAS = ("matmul", "dot", "einsum")
 CONSTANTS = ("bool_", "float32", "float64", "int32", "int64", "uint32", "uint64", "newaxis", "pi")
 WAITS = ("unique", "nonzero", "argwhere", "flatnonzero")
 METHODS = _names(
-    "any all argmax astype copy max mean min ravel reshape squeeze std sum swapaxes transpose"
+    "any all argmax argsort astype copy max mean min ravel reshape squeeze std sum swapaxes "
+    "transpose"
 )
 BINARY = _names("add sub mul truediv floordiv mod pow and_ or_ xor lshift rshift lt le eq ne gt ge")
 IN_PLACE = _names("iadd isub imul itruediv")

@@ -7,14 +7,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strict_arrays import counted
 from test_device_arrays import on_device, trainer_on
+from test_memory_kernels import context, story
+from test_step_graph import key_values, stories
 
 from kvnet import Settings, counter_random, operations
-from kvnet.backend import to_numpy
+from kvnet.backend import array_module, to_numpy
+from kvnet.data.text import Text
 from kvnet.kernels import choose
-from kvnet.kernels.cuda import gather, products
+from kvnet.kernels.cuda import (
+    answer_loss,
+    gather,
+    gru_reading,
+    predict_words,
+    products,
+    read_by_sentence,
+    slot_hops,
+)
 from kvnet.kernels.cuda import read_slots as read_slots_module
 from kvnet.parameter_vector import as_vector
+from kvnet.row_gradient import RowGradient
+from kvnet.training.language_model_settings import LanguageModelSettings
+from kvnet.training.memn2n_settings import MemN2NSettings
 from kvnet.training.noisy_adam import UpdateRule, noisy_adam
+from kvnet.training.text_loss import text_loss
+from kvnet.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("kernels")
 TOLERANCE = {"float32": 1e-4, "float64": 1e-11}
@@ -105,6 +121,68 @@ def test_read_slots_too_wide_for_shared_memory(xp, monkeypatch, rng):
 
 
 @few
+@given(*(sizes,) * 5, st.integers(1, 4), st.booleans(), precisions, st.integers(0, 99))
+def test_read_by_sentence(xp, B, M, U, D, F, H, masked, dtype, seed):
+    rng = numpy.random.default_rng(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(read_slots_module, "shares_sentences", lambda *sizes: True)
+        patch.setattr(read_slots_module, "fits", lambda *sizes: False)
+        agree_throughout(xp, "read_slots", memory(rng, B, M, U, D, F, H, masked, dtype), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_read_by_sentence_wider_than_a_block(xp, monkeypatch, rng, dtype):
+    monkeypatch.setattr(read_by_sentence, "LARGE", 0)
+    inputs = memory(rng, 2, 300, 290, 5, 6, 2, True, dtype)
+    inputs[8] = inputs[7]  # keys are values
+    agree_throughout(xp, "read_slots", inputs, dtype)
+
+
+@few
+@given(*(sizes,) * 5, precisions, st.integers(0, 99))
+@pytest.mark.parametrize("looks", [gather.LOOKS, 0], ids=["looked for", "sorted"])
+def test_gru_reading(xp, looks, N, S, V, E, F, dtype, seed):
+    rng = numpy.random.default_rng(seed)
+    shapes = (V, E), (E + F, 2 * F), (2 * F,), (E + F, F), (F,)
+    weights = [rng.normal(size=shape).astype(dtype) for shape in shapes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gather, "LOOKS", looks)
+        agree_throughout(xp, "gru_reading", (rng.integers(0, V, (N, S)), *weights), dtype)
+
+
+@few
+@given(*(sizes,) * 4, st.integers(1, 4), precisions, st.integers(0, 9))
+def test_context_read(xp, B, M, U, E, H, dtype, seed):
+    inputs = *context(B, M, U, E, dtype, seed), H, (seed * E) // 9
+    agree_throughout(xp, "context_read", inputs, dtype)
+
+
+@few
+@given(*(sizes,) * 4, st.integers(1, 4), st.booleans(), st.booleans(), precisions, sizes)
+def test_slots(xp, B, M, U, E, H, adjacent, with_softmax, dtype, seed):
+    u, tables, matrix, rows = story(B, M, U, E, H + 1, dtype, seed)
+    if adjacent:
+        agree_throughout(xp, "adjacent_slots", (u, tables, rows, with_softmax), dtype)
+    else:
+        inputs = u, tables[0], tables[1], matrix, rows, H, with_softmax
+        agree_throughout(xp, "layerwise_slots", inputs, dtype)
+
+
+@pytest.mark.parametrize("shared", [48 << 10, 1000], ids=["in one launch", "too wide"])
+def test_wide_hops_and_readers(xp, monkeypatch, rng, shared):
+    for module in (slot_hops, gru_reading):
+        monkeypatch.setattr(module, "SHARED_BYTES", shared)
+    dtype = "float32"
+    agree_throughout(xp, "context_read", (*context(2, 300, 20, 270, dtype, 1), 2, 100), dtype)
+    u, tables, matrix, rows = story(2, 300, 20, 270, 3, dtype, 2)
+    agree_throughout(xp, "adjacent_slots", (u, tables, rows), dtype)
+    agree_throughout(xp, "layerwise_slots", (u, *tables[:2], matrix, rows, 2), dtype)
+    shapes = (9, 5), (135, 260), (260,), (135, 130), (130,)
+    weights = [(0.3 * rng.normal(size=shape)).astype(dtype) for shape in shapes]
+    agree_throughout(xp, "gru_reading", (rng.integers(0, 9, (3, 4)), *weights), dtype)
+
+
+@few
 @given(*(sizes,) * 7, st.booleans(), precisions, st.booleans(), st.integers(0, 99))
 def test_answer_loss(xp, B, M, U, D, E, V, H, masked, dtype, small, seed):
     rng = numpy.random.default_rng(seed)
@@ -112,8 +190,6 @@ def test_answer_loss(xp, B, M, U, D, E, V, H, masked, dtype, small, seed):
     inputs = memory(rng, B, M, U, D, F, min(H, 3), masked, dtype)
     inputs += [rng.normal(size=shape).astype(dtype) for shape in ((F, E), (V, E))]
     inputs.append(rng.integers(0, V, B))
-    from kvnet.kernels.cuda import answer_loss
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(answer_loss, "SMALL_VOCABULARY", 2048 if small else 0)
         for d_loss in (1.0, 0.3):
@@ -131,9 +207,10 @@ def test_answer_loss_of_the_published_sizes(xp, monkeypatch, rng, dtype, large):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("V", [3, 700])
-def test_word_cross_entropy(xp, rng, dtype, V):
-    h, table = (rng.normal(size=shape).astype(dtype) for shape in ((5, 6), (V, 6)))
-    inputs = h, table, rng.integers(0, V, 5)
+@pytest.mark.parametrize("nil", [True, False])
+def test_word_cross_entropy(xp, rng, dtype, V, nil):
+    h, table = (9 * rng.normal(size=shape).astype(dtype) for shape in ((5, 6), (V, 6)))
+    inputs = h, table, rng.integers(0, V, 5), nil
     agree_throughout(xp, "word_cross_entropy", inputs, dtype, 0.7)
 
 
@@ -181,6 +258,66 @@ def test_noisy_adam(xp, rng, dtype, clip_norm, from_device):
         agree(one, other, dtype)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("clip", ["global", "each"])
+@pytest.mark.parametrize("max_norm", [1.0, 1e6])
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_descent(xp, rng, dtype, clip, max_norm, adaptive):
+    params = {n: rng.normal(size=s).astype(dtype) for n, s in {"A": (40, 150), "C": (9, 9)}.items()}
+    squares = {name: theta * theta + 1 for name, theta in params.items()}
+    rows = numpy.array([3, 7, 39])
+    values, whole = (rng.normal(size=shape).astype(dtype) for shape in ((3, 150), (9, 9)))
+    gradients = {"A": RowGradient(rows, values), "C": whole}
+    there = {"A": RowGradient(xp.asarray(rows), xp.asarray(values)), "C": xp.asarray(whole)}
+    got = [{name: xp.asarray(a) for name, a in arrays.items()} for arrays in (params, squares)]
+    expected, name = (params, squares), "adagrad" if adaptive else "sgd"
+    used = slice(2 if adaptive else 1)
+    with counted(xp) as transfers:
+        getattr(choose("fused", xp), name)(xp, *got[used], there, 0.1, max_norm, clip)
+    assert transfers == []
+    getattr(choose("reference", numpy), name)(
+        numpy, *expected[used], gradients, 0.1, max_norm, clip
+    )
+    for one, other in zip(got, expected, strict=True):
+        for name, right in other.items():
+            agree(one[name], right, dtype)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_the_language_model_trains(device, optimizer):
+    text = numpy.random.default_rng(0).integers(0, 30, 90).astype(numpy.int32)
+    sizes = {"edim": 6, "lindim": 3, "nhop": 2, "mem_size": 5, "batch_size": 8}
+    recipe = LanguageModelSettings(**sizes, optimizer=optimizer, dropout=0.2, init_std=0.3)
+    losses, thetas = [], []
+    for name, kernels in (("numpy", "reference"), ("cupy", "fused")):
+        model = recipe.new_model(30, 1, name, kernels)
+        words = Text(text, 5, 30, model.xp)
+        trainer = Trainer(model, words, recipe, 2)
+        trainer.train(4)
+        losses.append(text_loss(model, words))
+        thetas.append(to_numpy(model.theta))
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert numpy.linalg.norm(thetas[1] - thetas[0]) < 1e-5 * numpy.linalg.norm(thetas[0])
+
+
+@pytest.mark.parametrize("tying", ["adjacent", "layerwise"])
+@pytest.mark.parametrize("encoding", ["matlab", "paper"])
+def test_memn2n_trains(device, tying, encoding):
+    recipe = MemN2NSettings(
+        embedding_size=6, tying=tying, encoding=encoding, batch_size=8, linear_start=0
+    )
+    thetas, words = [], []
+    for name, kernels in (("numpy", "reference"), ("cupy", "fused")):
+        xp = array_module(name)
+        dataset, vocabulary_size, sizes = stories(xp)
+        model = recipe.new_model(vocabulary_size, sizes, 1, name, kernels)
+        Trainer(model, dataset, recipe, 2).train(3)
+        thetas.append(to_numpy(model.theta))
+        words.append(to_numpy(model.operations.predict_words(model, dataset)))
+    assert numpy.linalg.norm(thetas[1] - thetas[0]) < 1e-5 * numpy.linalg.norm(thetas[0])
+    assert (words[0] == words[1]).all()
+
+
 @pytest.mark.parametrize("reader", ["bow", "simple_gru"])
 @pytest.mark.parametrize("same", [True, False], ids=["keys are values", "keys and values"])
 @pytest.mark.parametrize("mask_padding", [False, True])
@@ -213,3 +350,31 @@ def test_three_steps_of_training_agree(device, reader):
             trainer.train(1)
     expected, got = (to_numpy(trainer.model.theta) for trainer in trainers)
     assert numpy.linalg.norm(got - expected) < 1e-5 * numpy.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("one_launch", [True, False])
+@pytest.mark.parametrize("variant", ["same", "apart", "masked", "simple_gru"])
+def test_predict_words(device, monkeypatch, variant, one_launch):
+    monkeypatch.setattr(answer_loss, "SMALL_VOCABULARY", 2048 if one_launch else 0)
+    monkeypatch.setattr(predict_words, "QUESTIONS_AT_A_TIME", 7)
+    recipe = Settings(
+        embedding_size=6,
+        feature_size=7,
+        memory_size=8,
+        mask_padding=variant == "masked",
+        reader="simple_gru" if variant == "simple_gru" else "bow",
+    )
+    make = key_values if variant == "apart" else stories
+    (dataset, *sizes), (there, *_) = make(numpy), make(device)
+    here = recipe.new_model(*sizes, 1, "numpy", "reference")
+    here.theta *= 20  # answers that hang on the question
+    model = recipe.new_model(*sizes, 1, "cupy", "fused")
+    model.theta[:] = device.asarray(here.theta)
+    expected = here.operations.predict_words(here, dataset)
+    assert len(numpy.unique(expected)) > 2
+    with counted(device) as transfers:
+        words = model.operations.predict_words(model, there)
+    assert transfers == []
+    assert words.dtype == expected.dtype and (to_numpy(words) == expected).all()
+    model.params["W_mem"][1:] *= 0  # all words score zero: the lowest, nil, is the answer
+    assert (to_numpy(model.operations.predict_words(model, there)) == 0).all()

@@ -12,7 +12,14 @@ from kvnet.checkpoint import read_arrays
 from kvnet.cli.train_babi import main
 from kvnet.data.babi import embedded_task, encode_tasks
 from kvnet.data.dataset import Dataset, sizes_of, vocabulary_of
-from kvnet.kernels.cuda import batch_records, take_steps_side_by_side
+from kvnet.kernels.cuda import (
+    answer_loss,
+    batch_records,
+    gather,
+    read_by_sentence,
+    take_steps_side_by_side,
+)
+from kvnet.kernels.cuda.once import once_an_array
 from kvnet.training.trainer import Trainer, train_side_by_side
 
 pytestmark = pytest.mark.usefixtures("kernels", "device")
@@ -141,6 +148,38 @@ def test_what_does_not_fit_a_graph_is_launched_step_by_step(xp, monkeypatch):
     for one in (trainer, expected):
         one.train(2)
     assert_near(trainer, expected)
+
+
+def test_a_large_model_s_steps(xp, monkeypatch):
+    """Read by sentence; what belongs to a batch is found once; nothing is waited for."""
+    monkeypatch.setattr(answer_loss, "SMALL_VOCABULARY", 0)
+    monkeypatch.setattr(gather, "LOOKS", 0)
+    monkeypatch.setattr(read_by_sentence, "LARGE", 0)
+    expected = trainer_of(stories(numpy), 0, RECIPE, "numpy", "reference")
+    trainer = trainer_of(stories(xp), 0, RECIPE, "cupy", "fused")
+    epoch = trainer.batches.steps_per_epoch
+    trainer.train(epoch)
+    with counted(xp) as transfers, launched() as kernels:
+        trainer.train(epoch - 1)
+    assert transfers == []
+    if xp is strict:
+        assert {"softmax_by_sentence", "softmax_by_sentence_back"} <= {*kernels}
+        assert "chain_slots" not in kernels
+    expected.train(epoch)
+    expected.train(epoch - 1)
+    assert_near(trainer, expected)
+    for loss in ("loss", "epoch_loss"):
+        got, right = (one.state()[1][loss] for one in (trainer, expected))
+        assert got == pytest.approx(right, rel=1e-5)
+
+
+def test_what_is_kept_for_an_array_goes_with_it(xp):
+    calls = []
+    twice = once_an_array(lambda xp, array, n: calls.append(n) or n)
+    array = xp.zeros(3)
+    assert [twice(xp, array, n) for n in (1, 1, 2)] == [1, 1, 2] and calls == [1, 2]
+    del array
+    assert twice(xp, xp.zeros(3), 1) == 1 and calls == [1, 2, 1]
 
 
 def test_restarts_of_the_command_train_side_by_side(xp, tmp_path, monkeypatch, capsys):

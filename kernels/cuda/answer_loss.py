@@ -2,7 +2,7 @@
 
 from kvnet.kernels.cuda.compilation import launch, numbers
 from kvnet.kernels.cuda.read_slots import Reading, Sizes, fits, read_slots
-from kvnet.kernels.cuda.word_cross_entropy import word_cross_entropy
+from kvnet.kernels.cuda.word_cross_entropy import scaled, word_cross_entropy
 from kvnet.operations.linear import linear
 
 SMALL_VOCABULARY = 2048  # up to which a block of threads scores all words by itself
@@ -54,12 +54,8 @@ def answer_loss(
 
     def backward(d_loss):
         *d_inputs, d_hop_matrices, dB, d_table = reading.gradients([(u, dh), (d_scores, h)])
-        gradients = [*d_inputs, dB, d_table]
-        if not (isinstance(d_loss, int | float) and d_loss == 1):
-            gradients = [d_loss * gradient for gradient in gradients]
-            d_hop_matrices = [d_loss * gradient for gradient in d_hop_matrices]
-        *d_inputs, dB, d_table = gradients
-        return *d_inputs, d_hop_matrices, dB, d_table
+        *d_inputs, dB, d_table = scaled(d_loss, [*d_inputs, dB, d_table])
+        return *d_inputs, scaled(d_loss, d_hop_matrices), dB, d_table
 
     return loss, backward
 

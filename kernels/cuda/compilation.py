@@ -10,11 +10,15 @@ SOURCES = (  # later ones use earlier ones
     "philox",
     "sums",
     "noisy_adam",
+    "descent",
     "embedding_sum",
     "gather",
     "products",
     "cross_entropy",
     "read_slots",
+    "by_sentence",
+    "slot_hops",
+    "gru",
     "step",
 )
 THREADS = 256  # of a block: several questions or rows of a matrix are worked on side by side

@@ -19,7 +19,27 @@ __device__ real entropy_row(real *scores, int V, int answer) {
   return log(total) - of_answer;
 }
 
-extern "C" __global__ void entropy_rows(real *scores, const int *answers, real *losses, int V) {
-  real loss = entropy_row(scores + (size_t)blockIdx.x * V, V, answers[blockIdx.x]);
-  if (threadIdx.x == 0) losses[blockIdx.x] = loss;
+// The same for many words, in memory: read once for the loss, once more for the gradient. Each
+// thread keeps its words' largest score and their sum on its scale. `nil`: whether word 0 is nil.
+extern "C" __global__ void entropy_rows(real *scores, const int *answers, real *losses, int V,
+                                        int nil) {
+  scores += (size_t)blockIdx.x * V;
+  int answer = answers[blockIdx.x];
+  auto score = [=](int word) { return nil && word == 0 ? (real)0 : scores[word]; };
+  real own_largest = -1e30f, own_total = 0;
+#pragma unroll 4
+  for (int word = threadIdx.x; word < V; word += blockDim.x) {
+    real x = score(word), larger = max(x, own_largest);
+    own_total = own_total * exp(own_largest - larger) + exp(x - larger);
+    own_largest = larger;
+  }
+  real largest = block_max(own_largest), of_answer = score(answer) - largest;
+  real total = block_sum(own_total * exp(own_largest - largest));  // all have read the answer's
+  real share = 1 / total;
+#pragma unroll 4
+  for (int word = threadIdx.x; word < V; word += blockDim.x) {
+    real x = exp(scores[word] - largest) * share - (word == answer);
+    scores[word] = nil && word == 0 ? (real)0 : x;
+  }
+  if (threadIdx.x == 0) losses[blockIdx.x] = log(total) - of_answer;
 }

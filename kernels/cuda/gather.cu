@@ -84,9 +84,9 @@ extern "C" __global__ void gather_words(int sorted, const int *words, int first_
 }
 
 // d_readings[u] = sum_h p_h[b, i] w_h[b] over the slots (b, i) that hold sentence u: as a key, as a
-// value, or both. Sentences before `first_row` get nothing.
+// value, or both. A slot has K places for sentences. Sentences before `first_row` get nothing.
 extern "C" __global__ void gather_slots(int sorted, int sides, const int *key_rows,
-                                        const int *value_rows, int B, int M,
+                                        const int *value_rows, int B, int M, int K,
                                         const long long *order, const long long *starts, int H,
                                         int D, int first_row, const real *key_p, const real *key_w,
                                         const real *value_p, const real *value_w, real *d_readings,
@@ -98,12 +98,12 @@ extern "C" __global__ void gather_slots(int sorted, int sides, const int *key_ro
     const real *p = of_start(side ? value_p : key_p, (size_t)H * B * M);
     const real *w = of_start(side ? value_w : key_w, (size_t)H * B * D);
     auto term = [=](int place, int d) {
-      int b = place / M;
+      int slot = place / K, b = slot / M;
       real sum = 0;
-      for (int h = 0; h < H; h++) sum += p[h * B * M + place] * w[(h * B + b) * D + d];
+      for (int h = 0; h < H; h++) sum += p[h * B * M + slot] * w[(h * B + b) * D + d];
       return sum;
     };
     const int *rows = of_start(side ? value_rows : key_rows, batch);
-    gather(sorted, row, rows, B * M, order, starts, D, term, side > 0, d_readings);
+    gather(sorted, row, rows, B * M * K, order, starts, D, term, side > 0, d_readings);
   }
 }

@@ -83,6 +83,7 @@ __device__ void softmax_back(const real *p, real *dp, int M) {
 }
 
 // Hop; u_H is left in v.u. A stands on the query's side: u · k Aᵀ = (u A) · k.
+template <bool keep>
 __device__ void hop_there(const Memory &memory, const Kept &kept, const Vectors &v) {
   int b = blockIdx.x, B = memory.B, M = memory.M, D = memory.D, F = memory.F;
   auto A = [&](int f, int d) { return memory.A[f * D + d]; };
@@ -95,17 +96,17 @@ __device__ void hop_there(const Memory &memory, const Kept &kept, const Vectors 
   row_dots(F, D, memory.query + b * D, A, v.u);
   for (int h = 0; h < memory.H; h++) {
     int place = h * B + b;
-    store(F, v.u, kept.us + place * F);
+    if (keep) store(F, v.u, kept.us + place * F);
     column_sums(D, F, v.u, A, v.w, v.scratch);
-    store(D, v.w, kept.ws + place * D);
+    if (keep) store(D, v.w, kept.ws + place * D);
     row_dots(M, D, v.w, key, v.p);
     softmax(v.p, M, memory.allowed + b * M * memory.masked, memory.masked);
-    store(M, v.p, kept.ps + place * M);
+    if (keep) store(M, v.p, kept.ps + place * M);
     column_sums(D, M, v.p, value, v.read, v.scratch);
-    store(D, v.read, kept.reads + place * D);
+    if (keep) store(D, v.read, kept.reads + place * D);
     row_dots(F, D, v.read, A, v.s);
     add_to(F, v.u, v.s);  // s = u + o
-    store(F, v.s, kept.ss + place * F);
+    if (keep) store(F, v.s, kept.ss + place * F);
     auto R = [&](int g, int f) { return memory.R[(h * F + g) * F + f]; };
     row_dots(F, F, v.s, R, v.u);
   }
@@ -164,7 +165,7 @@ __device__ void hop_back(const Memory &memory, const Kept &kept, const Vectors &
 
 extern "C" __global__ void read_slots(MEMORY, KEPT, STRIDES, real *u) {
   OF_START
-  hop_there(memory, kept, v);
+  hop_there<true>(memory, kept, v);
   store(F, v.u, u + blockIdx.x * F);
 }
 
@@ -188,7 +189,7 @@ extern "C" __global__ void answer_loss(MEMORY, KEPT, STRIDES, int E, int V, cons
   int b = blockIdx.x;
   auto map = [&](int f, int e) { return output_map[f * E + e]; };
   auto word = [&](int word, int e) { return table[word * E + e]; };
-  hop_there(memory, kept, v);
+  hop_there<true>(memory, kept, v);
   store(F, v.u, u + b * F);
   column_sums(E, F, v.u, map, h, v.scratch);
   store(E, h, hs + b * E);
@@ -200,4 +201,28 @@ extern "C" __global__ void answer_loss(MEMORY, KEPT, STRIDES, int E, int V, cons
   store(E, h, dhs + b * E);
   row_dots(F, E, h, map, v.u);
   hop_back(memory, kept, v);
+}
+
+// The most probable word of every question, the lowest where several are. The nil word scores zero.
+extern "C" __global__ void answer_words(MEMORY, int E, int V, const real *output_map,
+                                        const real *table, long long *words) {
+  DYNAMIC_SHARED(shared);
+  Memory memory = MEMORY_GIVEN;
+  Vectors v = vectors_of(memory, shared);
+  real *h = v.scratch + blockDim.x, *scores = h + E;
+  auto map = [&](int f, int e) { return output_map[f * E + e]; };
+  auto word = [&](int word, int e) { return table[word * E + e]; };
+  hop_there<false>(memory, Kept(), v);
+  column_sums(E, F, v.u, map, h, v.scratch);
+  row_dots(V, E, h, word, scores);
+  if (threadIdx.x == 0) scores[0] = 0;
+  __syncthreads();
+  int best = threadIdx.x < V ? threadIdx.x : 0;
+  for (int n = best; n < V; n += blockDim.x)
+    if (scores[n] > scores[best]) best = n;
+  real largest = block_max(scores[best]);
+  // Whole numbers up to the vocabulary's size are exact; where no number is the largest, there is
+  // a NaN among them, and no answer.
+  int lowest = (int)-block_max(scores[best] == largest ? -(real)best : -(real)V);
+  if (threadIdx.x == 0) words[blockIdx.x] = lowest < V ? lowest : 0;
 }

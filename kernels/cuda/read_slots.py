@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-from kvnet.kernels.cuda.compilation import SHARED_BYTES, THREADS, blocks, launch, numbers
-from kvnet.kernels.cuda.gather import COLUMNS_A_BLOCK, places_by_row
+from kvnet.kernels.cuda.compilation import SHARED_BYTES, THREADS, launch, numbers
+from kvnet.kernels.cuda.gather import gather_slots
 from kvnet.kernels.cuda.products import products
+from kvnet.kernels.cuda.read_by_sentence import read_by_sentence, shares_sentences
 from kvnet.operations import read_slots as textbook_read_slots
 
 
@@ -90,20 +91,14 @@ class Reading:
         pairs = [(d_scores, ws), (ps, d_reads), (kept.into_A[0], kept.out_of_A[0])]
         pairs.append((kept.dus[0], kept.ss[0]))
         dTK, dTV, dA, dR, *others = products(self.xp, [*pairs, *more])
-        d_keys = self._by_row(self.key_rows, self.key_readings, kept.d_scores, kept.ws)
-        d_values = self._by_row(self.value_rows, self.value_readings, kept.ps, kept.d_reads)
+        d_keys, d_values = (
+            gather_slots(self.xp, len(readings), side, [(p[0], w[0])])
+            for readings, side, p, w in (
+                (self.key_readings, self.key_rows, kept.d_scores, kept.ws),
+                (self.value_readings, self.value_rows, kept.ps, kept.d_reads),
+            )
+        )
         return kept.d_query[0], d_keys, d_values, dTK, dTV, dA, list(dR), *others
-
-    def _by_row(self, rows, readings, p, w):
-        """Sum, for each reading, what the slots that hold it say: ``sum_h p_h[b, i] w_h[b]``."""
-        B, M, D, _, H = self.sizes
-        d_readings = self.xp.empty(readings.shape, self.dtype)
-        is_sorted, order, starts = places_by_row(self.xp, rows, len(readings))
-        arguments = is_sorted, 1, rows, rows, B, M, order, starts, H, D, 0, p, w, p, w
-        arguments += d_readings, 0, 0
-        grid = len(readings), 1, blocks(D, COLUMNS_A_BLOCK)
-        launch(self.xp, self.dtype, "gather_slots", grid, arguments)
-        return d_readings
 
 
 class Sizes(NamedTuple):
@@ -136,6 +131,9 @@ def read_slots(
     given = (query, key_readings, value_readings, TK, TV, A, hop_matrices)
     given += (key_rows, value_rows, allowed)
     sizes = Sizes(len(query), len(TK), A.shape[1], len(A), len(hop_matrices))
+    sentences = max(len(key_readings), len(value_readings))
+    if shares_sentences(sizes.B, sizes.M, sizes.D, sentences, A.dtype):
+        return read_by_sentence(xp, *given)
     if not fits(sizes, A.dtype):
         return textbook_read_slots(xp, *given)
     reading = Reading(xp, *given)

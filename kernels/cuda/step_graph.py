@@ -186,7 +186,7 @@ class StepGraph:
         places = self._nothing, self._nothing
         keys, values = self.batch[0, layout.keys :], self.batch[0, layout.values :]
         gradients = kept.d_scores, kept.ws, kept.ps, kept.d_reads, self.d_readings[0, B:]
-        slots = [0, 2, keys, values, B, M, *places, H, D, 1, *gradients]
+        slots = [0, 2, keys, values, B, M, 1, *places, H, D, 1, *gradients]
         columns = blocks(D, COLUMNS_A_BLOCK)
         self._launch("gather_slots", layout.U, [*slots, *self._strides[1:]], columns)
         words = [0, self.batch, B * layout.S, layout.keys, *places, layout.S, D, V]

@@ -6,6 +6,8 @@ import numpy
 
 from kvnet.kernels.cuda.answer_loss import in_one_block
 from kvnet.kernels.cuda.batch_records import pack
+from kvnet.kernels.cuda.compilation import launch
+from kvnet.kernels.cuda.noisy_adam import chunks_of, launch_update
 from kvnet.kernels.cuda.read_slots import Sizes
 from kvnet.kernels.cuda.step_graph import StepGraph
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
@@ -20,7 +22,7 @@ def take_steps_side_by_side(trainers, count: int) -> list:
     Parameters and returns: see there.
     """
     if not _fit(trainers):
-        return [textbook_take_steps(trainer, count) for trainer in trainers]
+        return [_take_steps_of_one(trainer, count) for trainer in trainers]
     room = trainers[0].batches.steps_per_epoch
     parts = [_take(trainers, n, min(room, count - n)) for n in range(0, count, room)]
     return list(numpy.concatenate(parts, axis=1))
@@ -36,6 +38,25 @@ def _take(trainers, done, count):
     rates = {first: [rate_at(first + n) for n in range(count)] for first in {*first_steps}}
     rates = numpy.array([rates[first] for first in first_steps])
     return graph.take(trainers, order, numpy.array(first_steps), rates)
+
+
+def _take_steps_of_one(trainer, count: int):
+    """Do what `kvnet.training.steps.take_steps` does; the penalty is part of the update."""
+    model, optimizer, losses = trainer.model, trainer.optimizer, []
+    if not isinstance(model, KeyValueMemoryNetwork):
+        return textbook_take_steps(trainer, count)
+    xp, dtype, l2_lambda = model.xp, model.theta.dtype, float(trainer.settings.l2_lambda)
+    chunks = len(chunks_of(xp, optimizer.rule.sections))
+    squares, penalty = xp.empty((1, 2, chunks), dtype), xp.empty((), dtype)
+    for step in range(trainer.step, trainer.step + count):
+        entropy, gradients = model.entropy_and_gradients(trainer.batch(step), step)
+        gradient = model.operations.as_vector(xp, gradients)
+        vectors = model.theta, gradient, optimizer.m, optimizer.v
+        at = xp.full((), step, "int64"), xp.full((), optimizer.learning_rate_at(step), "float64")
+        launch_update(xp, vectors, l2_lambda, squares, *at, [optimizer.rule])
+        launch(xp, dtype, "scaled_sum", 1, (squares[0, 1], chunks, 0.5 * l2_lambda, penalty))
+        losses.append((entropy + penalty).astype("float64"))
+    return xp.stack(losses)
 
 
 def _fit(trainers) -> bool:

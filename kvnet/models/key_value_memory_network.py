@@ -291,10 +291,29 @@ class KeyValueMemoryNetwork(Network):
         gradient : (N,) float array
             As `theta`; `kvnet.parameter_vector.by_name` takes it apart.
         """
+        xp, ops = self.xp, self.operations
+        entropy, grads = self.entropy_and_gradients(batch, step)
+        penalty, backward_penalty = ops.l2_penalty(xp, self.theta, l2_lambda)
+        return entropy + penalty, ops.as_vector(xp, grads) + backward_penalty(1.0)
+
+    def entropy_and_gradients(self, batch: Batch, step: int | None = None):
+        """Return the batch's cross entropy, without the penalty, and its gradients.
+
+        Parameters
+        ----------
+        batch, step
+            As for `loss_and_gradient`.
+
+        Returns
+        -------
+        entropy : scalar float array
+            Summed over the batch.
+        gradients : dict of str to float array
+            In the order of `params`.
+        """
         xp, p, ops = self.xp, self.params, self.operations
         inputs, backward_query, backward_memory = self._memory(batch, step)
         entropy, backward_entropy = ops.answer_loss(xp, *inputs, p["B"], p["W_mem"], batch.answer)
-        penalty, backward_penalty = ops.l2_penalty(xp, self.theta, l2_lambda)
         d_query, d_keys, d_values, dTK, dTV, dA, dR, dB, dW_mem = backward_entropy(1.0)
         grads = {"A": dA, "B": dB, **dict(zip(self._hop_names, dR, strict=True))}
         unused = len(p["TK"]) - len(dTK)  # slots that a smaller batch does not have
@@ -303,8 +322,7 @@ class KeyValueMemoryNetwork(Network):
         grads |= backward_query(d_query)
         grads |= backward_memory(d_keys + d_values)  # a reading may be key and value
         grads["W_mem"] = grads["W_mem"] + dW_mem  # W_mem reads the memory and is the output
-        gradient = ops.as_vector(xp, {name: grads[name] for name in p})
-        return entropy + penalty, gradient + backward_penalty(1.0)
+        return entropy, {name: grads[name] for name in p}
 
     def predict_proba(self, batch: Batch):
         """Return the probability of every word as the answer.
