@@ -85,11 +85,12 @@ def _sum_by_row(p, shares, w, rows, filled, shared, d_table):
 
 
 @njit(**INNER)
-def forward_block(query, memory, A, R, allowed, left, u):
+def forward_block(query, memory, A, A_T, R, allowed, left, u):
     """Hop, to `u`; `left` is filled with what the way back needs, hop after hop."""
     keys, values, key_rows, value_rows, filled, shared = memory
-    us, ws, ps, shares, reads, ss = left
-    B, A_T, across = len(query), transposed(A), _across(keys, ps.shape[1], shared)
+    into_A, out_of_A, ws, ps, shares, ss = left
+    B, across = len(query), _across(keys, ps.shape[1], shared)
+    us, reads = into_A[len(R) * B :], out_of_A[: len(R) * B]
     multiply(query, A_T, us[:B])
     for h in range(len(R)):
         rows, following = slice(h * B, (h + 1) * B), slice((h + 1) * B, (h + 2) * B)
@@ -104,24 +105,19 @@ def forward_block(query, memory, A, R, allowed, left, u):
 
 
 @njit(**INNER)
-def backward_block(du, query, memory, A, R, left, back):
+def backward_block(du, query, memory, A, A_T, R, left, back):
     """Go back through the hops, to `back`.
 
     Every matrix's gradient is a sum over questions and hops of outer products, so one product
     makes it from what the hops leave, stood one under the other.
     """
     keys, values, key_rows, value_rows, filled, shared = memory
-    us, ws, ps, shares, reads, ss = left
+    into_A, out_of_A, ws, ps, shares, ss = left
     d_query, d_keys, d_values, dA, dR = back
     B, H = len(query), len(R)
-    F, D = A.shape
-    into_A = numpy.empty(((2 * H + 1) * B, F), A.dtype)  # ds and u of each hop, du of the first
-    out_of_A = numpy.empty(((2 * H + 1) * B, D), A.dtype)  # read, dw and the query
-    d_reads, d_scores = numpy.empty_like(reads), numpy.empty_like(ps)
+    d_reads, d_scores = numpy.empty_like(ws), numpy.empty_like(ps)
     d_shares = numpy.empty_like(shares)
-    copy_into(out_of_A, reads)
-    copy_into(into_A[H * B :], us)
-    A_T, across, du = transposed(A), _across(values, ps.shape[1], shared), du.copy()
+    across, du = _across(values, ps.shape[1], shared), du.copy()
     for h in range(H - 1, -1, -1):
         rows = slice(h * B, (h + 1) * B)
         ds, dw = into_A[rows], out_of_A[(H + h) * B : (H + h + 1) * B]
@@ -144,22 +140,33 @@ def backward_block(du, query, memory, A, R, left, back):
 
 @njit(**INNER)
 def room_for_hops(hops, questions, A, memory):
-    """Return empty arrays for what `forward_block` leaves: u, w, p, shares, reads, s."""
+    """Return empty arrays for what the hops of a block leave.
+
+    Returns
+    -------
+    into_A : ((2 H + 1) B, F) float array
+        ds of each hop, u of each hop, and du before the first: what `A` is multiplied by.
+    out_of_A : ((2 H + 1) B, D) float array
+        What was read, dw, and the query: in the same order what comes of it.
+    ws, ps, shares, ss : (H B, D), (H B, M), (H B, M + U), (H B, F) float array
+        Queries, attention, the tables' shares in it if they are shared, and sums u + o.
+    """
     keys, _, key_rows, _, _, shared = memory
-    (F, D), n, M = A.shape, hops * questions, key_rows.shape[1]
-    us, ws = numpy.empty((n, F), A.dtype), numpy.empty((n, D), A.dtype)
-    ps = numpy.empty((n, M), A.dtype)
+    (F, D), n = A.shape, hops * questions
+    into_A = numpy.empty((2 * n + questions, F), A.dtype)
+    out_of_A, ws = numpy.empty((len(into_A), D), A.dtype), numpy.empty((n, D), A.dtype)
+    ps = numpy.empty((n, key_rows.shape[1]), A.dtype)
     shares = numpy.empty((n, len(keys) if shared else 0), A.dtype)
-    return us, ws, ps, shares, numpy.empty_like(ws), numpy.empty_like(us)
+    return into_A, out_of_A, ws, ps, shares, numpy.empty((n, F), A.dtype)
 
 
 @njit(**INNER)
 def there_and_back(query, memory, A, R, allowed, B, table, answers, losses, back):
     """Take questions to their losses and back, to `back`: `backward_block`'s, dB and d_table."""
     d_query, d_keys, d_values, dA, dR, dB, d_table = back
-    left = room_for_hops(len(R), len(query), A, memory)
+    left, A_T = room_for_hops(len(R), len(query), A, memory), transposed(A)
     u = numpy.empty((len(query), len(B)), B.dtype)
-    forward_block(query, memory, A, R, allowed, left, u)
+    forward_block(query, memory, A, A_T, R, allowed, left, u)
     h, scores = (
         numpy.empty((len(u), B.shape[1]), B.dtype),
         numpy.empty((len(u), len(table)), B.dtype),
@@ -172,4 +179,4 @@ def there_and_back(query, memory, A, R, allowed, B, table, answers, losses, back
     multiply(scores, table, dh)
     multiply(u.T, dh, dB)
     multiply(dh, transposed(B), du)
-    backward_block(du, query, memory, A, R, left, (d_query, d_keys, d_values, dA, dR))
+    backward_block(du, query, memory, A, A_T, R, left, (d_query, d_keys, d_values, dA, dR))

@@ -3,7 +3,14 @@
 import numpy
 from numba import int64, njit, prange
 
-from kvnet.kernels.compilation import OPTIONS, PARALLEL, copy_into, cut_questions, numbers
+from kvnet.kernels.compilation import (
+    OPTIONS,
+    PARALLEL,
+    copy_into,
+    cut_questions,
+    numbers,
+    transposed,
+)
 from kvnet.kernels.question_block import backward_block, forward_block, sentences_are_shared
 from kvnet.kernels.slots import filled_slots, mask
 
@@ -32,29 +39,29 @@ def memory_of_block(memory, block):
 
 
 @njit(**OPTIONS)
-def _left_of_block(left, hops):
-    us, ws, ps, shares, reads, ss = left
-    return us[hops], ws[hops], ps[hops], shares[hops], reads[hops], ss[hops]
+def _left_of_block(left, H, lo, hi):
+    into_A, out_of_A, ws, ps, shares, ss = left
+    both, hops = slice((2 * H + 1) * lo, (2 * H + 1) * hi), slice(H * lo, H * hi)
+    return into_A[both], out_of_A[both], ws[hops], ps[hops], shares[hops], ss[hops]
 
 
 @njit(**OPTIONS)
 def _hop_a_block(lo, hi, query, memory, A, R, allowed, left, u, attention):
-    H, block = len(R), slice(lo, hi)
-    left = _left_of_block(left, slice(H * lo, H * hi))
-    forward_block(
-        query[block], memory_of_block(memory, block), A, R, allowed[block], left, u[block]
-    )
+    block, H = slice(lo, hi), len(R)
+    left = _left_of_block(left, H, lo, hi)
+    memory = memory_of_block(memory, block)
+    forward_block(query[block], memory, A, transposed(A), R, allowed[block], left, u[block])
     for h in range(H):
-        copy_into(attention[h, block], left[2][h * (hi - lo) :])
+        copy_into(attention[h, block], left[3][h * (hi - lo) :])
 
 
 @njit(**OPTIONS)
 def _hop_back_a_block(k, lo, hi, du, query, memory, A, R, left, back):
     d_query, d_keys, d_values, dA, dR = back
     block = slice(lo, hi)
-    left = _left_of_block(left, slice(len(R) * lo, len(R) * hi))
+    left, memory = _left_of_block(left, len(R), lo, hi), memory_of_block(memory, block)
     back = d_query[block], d_keys[k], d_values[k], dA[k], dR[k]
-    backward_block(du[block], query[block], memory_of_block(memory, block), A, R, left, back)
+    backward_block(du[block], query[block], memory, A, transposed(A), R, left, back)
 
 
 # Loops over blocks take their arrays in tuples and cut them in a function of their own: arrays cut
@@ -88,7 +95,8 @@ def read_slots(
 
     u, attention = empty(B, F), empty(H, B, M)
     # What the hops leave; a block's hops, then the next block's.
-    left = tuple(empty(H * B, size) for size in (F, D, M, shared * len(keys), D, F))
+    left = tuple(empty((2 * H + 1) * B, size) for size in (F, D))
+    left += tuple(empty(H * B, size) for size in (D, M, shared * len(keys), F))
     _forward(bounds, query, memory, A, R, mask(allowed, B), left, u, attention)
 
     def backward(du):
