@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 import numpy
+from threadpoolctl import threadpool_limits
 
 from kvnet.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser, whole_number
@@ -151,12 +152,13 @@ def dense_operations(settings: LanguageModelSettings) -> int:
     return 3 * 2 * B * E * (VOCABULARY + settings.nhop * E)
 
 
-def sgemm_rate() -> float:
-    """Return the operations a second of one large product: the machine's peak."""
+def sgemm_rate(threads: int) -> float:
+    """Return the operations a second of one large product on some threads: the machine's peak."""
     rng = numpy.random.default_rng(SEED)
     x = rng.random((LARGE, LARGE), "float32")
-    x @ x
-    return 2 * LARGE**3 / seconds_a_step(lambda count: [x @ x for _ in range(count)], 3)
+    with threadpool_limits(threads, user_api="blas"):
+        x @ x
+        return 2 * LARGE**3 / seconds_a_step(lambda count: [x @ x for _ in range(count)], 3)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -181,13 +183,13 @@ def _run(arguments) -> int:
     with kernel_threads(arguments.threads):
         check(settings, text)
         peers = {name: new_peer(name, settings, text) for name in PEERS}
-        times, peaks = {name: [] for name in PEERS}, []
+        times = {name: [] for name in PEERS}
         for peer in peers.values():
             seconds_a_step(peer.train, 5)  # compiles, and fills the caches
         for _ in range(arguments.rounds):
             for name, peer in peers.items():
                 times[name].append(seconds_a_step(peer.train, arguments.steps))
-            peaks.append(sgemm_rate())
+        peaks = [sgemm_rate(arguments.threads) for _ in range(arguments.rounds)]
     rates = {name: settings.batch_size / median(found) for name, found in times.items()}
     for name, rate in rates.items():
         spread = [settings.batch_size / t for t in (max(times[name]), min(times[name]))]
