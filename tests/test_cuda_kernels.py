@@ -168,7 +168,7 @@ def test_slots(xp, B, M, U, E, H, adjacent, with_softmax, dtype, seed):
         agree_throughout(xp, "layerwise_slots", inputs, dtype)
 
 
-@pytest.mark.parametrize("shared", [48 << 10, 1000], ids=["in one launch", "too wide"])
+@pytest.mark.parametrize("shared", [47 << 10, 1000], ids=["in one launch", "too wide"])
 def test_wide_hops_and_readers(xp, monkeypatch, rng, shared):
     for module in (slot_hops, gru_reading):
         monkeypatch.setattr(module, "SHARED_BYTES", shared)

@@ -22,7 +22,7 @@ SOURCES = (  # later ones use earlier ones
     "step",
 )
 THREADS = 256  # of a block: several questions or rows of a matrix are worked on side by side
-SHARED_BYTES = 48 << 10  # that every GPU gives a block without being asked
+SHARED_BYTES = 47 << 10  # of 48 KiB that a block has without being asked; sums take some
 C_TYPES = {"float32": "float", "float64": "double"}
 
 
