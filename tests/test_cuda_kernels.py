@@ -356,7 +356,7 @@ def test_three_steps_of_training_agree(device, reader):
 @pytest.mark.parametrize("variant", ["same", "apart", "masked", "simple_gru"])
 def test_predict_words(device, monkeypatch, variant, one_launch):
     monkeypatch.setattr(answer_loss, "SMALL_VOCABULARY", 2048 if one_launch else 0)
-    monkeypatch.setattr(predict_words, "QUESTIONS_AT_A_TIME", 7)
+    monkeypatch.setattr(predict_words, "QUESTIONS_AT_A_TIME", 30)
     recipe = Settings(
         embedding_size=6,
         feature_size=7,

@@ -27,9 +27,10 @@ C_TYPES = {"float32": "float", "float64": "double"}
 
 
 def source() -> str:
-    """Return all kernels as one source."""
+    """Return all kernels as one source, in ASCII: a compiler may be given it in any encoding."""
     folder = Path(__file__).parent
-    return "\n".join((folder / f"{name}.cu").read_text(encoding="utf-8") for name in SOURCES)
+    text = "\n".join((folder / f"{name}.cu").read_text(encoding="utf-8") for name in SOURCES)
+    return text.encode("ascii", "replace").decode("ascii")
 
 
 def options(dtype) -> tuple[str, ...]:

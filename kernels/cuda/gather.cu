@@ -35,12 +35,14 @@ __device__ void gather(bool sorted, int row, const int *held, int count, const i
   int group = threadIdx.x / width, column = first + threadIdx.x % width;
   real sum = 0;
   if (sorted) {
-    for (int n = starts[row] + group; group < groups && n < starts[row + 1]; n += groups)
-      sum += term(order[n], column);
+    if (group < groups)
+      sum = strided_sum(starts[row] + group, starts[row + 1], groups,
+                        [&](int n) { return term(order[n], column); });
   } else {
     for (int from = 0; from < count; from += blockDim.x) {
       int found = places_holding(row, held, from, count, list);
-      for (int n = group; group < groups && n < found; n += groups) sum += term(list[n], column);
+      if (group < groups)
+        sum += strided_sum(group, found, groups, [&](int n) { return term(list[n], column); });
     }
   }
   __syncthreads();  // parts of the sum before may still be read
