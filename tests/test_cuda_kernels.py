@@ -133,7 +133,7 @@ def test_read_by_sentence(xp, B, M, U, D, F, H, masked, dtype, seed):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_read_by_sentence_wider_than_a_block(xp, monkeypatch, rng, dtype):
     monkeypatch.setattr(read_by_sentence, "LARGE", 0)
-    inputs = memory(rng, 2, 300, 290, 5, 6, 2, True, dtype)
+    inputs = memory(rng, 2, 300, 290, 270, 290, 2, True, dtype)
     inputs[8] = inputs[7]  # keys are values
     agree_throughout(xp, "read_slots", inputs, dtype)
 
