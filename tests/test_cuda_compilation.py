@@ -62,14 +62,13 @@ def test_cuda_compiles_every_kernel(architecture, compiled, dtype, tmp_path):
             assert ".f64" not in body, name
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_kernels_fit_a_multiprocessor(dtype, tmp_path):
+def test_kernels_fit_a_multiprocessor(tmp_path):
     nvcc = shutil.which("nvcc")
     if nvcc is None:
         pytest.skip("no nvcc")
     path = tmp_path / "kernels.cu"
     path.write_text(compilation.source(), encoding="ascii")
-    options = [*compilation.options(dtype), "-arch=sm_90", "-Xptxas", "-v"]
+    options = [*compilation.options("float32"), "-arch=sm_90", "-Xptxas", "-v"]
     command = [nvcc, "-cubin", *options, path, "-o", path.with_suffix(".cubin")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
