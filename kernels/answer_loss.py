@@ -1,15 +1,16 @@
 """The loss of answers and its gradient in one pass: a block of questions there and back."""
 
 import numpy
-from numba import int64, njit, prange
+from numba import njit
 
-from kvnet.kernels.compilation import OPTIONS, PARALLEL, cut_questions, numbers
+from kvnet.kernels.compilation import INNER, NOT_INLINED, cut_questions, numbers
+from kvnet.kernels.crew import counters_for, next_piece, run_together
 from kvnet.kernels.question_block import there_and_back
 from kvnet.kernels.read_slots import memory_of_block, tables_and_slots
 from kvnet.kernels.slots import mask
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _take_a_block(k, lo, hi, query, memory, A, R, allowed, answer_inputs, losses, back):
     B, table, answers = answer_inputs
     d_query, d_keys, d_values, dA, dR, dB, d_table = back
@@ -20,11 +21,15 @@ def _take_a_block(k, lo, hi, query, memory, A, R, allowed, answer_inputs, losses
     there_and_back(query[block], memory, A, R, allowed[block], *answer_inputs, losses[block], back)
 
 
-@njit(**PARALLEL)
-def _losses_and_gradients(bounds, query, memory, A, R, allowed, answer_inputs, losses, back):
-    for k in prange(len(bounds) - 1):
-        lo, hi = bounds[k], bounds[k + 1]
-        _take_a_block(int64(k), lo, hi, query, memory, A, R, allowed, answer_inputs, losses, back)
+@njit(**NOT_INLINED)
+def _losses_and_gradients(
+    counters, bounds, query, memory, A, R, allowed, answer_inputs, losses, back
+):
+    k = next_piece(counters, 0)
+    while k < len(bounds) - 1:
+        block = k, bounds[k], bounds[k + 1]
+        _take_a_block(*block, query, memory, A, R, allowed, answer_inputs, losses, back)
+        k = next_piece(counters, 0)
 
 
 def answer_loss(
@@ -57,7 +62,9 @@ def answer_loss(
 
     losses, d_query = empty(N), empty(*query.shape)
     parts = [empty(len(bounds) - 1, *m.shape) for m in (keys, values, A, R, B, table)]
-    _losses_and_gradients(
+    run_together(
+        _losses_and_gradients,
+        counters_for(1),
         bounds,
         query,
         memory,

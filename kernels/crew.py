@@ -36,8 +36,8 @@ def run_together(kernel: Callable, *arguments) -> None:
     Parameters
     ----------
     kernel : callable
-        Compiled without the interpreter's lock. It takes its share with `next_piece`, and does not
-        return before all pieces are done.
+        Compiled without the interpreter's lock. It takes its share with `next_piece`; `meet` is for
+        all phases but the last, after which all threads are waited for here.
     arguments
     """
     others = [_helpers().submit(kernel, *arguments) for _ in range(get_num_threads() - 1)]

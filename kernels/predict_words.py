@@ -4,7 +4,7 @@ import numpy
 from numba import njit
 
 from kvnet.kernels.compilation import INNER_NOT_INLINED, NOT_INLINED, cut, multiply, transposed
-from kvnet.kernels.crew import counters_for, meet, next_piece, piece_done, run_together
+from kvnet.kernels.crew import counters_for, next_piece, run_together
 from kvnet.kernels.question_block import forward_block, room_for_hops
 from kvnet.kernels.questions import (
     filled_or_all,
@@ -53,9 +53,7 @@ def _answer_part(counters, bounds, data, theta, layout, table_T, encoding, maske
     while piece < len(bounds) - 1:
         block = bounds[piece], bounds[piece + 1]
         _answer_a_block(*block, data, theta, layout, table_T, encoding, masked, words)
-        piece_done(counters, 0)
         piece = next_piece(counters, 0)
-    meet(counters, 0, len(bounds) - 1)
 
 
 def predict_words(model, dataset) -> numpy.ndarray:

@@ -1,16 +1,17 @@
 """The memory read over all hops, a block of questions at a time."""
 
 import numpy
-from numba import int64, njit, prange
+from numba import njit
 
 from kvnet.kernels.compilation import (
-    OPTIONS,
-    PARALLEL,
+    INNER,
+    NOT_INLINED,
     copy_into,
     cut_questions,
     numbers,
     transposed,
 )
+from kvnet.kernels.crew import counters_for, next_piece, run_together
 from kvnet.kernels.question_block import backward_block, forward_block, sentences_are_shared
 from kvnet.kernels.slots import filled_slots, mask
 
@@ -31,21 +32,21 @@ def tables_and_slots(TK, TV, key_readings, value_readings, key_rows, value_rows)
     return keys, values, key_rows, value_rows, filled, sentences_are_shared(filled, readings)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def memory_of_block(memory, block):
     """Return the memory of some of the questions."""
     keys, values, key_rows, value_rows, filled, shared = memory
     return keys, values, key_rows[block], value_rows[block], filled[block], shared
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _left_of_block(left, H, lo, hi):
     into_A, out_of_A, ws, ps, shares, ss = left
     both, hops = slice((2 * H + 1) * lo, (2 * H + 1) * hi), slice(H * lo, H * hi)
     return into_A[both], out_of_A[both], ws[hops], ps[hops], shares[hops], ss[hops]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _hop_a_block(lo, hi, query, memory, A, R, allowed, left, u, attention):
     block, H = slice(lo, hi), len(R)
     left = _left_of_block(left, H, lo, hi)
@@ -55,7 +56,7 @@ def _hop_a_block(lo, hi, query, memory, A, R, allowed, left, u, attention):
         copy_into(attention[h, block], left[3][h * (hi - lo) :])
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _hop_back_a_block(k, lo, hi, du, query, memory, A, R, left, back):
     d_query, d_keys, d_values, dA, dR = back
     block = slice(lo, hi)
@@ -64,18 +65,20 @@ def _hop_back_a_block(k, lo, hi, du, query, memory, A, R, left, back):
     backward_block(du[block], query[block], memory, A, transposed(A), R, left, back)
 
 
-# Loops over blocks take their arrays in tuples and cut them in a function of their own: arrays cut
-# in the loop itself take Numba several times as long to compile.
-@njit(**PARALLEL)
-def _forward(bounds, query, memory, A, R, allowed, left, u, attention):
-    for k in prange(len(bounds) - 1):
+@njit(**NOT_INLINED)
+def _forward(counters, bounds, query, memory, A, R, allowed, left, u, attention):
+    k = next_piece(counters, 0)
+    while k < len(bounds) - 1:
         _hop_a_block(bounds[k], bounds[k + 1], query, memory, A, R, allowed, left, u, attention)
+        k = next_piece(counters, 0)
 
 
-@njit(**PARALLEL)
-def _backward(bounds, du, query, memory, A, R, left, back):
-    for k in prange(len(bounds) - 1):
-        _hop_back_a_block(int64(k), bounds[k], bounds[k + 1], du, query, memory, A, R, left, back)
+@njit(**NOT_INLINED)
+def _backward(counters, bounds, du, query, memory, A, R, left, back):
+    k = next_piece(counters, 0)
+    while k < len(bounds) - 1:
+        _hop_back_a_block(k, bounds[k], bounds[k + 1], du, query, memory, A, R, left, back)
+        k = next_piece(counters, 0)
 
 
 def read_slots(
@@ -97,12 +100,14 @@ def read_slots(
     # What the hops leave; a block's hops, then the next block's.
     left = tuple(empty((2 * H + 1) * B, size) for size in (F, D))
     left += tuple(empty(H * B, size) for size in (D, M, shared * len(keys), F))
-    _forward(bounds, query, memory, A, R, mask(allowed, B), left, u, attention)
+    everything = query, memory, A, R, mask(allowed, B), left, u, attention
+    run_together(_forward, counters_for(1), bounds, *everything)
 
     def backward(du):
         du, d_query = numpy.ascontiguousarray(du), empty(B, D)
         parts = [empty(len(bounds) - 1, *matrix.shape) for matrix in (keys, values, A, R)]
-        _backward(bounds, du, query, memory, A, R, left, (d_query, *parts))
+        everything = du, query, memory, A, R, left, (d_query, *parts)
+        run_together(_backward, counters_for(1), bounds, *everything)
         d_keys, d_values, dA, dR = (part.sum(axis=0) for part in parts)
         return d_query, d_keys[M:], d_values[M:], d_keys[:M], d_values[:M], dA, list(dR)
 

@@ -78,7 +78,7 @@ def _launch(function, name, grid, block, arguments, shared_mem=0):
             assert a.flags.c_contiguous, f"{name}: argument {n} is not contiguous"
     assert numpy.prod(block) <= 1024 and numpy.prod(block) % 32 == 0, f"{name}: block {block}"
     assert all(size > 0 for size in (*grid, *block)), f"{name}: grid {grid}"
-    assert shared_mem <= 48 << 10, f"{name}: {shared_mem} bytes of shared memory"
+    assert shared_mem <= 47 << 10, f"{name}: {shared_mem} bytes of shared memory"
     wholes = {id(whole): whole for whole in map(_whole, held) if whole is not None}
     outcomes = [_run(function, name, grid, block, held, wholes, shared_mem, way) for way in (0, 1)]
     for key, whole in wholes.items():

@@ -1,5 +1,6 @@
 """CUDA's own compilers take the sources, for which no GPU is needed."""
 
+import re
 import shutil
 import subprocess
 
@@ -10,6 +11,8 @@ from kvnet.kernels.cuda import compilation
 
 # Rates and losses are double; elsewhere a constant without its f would draw arithmetic into it.
 WITH_DOUBLES = ("begin_step", "end_step", "noisy_adam")
+ADDED_BY_CUPY = ("-ftz=true", "--device-as-default-execution-space")
+USE = re.compile(r"entry function '(\w+)'.*?(\d+) bytes spill stores.*?Used (\d+) registers(.*)")
 
 
 def nvcc_ptx(architecture, dtype, folder):
@@ -35,7 +38,7 @@ def nvrtc_ptx(architecture, dtype, folder):
         pytest.skip(f"NVRTC is not installed ({error})")
     if int(architecture.partition("_")[2]) not in nvrtc.getSupportedArchs():
         pytest.skip(f"this NVRTC no longer knows {architecture}")
-    options = [*compilation.options(dtype), f"-arch={architecture}"]
+    options = [*compilation.options(dtype), *ADDED_BY_CUPY, f"-arch={architecture}"]
     try:
         nvrtc.compileProgram(program, options)
     except nvrtc.NVRTCError:
@@ -57,3 +60,27 @@ def test_cuda_compiles_every_kernel(architecture, compiled, dtype, tmp_path):
         if dtype == "float32" and name not in WITH_DOUBLES:
             body = ptx.partition(f".entry {name}(")[2].partition("\n}\n")[0]
             assert ".f64" not in body, name
+
+
+def test_kernels_fit_a_multiprocessor(tmp_path):
+    nvcc = shutil.which("nvcc")
+    if nvcc is None:
+        pytest.skip("no nvcc")
+    path = tmp_path / "kernels.cu"
+    path.write_text(compilation.source(), encoding="ascii")
+    options = [*compilation.options("float32"), "-arch=sm_90", "-Xptxas", "-v"]
+    command = [nvcc, "-cubin", *options, path, "-o", path.with_suffix(".cubin")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = "".join(line + " " for line in done.stderr.splitlines())
+    kernels = [part for part in lines.split("Compiling ")[1:] if USE.match(part)]
+    assert len(kernels) == len(KERNEL.findall(compilation.source()))
+    for kernel in kernels:
+        name, spilled, registers, rest = USE.match(kernel).groups()
+        own = re.search(r"(\d+) bytes smem", rest)
+        assert spilled == "0", name
+        assert int(registers) * compilation.THREADS <= 1 << 15, name  # two blocks side by side
+        reserve = (48 << 10) - compilation.SHARED_BYTES
+        body = compilation.source().partition(f" {name}(")[2].partition("\n}\n")[0]
+        if own and ("DYNAMIC_SHARED" in body or "OF_START" in body):
+            assert int(own[1]) <= reserve, name

@@ -123,14 +123,14 @@ def test_between_two_steps_nothing_is_copied(xp, starts):
 
 
 def test_batches_are_packed_some_at_a_time(xp, monkeypatch):
-    dataset, _, _ = key_values(xp)
+    dataset, V, _ = key_values(xp)
     rows = xp.asarray(numpy.arange(20).reshape(4, 5))
-    layout, records = batch_records.pack(xp, dataset, rows)
+    layout, records = batch_records.pack(xp, dataset, rows, V)
     monkeypatch.setattr(batch_records, "CELLS_AT_A_TIME", 1)
-    same_layout, same = batch_records.pack(xp, dataset, rows)
+    same_layout, same = batch_records.pack(xp, dataset, rows, V)
     assert layout == same_layout and (to_numpy(records) == to_numpy(same)).all()
     monkeypatch.setattr(batch_records, "ROUNDED_UP_TO", 1)
-    layout, records = batch_records.pack(xp, dataset, rows)
+    layout, records = batch_records.pack(xp, dataset, rows, V)
     batches = [dataset.batch(part) for part in rows]
     assert max(len(batch.sentences) for batch in batches) == layout.U
     for record, batch in zip(to_numpy(records), batches, strict=True):
@@ -138,6 +138,14 @@ def test_batches_are_packed_some_at_a_time(xp, monkeypatch):
         assert (keys == to_numpy(batch.keys)).all()
         words = record[5 * layout.S : layout.keys].reshape(layout.U, layout.S)
         assert (words[: len(batch.sentences)] == to_numpy(batch.sentences)).all()
+        for held, rows, (order, starts) in (
+            (record[layout.values : layout.answers], layout.U, layout.value_places),
+            (record[: 5 * layout.S], V, layout.word_places),
+        ):
+            for row in range(rows):
+                first, last = record[starts + row : starts + row + 2]
+                places = record[order + first : order + last]
+                assert (places == numpy.flatnonzero(held == row)).all()
 
 
 def test_what_does_not_fit_a_graph_is_launched_step_by_step(xp, monkeypatch):

@@ -74,7 +74,7 @@ KINDS = {
 
 ON_A_GPU = {
     "reference": KINDS["reference"],
-    "kvnet": Kind("kvnet, a graph a step", "kvnet_itself", "on_gpu", "cupy", ("bow",)),
+    "kvnet": Kind("kvnet, a graph a step", "kvnet_itself", "on_gpu", None, ("bow",)),
     "usual": Kind("PyTorch eager, as usual", "torch_usual", "eager_on_gpu", "torch"),
     "usual-reduce-overhead": Kind(
         "PyTorch compiled, reduce-overhead, as usual", "torch_usual", "reduce_overhead", "torch"

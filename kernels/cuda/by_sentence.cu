@@ -68,3 +68,44 @@ extern "C" __global__ void softmax_by_sentence_back(int M, const real *d_weights
   sum_by_sentence(dp, key_sentences, key_rows + b * M, key_chains + b * M, M,
                   d_scores + b * (key_sentences + M));
 }
+
+// From what a hop reads to what the next one asks: s = u + read Aᵀ, u' = s Rᵀ, w' = u' A. The matrices
+// stay in a multiprocessor's cache.
+extern "C" __global__ void between_hops(int D, int F, const real *us, const real *reads,
+                                        const real *A, const real *R, real *ss, real *us_after,
+                                        real *ws_after) {
+  DYNAMIC_SHARED(read);
+  real *u = read + D, *s = u + F, *w = s + F, *scratch = w + D;
+  size_t b = blockIdx.x;
+  auto of_A = [=](int f, int d) { return A[f * D + d]; };
+  auto of_R = [=](int g, int f) { return R[g * F + f]; };
+  store(D, reads + b * D, read), store(F, us + b * F, u);
+  __syncthreads();
+  row_dots(F, D, read, of_A, s);
+  add_to(F, u, s);
+  store(F, s, ss + b * F);
+  row_dots(F, F, s, of_R, u);
+  store(F, u, us_after + b * F);
+  column_sums(D, F, u, of_A, w, scratch);
+  store(D, w, ws_after + b * D);
+}
+
+// And back, from a hop's ds and dw to the hop before: du = ds + dw Aᵀ, ds = du R, d_read = ds A.
+extern "C" __global__ void between_hops_back(int D, int F, const real *dss, const real *dws,
+                                             const real *A, const real *R, real *dus,
+                                             real *dss_before, real *d_reads_before) {
+  DYNAMIC_SHARED(dw);
+  real *ds = dw + D, *du = ds + F, *d_read = du + F, *scratch = d_read + D;
+  size_t b = blockIdx.x;
+  auto of_A = [=](int f, int d) { return A[f * D + d]; };
+  auto of_R = [=](int g, int f) { return R[g * F + f]; };
+  store(D, dws + b * D, dw), store(F, dss + b * F, ds);
+  __syncthreads();
+  row_dots(F, D, dw, of_A, du);
+  add_to(F, ds, du);  // u goes into the scores and into the sum s
+  store(F, du, dus + b * F);
+  column_sums(F, F, du, of_R, ds, scratch);
+  store(F, ds, dss_before + b * F);
+  column_sums(D, F, ds, of_A, d_read, scratch);
+  store(D, d_read, d_reads_before + b * D);
+}

@@ -12,6 +12,7 @@ typedef REAL real;
 #define ALL_LANES 0xffffffffu
 #define WARP 32
 #define LANES_A_ROW 8
+#define AT_ONCE 8
 
 // Sum what the threads of a block hold; every thread gets the sum.
 __device__ real block_sum(real x) {
@@ -37,6 +38,21 @@ __device__ real block_max(real x) {
   return largest;
 }
 
+// The sum of number(k) over k = first, first + step and so on, below `last`, in this order. A thread
+// waits for some fetches together, not for each of them; beyond the last they fetch the last again.
+template <class Number>
+__device__ real strided_sum(int first, int last, int step, Number number) {
+  real sum = 0;
+  for (int from = first; from < last; from += AT_ONCE * step) {
+    real some[AT_ONCE];
+#pragma unroll
+    for (int n = 0; n < AT_ONCE; n++) some[n] = number(min(from + n * step, last - 1));
+#pragma unroll
+    for (int n = 0; n < AT_ONCE; n++) sum += from + n * step < last ? some[n] : (real)0;
+  }
+  return sum;
+}
+
 // y_i = sum_k x_k entry(i, k): eight lanes a row, so that they read it side by side.
 template <class Entry>
 __device__ void row_dots(int rows, int width, const real *x, Entry entry, real *y) {
@@ -45,7 +61,7 @@ __device__ void row_dots(int rows, int width, const real *x, Entry entry, real *
     int i = first + threadIdx.x / LANES_A_ROW;
     real sum = 0;
     if (i < rows)
-      for (int k = lane; k < width; k += LANES_A_ROW) sum += x[k] * entry(i, k);
+      sum = strided_sum(lane, width, LANES_A_ROW, [&](int k) { return x[k] * entry(i, k); });
     for (int offset = LANES_A_ROW / 2; offset; offset /= 2)
       sum += __shfl_xor_sync(ALL_LANES, sum, offset);
     if (i < rows && lane == 0) y[i] = sum;
@@ -63,7 +79,8 @@ __device__ void column_sums(int columns, int rows, const real *x, Entry entry, r
     int width = min(columns - first, threads), groups = threads / width;
     real sum = 0;
     if (t / width < groups)
-      for (int k = t / width; k < rows; k += groups) sum += x[k] * entry(k, first + t % width);
+      sum = strided_sum(t / width, rows, groups,
+                        [&](int k) { return x[k] * entry(k, first + t % width); });
     scratch[t] = sum;
     __syncthreads();
     if (t < width) {

@@ -22,14 +22,15 @@ SOURCES = (  # later ones use earlier ones
     "step",
 )
 THREADS = 256  # of a block: several questions or rows of a matrix are worked on side by side
-SHARED_BYTES = 48 << 10  # that every GPU gives a block without being asked
+SHARED_BYTES = 47 << 10  # of 48 KiB that a block has without being asked; sums take some
 C_TYPES = {"float32": "float", "float64": "double"}
 
 
 def source() -> str:
-    """Return all kernels as one source."""
+    """Return all kernels as one source, in ASCII: a compiler may be given it in any encoding."""
     folder = Path(__file__).parent
-    return "\n".join((folder / f"{name}.cu").read_text(encoding="utf-8") for name in SOURCES)
+    text = "\n".join((folder / f"{name}.cu").read_text(encoding="utf-8") for name in SOURCES)
+    return text.encode("ascii", "replace").decode("ascii")
 
 
 def options(dtype) -> tuple[str, ...]:

@@ -1,12 +1,11 @@
 // sum_s encoding[s, e] table[words[s], e], the nil word counting nothing.
 __device__ real reading(const int *words, const real *table, const real *encoding, int S, int E,
                         int e) {
-  real sum = 0;
-  for (int s = 0; s < S; s++) {
+  return strided_sum(0, S, 1, [=](int s) {
     int word = words[s];
-    if (word) sum += encoding[s * E + e] * table[word * E + e];
-  }
-  return sum;
+    real component = table[word * E + e];
+    return word ? encoding[s * E + e] * component : (real)0;
+  });
 }
 
 // readings[n, e], a thread a number.

@@ -26,8 +26,8 @@ __device__ int places_holding(int row, const int *held, int first, int count, in
 // d_row_c = sum over places of term(place, c), added to what is there if `add`. `order` and `starts`
 // list the places sorted by row.
 template <class Term>
-__device__ void gather(bool sorted, int row, const int *held, int count, const long long *order,
-                       const long long *starts, int columns, Term term, bool add, real *d_rows) {
+__device__ void gather(bool sorted, int row, const int *held, int count, const int *order,
+                       const int *starts, int columns, Term term, bool add, real *d_rows) {
   __shared__ real parts[1024];
   __shared__ int list[1024];
   int first = blockIdx.z * COLUMNS_A_BLOCK;
@@ -35,12 +35,14 @@ __device__ void gather(bool sorted, int row, const int *held, int count, const l
   int group = threadIdx.x / width, column = first + threadIdx.x % width;
   real sum = 0;
   if (sorted) {
-    for (long long n = starts[row] + group; group < groups && n < starts[row + 1]; n += groups)
-      sum += term((int)order[n], column);
+    if (group < groups)
+      sum = strided_sum(starts[row] + group, starts[row + 1], groups,
+                        [&](int n) { return term(order[n], column); });
   } else {
     for (int from = 0; from < count; from += blockDim.x) {
       int found = places_holding(row, held, from, count, list);
-      for (int n = group; group < groups && n < found; n += groups) sum += term(list[n], column);
+      if (group < groups)
+        sum += strided_sum(group, found, groups, [&](int n) { return term(list[n], column); });
     }
   }
   __syncthreads();  // parts of the sum before may still be read
@@ -61,9 +63,9 @@ __device__ void clear_row(int row, int columns, real *d_rows) {
 
 // d_table[v] = sum of encoding[s] d_readings[n] over the places (n, s) that hold word v, but for nil.
 // The first `first_count` places are looked up in one table; the others, if any, in a second one,
-// whose gradient is added to what is there.
+// whose gradient is added to what is there; its places are counted from their own start.
 extern "C" __global__ void gather_words(int sorted, const int *words, int first_count, int count,
-                                        const long long *order, const long long *starts, int S,
+                                        const int *order, const int *starts, int S,
                                         int E, int V, const real *encoding, const real *d_readings,
                                         real *d_first, real *d_second, int parameters, int batch,
                                         int readings) {
@@ -80,15 +82,17 @@ extern "C" __global__ void gather_words(int sorted, const int *words, int first_
     return encoding[place % S * E + e] * d_read[place / S * E + e];
   };
   gather(sorted, word, of_start(words, batch) + from, second ? count - first_count : first_count,
-         order, starts, E, term, second, d_table);
+         of_start(order, batch) + from, of_start(starts, batch) + second * (V + 1), E, term, second,
+         d_table);
 }
 
 // d_readings[u] = sum_h p_h[b, i] w_h[b] over the slots (b, i) that hold sentence u: as a key, as a
 // value, or both. A slot has K places for sentences. Sentences before `first_row` get nothing.
 extern "C" __global__ void gather_slots(int sorted, int sides, const int *key_rows,
-                                        const int *value_rows, int B, int M, int K,
-                                        const long long *order, const long long *starts, int H,
-                                        int D, int first_row, const real *key_p, const real *key_w,
+                                        const int *value_rows, const int *key_order,
+                                        const int *key_starts, const int *value_order,
+                                        const int *value_starts, int B, int M, int K, int H, int D,
+                                        int first_row, const real *key_p, const real *key_w,
                                         const real *value_p, const real *value_w, real *d_readings,
                                         int batch, int readings) {
   int row = blockIdx.x;
@@ -104,6 +108,8 @@ extern "C" __global__ void gather_slots(int sorted, int sides, const int *key_ro
       return sum;
     };
     const int *rows = of_start(side ? value_rows : key_rows, batch);
+    const int *order = of_start(side ? value_order : key_order, batch);
+    const int *starts = of_start(side ? value_starts : key_starts, batch);
     gather(sorted, row, rows, B * M * K, order, starts, D, term, side > 0, d_readings);
   }
 }

@@ -22,11 +22,11 @@ def places_by_row(xp, held, rows: int) -> tuple:
     -------
     sorted : int
         0 or 1.
-    order, starts : int64 array
+    order, starts : int32 array
         Places sorted by row, and where each row's begin; not looked at unless sorted.
     """
     if rows * held.size <= LOOKS:
-        nothing = xp.empty(1, "int64")
+        nothing = xp.empty(1, "int32")
         return 0, nothing, nothing
     return 1, *_sorted(xp, held, rows)
 
@@ -36,7 +36,7 @@ def _sorted(xp, held, rows):
     flat = held.reshape(-1)
     order = xp.argsort(flat, kind="stable")
     starts = xp.searchsorted(flat[order], xp.arange(rows + 1, dtype="int32"))
-    return order.astype("int64"), starts.astype("int64")
+    return order.astype("int32"), starts.astype("int32")
 
 
 def gather_slots(xp, count: int, rows, pairs, first_row: int = 0):
@@ -62,8 +62,8 @@ def gather_slots(xp, count: int, rows, pairs, first_row: int = 0):
     (H, B, M), w = pairs[0][0].shape, pairs[0][1]
     D, K = w.shape[2], rows.size // (B * M)
     d_readings = xp.empty((count, D), w.dtype)
-    is_sorted, order, starts = places_by_row(xp, rows, count)
-    arguments = is_sorted, len(pairs), rows, rows, B, M, K, order, starts, H, D, first_row
+    is_sorted, *places = places_by_row(xp, rows, count)
+    arguments = is_sorted, len(pairs), rows, rows, *places, *places, B, M, K, H, D, first_row
     arguments += *pairs[0], *pairs[-1], d_readings, 0, 0
     launch(xp, w.dtype, "gather_slots", (count, 1, blocks(D, COLUMNS_A_BLOCK)), arguments)
     return d_readings

@@ -132,7 +132,7 @@ def read_slots(
     given += (key_rows, value_rows, allowed)
     sizes = Sizes(len(query), len(TK), A.shape[1], len(A), len(hop_matrices))
     sentences = max(len(key_readings), len(value_readings))
-    if shares_sentences(sizes.B, sizes.M, sizes.D, sentences, A.dtype):
+    if shares_sentences(*sizes[:4], sentences, A.dtype):
         return read_by_sentence(xp, *given)
     if not fits(sizes, A.dtype):
         return textbook_read_slots(xp, *given)

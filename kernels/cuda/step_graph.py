@@ -43,7 +43,6 @@ class StepGraph:
         F, D = self.model.params["A"].shape
         self.sizes = Sizes(layout.B, layout.M, D, F, self.model.hops)
         self.vocabulary_size = len(self.model.params["W"])
-        self._nothing = xp.zeros(1, "int64")  # no list of places: every row looks for its own
         # From a start's parameters, batch and readings to the next one's.
         self._strides = self.model.theta.size, layout.size, (layout.B + layout.U) * D
 
@@ -137,6 +136,10 @@ class StepGraph:
         """Return the first start's part; the others' follow at the same distance."""
         return vectors[0, slice(*self._sections[name])]
 
+    def _from(self, number):
+        """Return the first start's batch from a number on."""
+        return self.batch[0, number:]
+
     def _begin(self):
         """Take each start's batch and read its sentences."""
         layout, (_, _, D, _, _) = self.layout, self.sizes
@@ -155,9 +158,7 @@ class StepGraph:
         names = ("TK", "TV", "A", "R_1")  # the hop matrices stand one after another
         parameters = [self._parameter(self.theta, name) for name in names]
         query, memory = self.readings[0, : layout.B], self.readings[0, layout.B :]
-        keys, values, answers = (
-            self.batch[0, start:] for start in (layout.keys, layout.values, layout.answers)
-        )
+        keys, values, answers = map(self._from, (layout.keys, layout.values, layout.answers))
         masked = int(self.model.mask_padding)  # slots whose key is not the empty sentence
         arguments = [*self.sizes, query, memory, memory, *parameters, keys, values, keys, masked]
         arguments += [*self.kept.arguments, *self._strides, E, V]
@@ -183,13 +184,13 @@ class StepGraph:
             job(self.d_scores, self.h, "W_mem", 1, B, V, D),
         ]
         launch_products(self.xp, jobs, self.starts, self._strides[0])
-        places = self._nothing, self._nothing
-        keys, values = self.batch[0, layout.keys :], self.batch[0, layout.values :]
+        slots = layout.keys, layout.values, *layout.key_places, *layout.value_places
         gradients = kept.d_scores, kept.ws, kept.ps, kept.d_reads, self.d_readings[0, B:]
-        slots = [0, 2, keys, values, B, M, 1, *places, H, D, 1, *gradients]
+        slots = [1, 2, *map(self._from, slots), B, M, 1, H, D, 1, *gradients]
         columns = blocks(D, COLUMNS_A_BLOCK)
         self._launch("gather_slots", layout.U, [*slots, *self._strides[1:]], columns)
-        words = [0, self.batch, B * layout.S, layout.keys, *places, layout.S, D, V]
+        places = map(self._from, layout.word_places)
+        words = [1, self.batch, B * layout.S, layout.keys, *places, layout.S, D, V]
         tables = [self._parameter(self.gradient, name) for name in ("W", "W_mem")]
         words += [self.model.encoding, self.d_readings, *tables, *self._strides]
         self._launch("gather_words", 2 * V, words, columns)

@@ -76,6 +76,7 @@ def _graph_and_order(trainers, rows):
     """Return a graph with the batches, and which of its records each step takes."""
     first, (N, count, B) = trainers[0], rows.shape
     xp, steps_per_epoch = first.model.xp, first.batches.steps_per_epoch
+    vocabulary_size = len(first.model.params["W"])
     same, graph = _recorded.get(first, ((), None))
     if [trainer() for trainer in same] != [*trainers]:
         graph = None
@@ -83,12 +84,13 @@ def _graph_and_order(trainers, rows):
         order = rows[:, :, 0] // B
         if graph is None:
             every = numpy.arange(steps_per_epoch * B).reshape(-1, B)
-            layout, records = pack(xp, first.dataset, xp.asarray(every))
+            layout, records = pack(xp, first.dataset, xp.asarray(every), vocabulary_size)
             graph = _new_graph(trainers, layout, steps_per_epoch)
             graph.use(records)
         return graph, order
     known = graph.layout.U if graph else 0
-    layout, records = pack(xp, first.dataset, xp.asarray(rows.reshape(-1, B)), known)
+    rows = xp.asarray(rows.reshape(-1, B))
+    layout, records = pack(xp, first.dataset, rows, vocabulary_size, known)
     if graph is None or layout != graph.layout:
         graph = _new_graph(trainers, layout, N * steps_per_epoch)
     graph.use(records)
