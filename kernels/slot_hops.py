@@ -8,6 +8,7 @@ import numpy
 from numba import njit, prange
 
 from kvnet.kernels.compilation import OPTIONS, PARALLEL, cut
+from kvnet.kernels.slots import add_scaled, dot
 from kvnet.kernels.vector_math import exp
 
 QUESTIONS_A_TASK = 8
@@ -31,20 +32,6 @@ def _fill(rows, readings, slots):
 
 
 @njit(**OPTIONS)
-def _dot(x, y):
-    total = x.dtype.type(0)
-    for e in range(len(x)):
-        total += x[e] * y[e]
-    return total
-
-
-@njit(**OPTIONS)
-def _add_scaled(y, factor, x):
-    for e in range(len(x)):
-        y[e] += factor * x[e]
-
-
-@njit(**OPTIONS)
 def _softmax(p):
     largest = p[0]
     for i in range(1, len(p)):
@@ -60,7 +47,7 @@ def _softmax(p):
 
 @njit(**OPTIONS)
 def _softmax_backward(p, dp):
-    mean = _dot(p, dp)
+    mean = dot(p, dp)
     for i in range(len(p)):
         dp[i] = p[i] * (dp[i] - mean)
 
@@ -75,7 +62,7 @@ def _map(u, matrix, mapped):
         for e in range(len(u)):
             mapped[e] = 0
         for d in range(len(u)):
-            _add_scaled(mapped, u[d], matrix[d])
+            add_scaled(mapped, u[d], matrix[d])
 
 
 @njit(**OPTIONS)
@@ -88,12 +75,12 @@ def _hop(b, inputs, with_softmax, us, ps, slots):
     for h in range(len(keys)):
         u, after, p = us[b, h], us[b, h + 1], ps[b, h]
         for i in range(len(p)):
-            p[i] = _dot(u, slots[keys[h], i]) if i < filled else 0
+            p[i] = dot(u, slots[keys[h], i]) if i < filled else 0
         if with_softmax:
             _softmax(p)
         _map(u, matrix, after)
         for i in range(filled):
-            _add_scaled(after, p[i], slots[values[h], i])
+            add_scaled(after, p[i], slots[values[h], i])
 
 
 @njit(**OPTIONS)
@@ -106,12 +93,12 @@ def _hop_back(b, inputs, with_softmax, us, ps, d_us, d_scores, slots):
     for h in range(len(keys) - 1, -1, -1):
         du, d_after, dp = d_us[b, h], d_us[b, h + 1], d_scores[b, h]
         for i in range(len(dp)):
-            dp[i] = _dot(d_after, slots[values[h], i]) if i < filled else 0
+            dp[i] = dot(d_after, slots[values[h], i]) if i < filled else 0
         if with_softmax:
             _softmax_backward(ps[b, h], dp)
         _map(d_after, transposed, du)
         for i in range(filled):
-            _add_scaled(du, dp[i], slots[keys[h], i])
+            add_scaled(du, dp[i], slots[keys[h], i])
 
 
 @njit(**OPTIONS)
@@ -144,9 +131,9 @@ def _sum_hops(table, b, i, lo, inputs, us, ps, d_us, d_scores, d_slot):
         d_slot[e] = 0
     for h in range(len(keys)):
         if keys[h] == table:
-            _add_scaled(d_slot, d_scores[b, h, i], us[b, h, lo:hi])
+            add_scaled(d_slot, d_scores[b, h, i], us[b, h, lo:hi])
         if values[h] == table:
-            _add_scaled(d_slot, ps[b, h, i], d_us[b, h + 1, lo:hi])
+            add_scaled(d_slot, ps[b, h, i], d_us[b, h + 1, lo:hi])
 
 
 @njit(**OPTIONS)
@@ -162,7 +149,7 @@ def _scatter(table, lo, hi, inputs, us, ps, d_us, d_scores, d_readings):
             _sum_hops(table, b, i, lo, inputs, us, ps, d_us, d_scores, d_slot)
             for k in range(rows.shape[2]):
                 if rows[b, i, k] != 0:
-                    _add_scaled(d_table[rows[b, i, k], lo:hi], 1, d_slot)
+                    add_scaled(d_table[rows[b, i, k], lo:hi], 1, d_slot)
 
 
 @njit(**PARALLEL)

@@ -28,7 +28,8 @@ def filled_slots(key_rows, value_rows):
 
 
 @njit(**OPTIONS)
-def _dot(x, y):
+def dot(x, y):
+    """Multiply two vectors of at least one number."""
     total = x[0] * y[0]
     for d in range(1, len(x)):
         total += x[d] * y[d]
@@ -36,7 +37,8 @@ def _dot(x, y):
 
 
 @njit(**OPTIONS)
-def _add_scaled(y, factor, x):
+def add_scaled(y, factor, x):
+    """Add ``y += factor x`` in place."""
     for d in range(len(x)):
         y[d] += factor * x[d]
 
@@ -54,8 +56,8 @@ def add_dots(rows, filled, readings, w, scores):
     """Add ``scores[b, i] += w_b · readings[rows[b, i]]`` in place."""
     for b in range(len(rows)):
         for i in range(filled[b]):
-            scores[b, i] += _dot(readings[rows[b, i]], w[b])
-        empty = _dot(readings[0], w[b])
+            scores[b, i] += dot(readings[rows[b, i]], w[b])
+        empty = dot(readings[0], w[b])
         for i in range(filled[b], rows.shape[1]):
             scores[b, i] += empty
 
@@ -65,8 +67,8 @@ def add_sums(rows, filled, readings, p, o):
     """Add ``o_b += sum_i p[b, i] readings[rows[b, i]]`` in place."""
     for b in range(len(rows)):
         for i in range(filled[b]):
-            _add_scaled(o[b], p[b, i], readings[rows[b, i]])
-        _add_scaled(o[b], _rest(p[b], filled[b]), readings[0])
+            add_scaled(o[b], p[b, i], readings[rows[b, i]])
+        add_scaled(o[b], _rest(p[b], filled[b]), readings[0])
 
 
 @njit(**OPTIONS)
@@ -83,9 +85,9 @@ def gather_rows(rows, filled, p, w, d_readings):
         for i in range(filled[b]):
             d_reading = d_readings[rows[b, i]]
             for h in range(b, len(p), B):
-                _add_scaled(d_reading, p[h, i], w[h])
+                add_scaled(d_reading, p[h, i], w[h])
         for h in range(b, len(p), B):
-            _add_scaled(d_readings[0], _rest(p[h], filled[b]), w[h])
+            add_scaled(d_readings[0], _rest(p[h], filled[b]), w[h])
 
 
 @njit(**OPTIONS)
