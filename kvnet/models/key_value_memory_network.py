@@ -106,6 +106,8 @@ class KeyValueMemoryNetwork(Network):
         ``R_1``..``R_H (F, F)``; ``B (F, E)``; for simple_gru
         also ``memory_`` and ``query_`` with ``gate_weights, gate_bias, candidate_weights,
         candidate_bias``. D is E for bow and F for simple_gru.
+    encoding : (S, E) float array
+        What the bow reader weighs a word's place with.
     config : dict
         The constructor's arguments.
 
