@@ -19,12 +19,12 @@ OPTIONS = {
     "forceinline": True,
     "nogil": True,
 }
-# Only loops over blocks are spread over threads: whatever Numba would split by itself, it would cut
-# by the number of threads, and sums with it.
 # What only kernels call needs no way in from Python, which for many arrays is long to compile.
 INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 NOT_INLINED = OPTIONS | {"forceinline": False}
 INNER_NOT_INLINED = INNER | {"forceinline": False}
+# Only loops over blocks are spread over threads: whatever Numba would split by itself, it would cut
+# by the number of threads, and sums with it.
 PARALLEL = NOT_INLINED | {
     "parallel": {
         "prange": True,

@@ -55,7 +55,7 @@ def _clip_scale(gradient, clip_norm):
 
 
 @njit(**OPTIONS)
-def adam(theta, gradient, m, v, noise, scale, numbers):
+def _adam(theta, gradient, m, v, noise, scale, numbers):
     """Update some parameters; `numbers` are 1 - β₁, 1 - β₂, the corrected rate and ε."""
     gain_1, gain_2, rate, epsilon = numbers
     for i in range(len(theta)):
@@ -64,6 +64,19 @@ def adam(theta, gradient, m, v, noise, scale, numbers):
         square = v[i] + gain_2 * (g * g - v[i])
         m[i], v[i] = mean, square
         theta[i] -= rate * mean / (numpy.sqrt(square) + epsilon)
+
+
+@njit(**OPTIONS)
+def update_piece(start, sections, scales, vectors, numbers):
+    """Update the parameters from `start` on, each array by its own clipped gradient.
+
+    `vectors` are their θ, gradient, m, v and noise.
+    """
+    theta, gradient, m, v, noise = vectors
+    for s in range(len(sections)):
+        first = max(sections[s, 0] - start, 0)
+        part = slice(first, max(first, min(sections[s, 1] - start, len(theta))))
+        _adam(theta[part], gradient[part], m[part], v[part], noise[part], scales[s], numbers)
 
 
 @njit(**PARALLEL)
@@ -78,18 +91,9 @@ def _update(
         stop = min(start + NUMBERS_A_BLOCK, theta.size)
         noise = numpy.empty(NUMBERS_A_BLOCK, theta.dtype)
         fill_noise(noise, start, silent, deviation, counter_and_key)
-        for s in range(len(sections)):
-            first, last = max(sections[s, 0], start), min(sections[s, 1], stop)
-            if first < last:
-                adam(
-                    theta[first:last],
-                    gradient[first:last],
-                    m[first:last],
-                    v[first:last],
-                    noise[first - start : last - start],
-                    scales[s],
-                    adam_numbers,
-                )
+        piece = slice(start, stop)
+        vectors = theta[piece], gradient[piece], m[piece], v[piece], noise
+        update_piece(start, sections, scales, vectors, adam_numbers)
 
 
 def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):

@@ -14,7 +14,7 @@ from numba import njit, uint64
 from kvnet.counter_random import WORD
 from kvnet.kernels.compilation import INNER, INNER_NOT_INLINED, NOT_INLINED, cut_questions
 from kvnet.kernels.crew import counters_for, meet, next_piece, piece_done, run_together
-from kvnet.kernels.noisy_adam import NUMBERS_A_BLOCK, adam, as_bounds, fill_noise
+from kvnet.kernels.noisy_adam import NUMBERS_A_BLOCK, as_bounds, fill_noise, update_piece
 from kvnet.kernels.philox import counter_and_key
 from kvnet.kernels.question_block import there_and_back
 from kvnet.kernels.questions import (
@@ -98,14 +98,16 @@ def _add_up(piece, sections, gradients, theta, l2_lambda, squares):
 @njit(**INNER_NOT_INLINED)
 def _update(piece, sections, squares, clip_norm, vectors, adam_numbers):
     theta, gradient, m, v, noise = vectors
+    scales = numpy.empty(len(sections), theta.dtype)
     for s in range(len(sections)):
-        part = _overlap(sections[s], piece)
-        if part.start < part.stop:
-            total = squares[0, s]
-            for other in range(1, len(squares)):
-                total += squares[other, s]
-            scale = clip_norm / max(numpy.sqrt(total), clip_norm)
-            adam(theta[part], gradient[part], m[part], v[part], noise[part], scale, adam_numbers)
+        total = squares[0, s]
+        for other in range(1, len(squares)):
+            total += squares[other, s]
+        scales[s] = clip_norm / max(numpy.sqrt(total), clip_norm)
+    start = piece * NUMBERS_A_BLOCK
+    whole = slice(start, start + NUMBERS_A_BLOCK)
+    vectors = theta[whole], gradient[whole], m[whole], v[whole], noise[whole]
+    update_piece(start, sections, scales, vectors, adam_numbers)
 
 
 @njit(**NOT_INLINED)
