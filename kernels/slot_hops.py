@@ -9,7 +9,7 @@ from numba import njit, prange
 
 from kvnet.kernels.compilation import OPTIONS, PARALLEL, cut
 from kvnet.kernels.slots import add_scaled, dot
-from kvnet.kernels.vector_math import exp
+from kvnet.kernels.softmax import softmax_backward_rows, softmax_rows
 
 QUESTIONS_A_TASK = 8
 COMPONENTS_A_TASK = 64
@@ -32,27 +32,6 @@ def _fill(rows, readings, slots):
 
 
 @njit(**OPTIONS)
-def _softmax(p):
-    largest = p[0]
-    for i in range(1, len(p)):
-        largest = max(largest, p[i])
-    total = p.dtype.type(0)
-    for i in range(len(p)):
-        p[i] = exp(p[i] - largest)
-        total += p[i]
-    share = p.dtype.type(1) / total
-    for i in range(len(p)):
-        p[i] *= share
-
-
-@njit(**OPTIONS)
-def _softmax_backward(p, dp):
-    mean = dot(p, dp)
-    for i in range(len(p)):
-        dp[i] = p[i] * (dp[i] - mean)
-
-
-@njit(**OPTIONS)
 def _map(u, matrix, mapped):
     """Set ``mapped = u matrix``, or to u itself where the matrix is empty."""
     if len(matrix) == 0:
@@ -66,7 +45,7 @@ def _map(u, matrix, mapped):
 
 
 @njit(**OPTIONS)
-def _hop(b, inputs, with_softmax, us, ps, slots):
+def _hop(b, inputs, with_softmax, us, ps, slots, everything):
     """Hop for question b; `slots` is there to be written, a table after another."""
     readings, rows, keys, values, matrix, _ = inputs
     filled = 0
@@ -77,7 +56,7 @@ def _hop(b, inputs, with_softmax, us, ps, slots):
         for i in range(len(p)):
             p[i] = dot(u, slots[keys[h], i]) if i < filled else 0
         if with_softmax:
-            _softmax(p)
+            softmax_rows(ps[b, h : h + 1], everything)
         _map(u, matrix, after)
         for i in range(filled):
             add_scaled(after, p[i], slots[values[h], i])
@@ -95,7 +74,7 @@ def _hop_back(b, inputs, with_softmax, us, ps, d_us, d_scores, slots):
         for i in range(len(dp)):
             dp[i] = dot(d_after, slots[values[h], i]) if i < filled else 0
         if with_softmax:
-            _softmax_backward(ps[b, h], dp)
+            softmax_backward_rows(ps[b, h : h + 1], d_scores[b, h : h + 1])
         _map(d_after, transposed, du)
         for i in range(filled):
             add_scaled(du, dp[i], slots[keys[h], i])
@@ -105,8 +84,9 @@ def _hop_back(b, inputs, with_softmax, us, ps, d_us, d_scores, slots):
 def _hop_some(lo, hi, inputs, with_softmax, us, ps):
     readings, rows, _, _, _, _ = inputs
     slots = numpy.empty((len(readings), rows.shape[1], readings.shape[2]), readings.dtype)
+    everything = numpy.empty((1, 0), numpy.bool_)  # all slots take part in the softmax
     for b in range(lo, hi):
-        _hop(b, inputs, with_softmax, us, ps, slots)
+        _hop(b, inputs, with_softmax, us, ps, slots, everything)
 
 
 @njit(**OPTIONS)
