@@ -102,10 +102,10 @@ def memory_by_number(a: RandomArrays, masked, B, M, N, E, F, H) -> tuple:
     """Draw what `read_slots` takes: a memory of sentences by number."""
     key_rows = a.rows(N, B, M)
     value_rows = a.xp.where(key_rows == 0, 0, a.rows(N, B, M))
-    query, readings = a.normal(B, E), (a.normal(N, E), a.normal(N, E))
+    query, readings = a.normal(B, E), a.normal(N, E)
     matrices = [a.normal(F, F, size=F**-0.5) for _ in range(H)]
     A = a.normal(F, E, size=E**-0.5 * F**-0.25)  # so that scores are near 1
-    inputs = (query, *readings, a.normal(M, E), a.normal(M, E), A, matrices, key_rows, value_rows)
+    inputs = (query, readings, a.normal(M, E), a.normal(M, E), A, matrices, key_rows, value_rows)
     return *inputs, key_rows != 0 if masked else None
 
 

@@ -35,8 +35,7 @@ def _losses_and_gradients(
 def answer_loss(
     xp,
     query,
-    key_readings,
-    value_readings,
+    readings,
     TK,
     TV,
     A,
@@ -54,7 +53,7 @@ def answer_loss(
     """
     N, M, answers = len(query), len(TK), numbers(answers)
     R, bounds = numpy.array(hop_matrices), cut_questions(N)
-    memory = tables_and_slots(TK, TV, key_readings, value_readings, key_rows, value_rows)
+    memory = tables_and_slots(TK, TV, readings, key_rows, value_rows)
     keys, values, *_ = memory
 
     def empty(*shape):
@@ -80,8 +79,7 @@ def answer_loss(
         d_keys, d_values, dA, dR, dB, d_table = (d_loss * part.sum(axis=0) for part in parts)
         return (
             d_loss * d_query,
-            d_keys[M:],
-            d_values[M:],
+            d_keys[M:] + d_values[M:],
             d_keys[:M],
             d_values[:M],
             dA,

@@ -16,7 +16,7 @@ from kvnet.kernels.question_block import backward_block, forward_block, sentence
 from kvnet.kernels.slots import filled_slots, mask
 
 
-def tables_and_slots(TK, TV, key_readings, value_readings, key_rows, value_rows):
+def tables_and_slots(TK, TV, readings, key_rows, value_rows):
     """Return a memory as `question_block` takes it.
 
     Returns
@@ -25,11 +25,11 @@ def tables_and_slots(TK, TV, key_readings, value_readings, key_rows, value_rows)
         Keys and values ``[T; r]``, the rows that slots hold of each, how many are filled, and
         whether questions share enough of the readings.
     """
-    keys, values = (numpy.concatenate(pair) for pair in ((TK, key_readings), (TV, value_readings)))
+    keys, values = (numpy.concatenate((T, readings)) for T in (TK, TV))
     key_rows, value_rows = numbers(key_rows), numbers(value_rows)
     filled = filled_slots(key_rows, value_rows)
-    readings = max(len(key_readings), len(value_readings))
-    return keys, values, key_rows, value_rows, filled, sentences_are_shared(filled, readings)
+    shared = sentences_are_shared(filled, len(readings))
+    return keys, values, key_rows, value_rows, filled, shared
 
 
 @njit(**INNER)
@@ -81,16 +81,14 @@ def _backward(counters, bounds, du, query, memory, A, R, left, back):
         k = next_piece(counters, 0)
 
 
-def read_slots(
-    xp, query, key_readings, value_readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
-):
+def read_slots(xp, query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed):
     """Do what `kvnet.operations.read_slots` does; see `kvnet.kernels.question_block`.
 
     Parameters, returns and source: see `kvnet.operations.read_slots`.
     """
     (B, D), M, F, H = query.shape, len(TK), len(A), len(hop_matrices)
     R, bounds = numpy.array(hop_matrices), cut_questions(B)
-    memory = tables_and_slots(TK, TV, key_readings, value_readings, key_rows, value_rows)
+    memory = tables_and_slots(TK, TV, readings, key_rows, value_rows)
     keys, values, *_, shared = memory
 
     def empty(*shape):
@@ -109,6 +107,6 @@ def read_slots(
         everything = du, query, memory, A, R, left, (d_query, *parts)
         run_together(_backward, counters_for(1), bounds, *everything)
         d_keys, d_values, dA, dR = (part.sum(axis=0) for part in parts)
-        return d_query, d_keys[M:], d_values[M:], d_keys[:M], d_values[:M], dA, list(dR)
+        return d_query, d_keys[M:] + d_values[M:], d_keys[:M], d_values[:M], dA, list(dR)
 
     return u, attention, backward

@@ -55,11 +55,8 @@ def fill_slots(readings, rows, temporal):
     )
 
 
-def read_slots(
-    query, key_readings, value_readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
-):
-    keys = fill_slots(key_readings, key_rows, TK)
-    values = fill_slots(value_readings, value_rows, TV)
+def read_slots(query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed):
+    keys, values = fill_slots(readings, key_rows, TK), fill_slots(readings, value_rows, TV)
     return memory_read(query, keys, values, A, hop_matrices, allowed)
 
 

@@ -18,9 +18,9 @@ from kvnet.kernels.cuda import (
     answer_loss,
     gather,
     gru_reading,
+    large_memory,
     predict_words,
     products,
-    read_by_sentence,
     slot_hops,
 )
 from kvnet.kernels.cuda import read_slots as read_slots_module
@@ -76,28 +76,44 @@ def agree_throughout(xp, name, inputs, dtype, d_output=None):
         agree(gradient, expected, dtype)
 
 
+# How rows are gathered: each looks for its places; they come sorted, perhaps some sentences at a
+# time; many rows have few places each.
+GATHERED = {
+    "looked for": {},
+    "sorted": {"LOOKS": 0},
+    "in windows": {"LOOKS": 0, "WINDOW_BYTES": 64},
+    "few": {"LOOKS": 0, "MANY_ROWS": 0, "FEW_PLACES": 10**6},
+}
+
+
+def gathered(patch, way):
+    for name, value in GATHERED[way].items():
+        patch.setattr(gather, name, value)
+
+
 @few
 @given(sizes, sizes, sizes, st.sampled_from([1, 5, 150]), precisions, st.integers(0, 99))
-@pytest.mark.parametrize("looks", [gather.LOOKS, 0], ids=["looked for", "sorted"])
-def test_embedding_sum(xp, looks, N, S, V, E, dtype, seed):
+@pytest.mark.parametrize("way", ["looked for", "sorted", "in windows"])
+def test_embedding_sum(xp, way, N, S, V, E, dtype, seed):
     rng = numpy.random.default_rng(seed)
     words = rng.integers(0, V, (N, S)) * rng.integers(0, 2, (N, S))
     table, encoding = (rng.normal(size=shape).astype(dtype) for shape in ((V, E), (S, E)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gather, "LOOKS", looks)
+        gathered(patch, way)
         agree_throughout(xp, "embedding_sum", (words, table, encoding), dtype)
 
 
 def memory(rng, B, M, U, D, F, H, masked, dtype):
-    """Draw what `read_slots` takes."""
+    """Draw what `read_slots` takes; scores are near 1 however wide it is."""
 
-    def draw(*shape):
-        return (0.5 * rng.normal(size=shape)).astype(dtype)
+    def draw(*shape, size=0.5):
+        return (size * rng.normal(size=shape)).astype(dtype)
 
     key_rows = rng.integers(0, U, (B, M)) * rng.integers(0, 2, (B, M))
     value_rows = numpy.where(key_rows == 0, 0, rng.integers(0, U, (B, M)))
-    inputs = [draw(B, D), draw(U, D), draw(U, D), draw(M, D), draw(M, D), draw(F, D)]
-    inputs += [[draw(F, F) for _ in range(H)], key_rows, value_rows]
+    inputs = [draw(B, D), draw(U, D), draw(M, D), draw(M, D)]
+    inputs += [draw(F, D, size=2 * F**-0.5 * D**-0.25)]
+    inputs += [[draw(F, F, size=F**-0.5) for _ in range(H)], key_rows, value_rows]
     return [*inputs, key_rows != 0 if masked else None]
 
 
@@ -109,9 +125,9 @@ def test_read_slots(xp, B, M, U, D, F, H, masked, dtype, seed):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("looks", [gather.LOOKS, 0], ids=["looked for", "sorted"])
-def test_read_slots_wider_than_a_block(xp, monkeypatch, rng, dtype, looks):
-    monkeypatch.setattr(gather, "LOOKS", looks)
+@pytest.mark.parametrize("way", ["looked for", "sorted", "few"])
+def test_read_slots_wider_than_a_block(xp, monkeypatch, rng, dtype, way):
+    gathered(monkeypatch, way)
     agree_throughout(xp, "read_slots", memory(rng, 2, 300, 20, 270, 290, 2, True, dtype), dtype)
 
 
@@ -122,31 +138,46 @@ def test_read_slots_too_wide_for_shared_memory(xp, monkeypatch, rng):
 
 @few
 @given(*(sizes,) * 5, st.integers(1, 4), st.booleans(), precisions, st.integers(0, 99))
-def test_read_by_sentence(xp, B, M, U, D, F, H, masked, dtype, seed):
+@pytest.mark.parametrize(
+    ("way", "gathering"),
+    [
+        (large_memory.BySentence, "looked for"),
+        (large_memory.BySlot, "looked for"),
+        (large_memory.BySlot, "few"),
+    ],
+)
+def test_read_large_memory(xp, way, gathering, B, M, U, D, F, H, masked, dtype, seed):
     rng = numpy.random.default_rng(seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(read_slots_module, "shares_sentences", lambda *sizes: True)
-        patch.setattr(read_slots_module, "fits", lambda *sizes: False)
+        gathered(patch, gathering)
+        patch.setattr(read_slots_module, "way_to", lambda *sizes: way)
         agree_throughout(xp, "read_slots", memory(rng, B, M, U, D, F, H, masked, dtype), dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_read_by_sentence_wider_than_a_block(xp, monkeypatch, rng, dtype):
-    monkeypatch.setattr(read_by_sentence, "LARGE", 0)
-    inputs = memory(rng, 2, 300, 290, 270, 290, 2, True, dtype)
-    inputs[8] = inputs[7]  # keys are values
+@pytest.mark.parametrize(
+    ("D", "way"),
+    [(270, large_memory.BySentence), *((D, large_memory.BySlot) for D in (40, 100, 256))],
+)
+def test_read_memory_wider_than_a_block(xp, monkeypatch, rng, dtype, D, way):
+    monkeypatch.setattr(large_memory, "LARGE", 0)
+    monkeypatch.setattr(large_memory, "SENTENCES_A_SLOT", way is large_memory.BySentence)
+    gathered(monkeypatch, "few")
+    assert large_memory.way_to(2, 300, D, 290, 290, numpy.dtype(dtype)) is way
+    inputs = memory(rng, 2, 300, 290, D, 290, 2, True, dtype)
+    inputs[7] = inputs[6]  # keys are values
     agree_throughout(xp, "read_slots", inputs, dtype)
 
 
 @few
 @given(*(sizes,) * 5, precisions, st.integers(0, 99))
-@pytest.mark.parametrize("looks", [gather.LOOKS, 0], ids=["looked for", "sorted"])
-def test_gru_reading(xp, looks, N, S, V, E, F, dtype, seed):
+@pytest.mark.parametrize("way", ["looked for", "sorted"])
+def test_gru_reading(xp, way, N, S, V, E, F, dtype, seed):
     rng = numpy.random.default_rng(seed)
     shapes = (V, E), (E + F, 2 * F), (2 * F,), (E + F, F), (F,)
     weights = [rng.normal(size=shape).astype(dtype) for shape in shapes]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gather, "LOOKS", looks)
+        gathered(patch, way)
         agree_throughout(xp, "gru_reading", (rng.integers(0, V, (N, S)), *weights), dtype)
 
 
@@ -159,13 +190,16 @@ def test_context_read(xp, B, M, U, E, H, dtype, seed):
 
 @few
 @given(*(sizes,) * 4, st.integers(1, 4), st.booleans(), st.booleans(), precisions, sizes)
-def test_slots(xp, B, M, U, E, H, adjacent, with_softmax, dtype, seed):
+@pytest.mark.parametrize("way", ["looked for", "few"])
+def test_slots(xp, way, B, M, U, E, H, adjacent, with_softmax, dtype, seed):
     u, tables, matrix, rows = story(B, M, U, E, H + 1, dtype, seed)
-    if adjacent:
-        agree_throughout(xp, "adjacent_slots", (u, tables, rows, with_softmax), dtype)
-    else:
-        inputs = u, tables[0], tables[1], matrix, rows, H, with_softmax
-        agree_throughout(xp, "layerwise_slots", inputs, dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        gathered(patch, way)
+        if adjacent:
+            agree_throughout(xp, "adjacent_slots", (u, tables, rows, with_softmax), dtype)
+        else:
+            inputs = u, tables[0], tables[1], matrix, rows, H, with_softmax
+            agree_throughout(xp, "layerwise_slots", inputs, dtype)
 
 
 @pytest.mark.parametrize("shared", [47 << 10, 1000], ids=["in one launch", "too wide"])

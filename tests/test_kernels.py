@@ -67,7 +67,7 @@ def test_read_slots(B, M, U, D, F, H, masked, dtype, seed):
 
     key_rows = rng.integers(0, U, (B, M)) * rng.integers(0, 2, (B, M))
     value_rows = numpy.where(key_rows == 0, 0, rng.integers(0, U, (B, M)))
-    inputs = [draw(B, D), draw(U, D), draw(U, D), draw(M, D), draw(M, D), draw(F, D)]
+    inputs = [draw(B, D), draw(U, D), draw(M, D), draw(M, D), draw(F, D)]
     inputs += [[draw(F, F) for _ in range(H)], key_rows, value_rows]
     agree_throughout("read_slots", (*inputs, key_rows != 0 if masked else None), dtype)
 
@@ -136,7 +136,7 @@ def several_blocks(rng):
     """An operation's kernel with inputs that make several blocks, and its output's gradient."""
     B, M, U, D, F, V, S = 60, 7, 40, 8, 9, 300, 5
     rows = rng.integers(0, U, (B, M)) * (rng.integers(0, M + 1, (B, 1)) > numpy.arange(M))
-    memory = [draw(rng, *shape) for shape in ((B, D), (U, D), (U, D), (M, D), (M, D), (F, D))]
+    memory = [draw(rng, *shape) for shape in ((B, D), (U, D), (M, D), (M, D), (F, D))]
     memory += [[draw(rng, F, F) for _ in range(3)], rows, rows, None]
     answers = rng.integers(0, V, B)
     gru = draw(rng, D + F, 2 * F), draw(rng, 2 * F), draw(rng, D + F, F), draw(rng, F)

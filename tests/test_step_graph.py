@@ -16,7 +16,7 @@ from kvnet.kernels.cuda import (
     answer_loss,
     batch_records,
     gather,
-    read_by_sentence,
+    large_memory,
     take_steps_side_by_side,
 )
 from kvnet.kernels.cuda.once import once_an_array
@@ -162,7 +162,7 @@ def test_a_large_model_s_steps(xp, monkeypatch):
     """Read by sentence; what belongs to a batch is found once; nothing is waited for."""
     monkeypatch.setattr(answer_loss, "SMALL_VOCABULARY", 0)
     monkeypatch.setattr(gather, "LOOKS", 0)
-    monkeypatch.setattr(read_by_sentence, "LARGE", 0)
+    monkeypatch.setattr(large_memory, "LARGE", 0)
     expected = trainer_of(stories(numpy), 0, RECIPE, "numpy", "reference")
     trainer = trainer_of(stories(xp), 0, RECIPE, "cupy", "fused")
     epoch = trainer.batches.steps_per_epoch

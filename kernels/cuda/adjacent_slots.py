@@ -29,11 +29,11 @@ def adjacent_slots(xp, u, readings, rows, with_softmax: bool = True):
 
     def backward(du):
         d_us, d_scores = backward_hops(du)
-        as_keys = [(d_scores[h : h + 1], us[h : h + 1]) for h in range(H)]
-        as_values = [(attention[h : h + 1], d_us[h + 1 : h + 2]) for h in range(H)]
+        as_keys = [(rows, d_scores[h : h + 1], us[h : h + 1]) for h in range(H)]
+        as_values = [(rows, attention[h : h + 1], d_us[h + 1 : h + 2]) for h in range(H)]
         uses = [
             [*as_keys[n : n + 1], *(as_values[n - 1 : n] if n else ())] for n in range(H + 1)
         ]  # of each table: the keys of a hop, the values of the hop before
-        return d_us[0], [gather_slots(xp, U, rows, pairs, first_row=1) for pairs in uses]
+        return d_us[0], [gather_slots(xp, U, sides, first_row=1) for sides in uses]
 
     return us[H], attention, backward

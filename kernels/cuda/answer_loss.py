@@ -16,8 +16,7 @@ def in_one_block(sizes: Sizes, dtype, V: int, E: int) -> bool:
 def answer_loss(
     xp,
     query,
-    key_readings,
-    value_readings,
+    readings,
     TK,
     TV,
     A,
@@ -33,7 +32,7 @@ def answer_loss(
 
     Parameters, returns and source: see `kvnet.operations.answer_loss`.
     """
-    memory = (query, key_readings, value_readings, TK, TV, A, hop_matrices)
+    memory = (query, readings, TK, TV, A, hop_matrices)
     memory += (key_rows, value_rows, allowed)
     sizes = Sizes(len(query), len(TK), A.shape[1], len(A), len(hop_matrices))
     V, E = table.shape

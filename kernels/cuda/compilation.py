@@ -17,6 +17,7 @@ SOURCES = (  # later ones use earlier ones
     "cross_entropy",
     "read_slots",
     "by_sentence",
+    "by_slot",
     "slot_hops",
     "gru",
     "step",

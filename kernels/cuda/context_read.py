@@ -32,8 +32,8 @@ def context_read(xp, u, key_readings, value_readings, TK, TV, matrix, rows, hops
     def backward(du):
         d_us, d_scores = backward_hops(du)
         before, d_sums = us[:hops], d_us[1:]
-        d_keys = gather_slots(xp, U, rows, [(d_scores, before)])
-        d_values = gather_slots(xp, U, rows, [(attention, d_sums)])
+        d_keys = gather_slots(xp, U, [(rows, d_scores, before)])
+        d_values = gather_slots(xp, U, [(rows, attention, d_sums)])
         pairs = (d_scores, before), (attention, d_sums), (before, d_sums)
         pairs = [tuple(a.reshape(-1, a.shape[2]) for a in pair) for pair in pairs]
         return d_us[0], d_keys, d_values, *products(xp, pairs)

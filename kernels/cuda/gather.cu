@@ -63,9 +63,10 @@ __device__ void clear_row(int row, int columns, real *d_rows) {
 
 // d_table[v] = sum of encoding[s] d_readings[n] over the places (n, s) that hold word v, but for nil.
 // The first `first_count` places are looked up in one table; the others, if any, in a second one,
-// whose gradient is added to what is there; its places are counted from their own start.
-extern "C" __global__ void gather_words(int sorted, const int *words, int first_count, int count,
-                                        const int *order, const int *starts, int S,
+// whose gradient is added to what is there; its places are counted from their own start. `add`: the
+// first one's is, too.
+extern "C" __global__ void gather_words(int sorted, int add, const int *words, int first_count,
+                                        int count, const int *order, const int *starts, int S,
                                         int E, int V, const real *encoding, const real *d_readings,
                                         real *d_first, real *d_second, int parameters, int batch,
                                         int readings) {
@@ -82,8 +83,8 @@ extern "C" __global__ void gather_words(int sorted, const int *words, int first_
     return encoding[place % S * E + e] * d_read[place / S * E + e];
   };
   gather(sorted, word, of_start(words, batch) + from, second ? count - first_count : first_count,
-         of_start(order, batch) + from, of_start(starts, batch) + second * (V + 1), E, term, second,
-         d_table);
+         of_start(order, batch) + from, of_start(starts, batch) + second * (V + 1), E, term,
+         second || add, d_table);
 }
 
 // d_readings[u] = sum_h p_h[b, i] w_h[b] over the slots (b, i) that hold sentence u: as a key, as a
@@ -112,4 +113,38 @@ extern "C" __global__ void gather_slots(int sorted, int sides, const int *key_ro
     const int *starts = of_start(side ? value_starts : key_starts, batch);
     gather(sorted, row, rows, B * M * K, order, starts, D, term, side > 0, d_readings);
   }
+}
+
+// The same for many sentences that stand in few slots each, sorted: a warp a sentence, four columns a
+// lane at a time. Grid: sentences, then so many columns.
+#define COLUMNS_A_WARP 128
+
+extern "C" __global__ void gather_few_slots(int sides, const int *key_order, const int *key_starts,
+                                            const int *value_order, const int *value_starts, int B,
+                                            int M, int K, int H, int D, int rows, int first_row,
+                                            const real *key_p, const real *key_w,
+                                            const real *value_p, const real *value_w,
+                                            real *d_readings) {
+  int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
+  int first = blockIdx.y * COLUMNS_A_WARP + threadIdx.x % WARP;
+  if (row >= rows) return;
+  real sum[COLUMNS_A_WARP / WARP] = {};
+  for (int side = row < first_row ? sides : 0; side < sides; side++) {
+    const real *p = side ? value_p : key_p, *w = side ? value_w : key_w;
+    const int *order = side ? value_order : key_order;
+    const int *starts = side ? value_starts : key_starts;
+    for (int n = starts[row]; n < starts[row + 1]; n++) {
+      int slot = order[n] / K, b = slot / M;
+      for (int h = 0; h < H; h++) {
+        real share = p[(size_t)h * B * M + slot];
+        const real *vector = w + (size_t)(h * B + b) * D;
+#pragma unroll
+        for (int c = 0; c < COLUMNS_A_WARP / WARP; c++)
+          if (first + c * WARP < D) sum[c] += share * vector[first + c * WARP];
+      }
+    }
+  }
+#pragma unroll
+  for (int c = 0; c < COLUMNS_A_WARP / WARP; c++)
+    if (first + c * WARP < D) d_readings[(size_t)row * D + first + c * WARP] = sum[c];
 }

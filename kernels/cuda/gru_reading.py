@@ -1,7 +1,7 @@
 """The simple_gru reader: a sentence a block of threads, through all its words in one launch."""
 
-from kvnet.kernels.cuda.compilation import SHARED_BYTES, THREADS, blocks, launch, numbers
-from kvnet.kernels.cuda.gather import COLUMNS_A_BLOCK, places_by_row
+from kvnet.kernels.cuda.compilation import SHARED_BYTES, THREADS, launch, numbers
+from kvnet.kernels.cuda.gather import gather_words
 from kvnet.kernels.cuda.products import products
 from kvnet.operations import gru_reading as textbook_gru_reading
 from kvnet.operations.embedding_lookup import without_nil
@@ -35,16 +35,12 @@ def gru_reading(xp, words, table, gate_weights, gate_bias, candidate_weights, ca
     launch(xp, dtype, "gru_places", N, (words, mapped, *by_state, S, F, *left, readings), shared)
 
     def backward(d_readings):
-        d_given, d_vocabulary = empty(N * S, 3 * F), empty(V, 3 * F)
+        d_given = empty(N * S, 3 * F)
         given = xp.ascontiguousarray(d_readings), *by_state, S, F, *left, d_given
         launch(xp, dtype, "gru_places_back", N, given, shared)
         # Places are gathered as sentences of one word, without an encoding. The nil word gets
         # nothing: it has no embedding.
-        is_sorted, order, starts = places_by_row(xp, words, V)
-        arguments = is_sorted, words, N * S, N * S, order, starts, 1, 3 * F, V
-        arguments += xp.ones((1, 3 * F), dtype), d_given, d_vocabulary, d_vocabulary, 0, 0, 0
-        grid = V, 1, blocks(3 * F, COLUMNS_A_BLOCK)
-        launch(xp, dtype, "gather_words", grid, arguments)
+        d_vocabulary = gather_words(xp, words, V, xp.ones((1, 3 * F), dtype), d_given)
         d_by_state, d_by_word = products(
             xp, [(states, d_given), (embeddings, d_vocabulary)]
         )  # (2 F, 3 F): the state's in the first F rows, the reset one's in the others

@@ -34,8 +34,8 @@ def layerwise_slots(
     def backward(du):
         d_us, d_scores = backward_hops(du)
         before, d_sums = us[:hops], d_us[1:]
-        d_keys = gather_slots(xp, U, rows, [(d_scores, before)], first_row=1)
-        d_values = gather_slots(xp, U, rows, [(attention, d_sums)], first_row=1)
+        d_keys = gather_slots(xp, U, [(rows, d_scores, before)], first_row=1)
+        d_values = gather_slots(xp, U, [(rows, attention, d_sums)], first_row=1)
         (d_matrix,) = products(xp, [(before.reshape(-1, E), d_sums.reshape(-1, E))])
         return d_us[0], d_keys, d_values, d_matrix
 

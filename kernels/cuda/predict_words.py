@@ -42,7 +42,7 @@ def _in_one_launch(model, dataset, sizes, V, E):
     values = keys if dataset.values is dataset.keys else numbers(xp, dataset.values)
     words = xp.empty(sizes.B, "int64")
     # The hop matrices stand one after another.
-    arguments = [*sizes, query, readings, readings, p["TK"], p["TV"], p["A"], p["R_1"]]
+    arguments = [*sizes, query, readings, p["TK"], p["TV"], p["A"], p["R_1"]]
     arguments += [keys, values, keys, int(model.mask_padding), E, V, p["B"], p["W_mem"], words]
     launch(xp, model.theta.dtype, "answer_words", sizes.B, arguments, sizes.shared_numbers + E + V)
     return words

@@ -3,7 +3,7 @@
 
 struct Memory {
   int B, M, D, F, H;
-  const real *query, *keys, *values, *TK, *TV, *A, *R;
+  const real *query, *sentences, *TK, *TV, *A, *R;
   const int *key_rows, *value_rows, *allowed;
   bool masked;
 };
@@ -34,8 +34,7 @@ __device__ Memory of_start(Memory memory, const Strides &strides) {
   memory.A = of_start(memory.A, strides.parameters);
   memory.R = of_start(memory.R, strides.parameters);
   memory.query = of_start(memory.query, strides.readings);
-  memory.keys = of_start(memory.keys, strides.readings);
-  memory.values = of_start(memory.values, strides.readings);
+  memory.sentences = of_start(memory.sentences, strides.readings);
   memory.key_rows = of_start(memory.key_rows, strides.batch);
   memory.value_rows = of_start(memory.value_rows, strides.batch);
   memory.allowed = of_start(memory.allowed, strides.batch);
@@ -88,10 +87,10 @@ __device__ void hop_there(const Memory &memory, const Kept &kept, const Vectors 
   int b = blockIdx.x, B = memory.B, M = memory.M, D = memory.D, F = memory.F;
   auto A = [&](int f, int d) { return memory.A[f * D + d]; };
   auto key = [&](int i, int d) {
-    return memory.TK[i * D + d] + memory.keys[memory.key_rows[b * M + i] * D + d];
+    return memory.TK[i * D + d] + memory.sentences[memory.key_rows[b * M + i] * D + d];
   };
   auto value = [&](int i, int d) {
-    return memory.TV[i * D + d] + memory.values[memory.value_rows[b * M + i] * D + d];
+    return memory.TV[i * D + d] + memory.sentences[memory.value_rows[b * M + i] * D + d];
   };
   row_dots(F, D, memory.query + b * D, A, v.u);
   for (int h = 0; h < memory.H; h++) {
@@ -117,10 +116,10 @@ __device__ void hop_back(const Memory &memory, const Kept &kept, const Vectors &
   int b = blockIdx.x, B = memory.B, M = memory.M, D = memory.D, F = memory.F;
   auto A = [&](int f, int d) { return memory.A[f * D + d]; };
   auto key = [&](int i, int d) {
-    return memory.TK[i * D + d] + memory.keys[memory.key_rows[b * M + i] * D + d];
+    return memory.TK[i * D + d] + memory.sentences[memory.key_rows[b * M + i] * D + d];
   };
   auto value = [&](int i, int d) {
-    return memory.TV[i * D + d] + memory.values[memory.value_rows[b * M + i] * D + d];
+    return memory.TV[i * D + d] + memory.sentences[memory.value_rows[b * M + i] * D + d];
   };
   for (int h = memory.H - 1; h >= 0; h--) {
     int place = h * B + b;
@@ -146,11 +145,11 @@ __device__ void hop_back(const Memory &memory, const Kept &kept, const Vectors &
 }
 
 #define MEMORY                                                                                   \
-  int B, int M, int D, int F, int H, const real *query, const real *keys, const real *values,    \
-      const real *TK, const real *TV, const real *A, const real *R, const int *key_rows,         \
-      const int *value_rows, const int *allowed, int masked
+  int B, int M, int D, int F, int H, const real *query, const real *sentences, const real *TK,  \
+      const real *TV, const real *A, const real *R, const int *key_rows, const int *value_rows,  \
+      const int *allowed, int masked
 #define MEMORY_GIVEN                                                                             \
-  {B, M, D, F, H, query, keys, values, TK, TV, A, R, key_rows, value_rows, allowed, masked != 0}
+  {B, M, D, F, H, query, sentences, TK, TV, A, R, key_rows, value_rows, allowed, masked != 0}
 #define KEPT                                                                                     \
   real *into_A, real *out_of_A, real *ws, real *ps, real *ss, real *dus, real *d_reads,          \
       real *d_scores, real *d_query

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from kvnet.kernels.cuda.compilation import SHARED_BYTES, THREADS, launch, numbers
 from kvnet.kernels.cuda.gather import gather_slots
+from kvnet.kernels.cuda.large_memory import read_large_memory, way_to
 from kvnet.kernels.cuda.products import products
-from kvnet.kernels.cuda.read_by_sentence import read_by_sentence, shares_sentences
 from kvnet.operations import read_slots as textbook_read_slots
 
 
@@ -49,7 +49,7 @@ class Reading:
 
     Parameters
     ----------
-    xp, query, key_readings, value_readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
+    xp, query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
         As for `kvnet.operations.read_slots`.
 
     Attributes
@@ -60,13 +60,11 @@ class Reading:
         Of every kernel.
     """
 
-    def __init__(
-        self, xp, query, key_readings, value_readings, TK, TV, A, hop_matrices, *rows_and_mask
-    ):
+    def __init__(self, xp, query, readings, TK, TV, A, hop_matrices, *rows_and_mask):
         key_rows, value_rows, allowed = rows_and_mask
         (B, D), M, F, H = query.shape, len(TK), len(A), len(hop_matrices)
         self.xp, self.dtype, self.sizes = xp, A.dtype, Sizes(B, M, D, F, H)
-        self.key_readings, self.value_readings = key_readings, value_readings
+        self.sentences = len(readings)
         self.key_rows = numbers(xp, key_rows)
         same = value_rows is key_rows
         self.value_rows = self.key_rows if same else numbers(xp, value_rows)
@@ -75,13 +73,13 @@ class Reading:
             R[h] = matrix
         mask = self.key_rows if allowed is None else numbers(xp, allowed)
         self.kept = Kept(xp, self.sizes, A.dtype)
-        given = [query, key_readings, value_readings, TK, TV, A, R, self.key_rows, self.value_rows]
+        given = [query, readings, TK, TV, A, R, self.key_rows, self.value_rows]
         masked = int(allowed is not None)
         self.arguments = [*self.sizes, *map(xp.ascontiguousarray, given), mask, masked]
         self.arguments += [*self.kept.arguments, 0, 0, 0]
 
     def gradients(self, more=()) -> tuple:
-        """Return ``d_query, d_key_readings, d_value_readings, dTK, dTV, dA, d_hop_matrices``.
+        """Return ``d_query, d_readings, dTK, dTV, dA, d_hop_matrices``.
 
         After them come the products of further pairs of matrices, which share a launch.
         """
@@ -91,14 +89,12 @@ class Reading:
         pairs = [(d_scores, ws), (ps, d_reads), (kept.into_A[0], kept.out_of_A[0])]
         pairs.append((kept.dus[0], kept.ss[0]))
         dTK, dTV, dA, dR, *others = products(self.xp, [*pairs, *more])
-        d_keys, d_values = (
-            gather_slots(self.xp, len(readings), side, [(p[0], w[0])])
-            for readings, side, p, w in (
-                (self.key_readings, self.key_rows, kept.d_scores, kept.ws),
-                (self.value_readings, self.value_rows, kept.ps, kept.d_reads),
-            )
-        )
-        return kept.d_query[0], d_keys, d_values, dTK, dTV, dA, list(dR), *others
+        sides = [
+            (self.key_rows, kept.d_scores[0], kept.ws[0]),
+            (self.value_rows, kept.ps[0], kept.d_reads[0]),
+        ]
+        d_readings = gather_slots(self.xp, self.sentences, sides)
+        return kept.d_query[0], d_readings, dTK, dTV, dA, list(dR), *others
 
 
 class Sizes(NamedTuple):
@@ -121,19 +117,16 @@ def fits(sizes: Sizes, dtype, more: int = 0) -> bool:
     return (sizes.shared_numbers + more) * dtype.itemsize <= SHARED_BYTES
 
 
-def read_slots(
-    xp, query, key_readings, value_readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
-):
+def read_slots(xp, query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed):
     """Do what `kvnet.operations.read_slots` does; the textbook itself where a memory is too wide.
 
     Parameters, returns and source: see `kvnet.operations.read_slots`.
     """
-    given = (query, key_readings, value_readings, TK, TV, A, hop_matrices)
-    given += (key_rows, value_rows, allowed)
+    given = query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
     sizes = Sizes(len(query), len(TK), A.shape[1], len(A), len(hop_matrices))
-    sentences = max(len(key_readings), len(value_readings))
-    if shares_sentences(*sizes[:4], sentences, A.dtype):
-        return read_by_sentence(xp, *given)
+    way = way_to(*sizes[:4], len(readings), A.dtype)
+    if way:
+        return read_large_memory(xp, *given, way)
     if not fits(sizes, A.dtype):
         return textbook_read_slots(xp, *given)
     reading = Reading(xp, *given)

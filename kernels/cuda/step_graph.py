@@ -160,7 +160,7 @@ class StepGraph:
         query, memory = self.readings[0, : layout.B], self.readings[0, layout.B :]
         keys, values, answers = map(self._from, (layout.keys, layout.values, layout.answers))
         masked = int(self.model.mask_padding)  # slots whose key is not the empty sentence
-        arguments = [*self.sizes, query, memory, memory, *parameters, keys, values, keys, masked]
+        arguments = [*self.sizes, query, memory, *parameters, keys, values, keys, masked]
         arguments += [*self.kept.arguments, *self._strides, E, V]
         arguments += [self._parameter(self.theta, name) for name in ("B", "W_mem")]
         arguments += [answers, self.u, self.h, self.d_scores, self.dh, self.losses]
@@ -190,7 +190,7 @@ class StepGraph:
         columns = blocks(D, COLUMNS_A_BLOCK)
         self._launch("gather_slots", layout.U, [*slots, *self._strides[1:]], columns)
         places = map(self._from, layout.word_places)
-        words = [1, self.batch, B * layout.S, layout.keys, *places, layout.S, D, V]
+        words = [1, 0, self.batch, B * layout.S, layout.keys, *places, layout.S, D, V]
         tables = [self._parameter(self.gradient, name) for name in ("W", "W_mem")]
         words += [self.model.encoding, self.d_readings, *tables, *self._strides]
         self._launch("gather_words", 2 * V, words, columns)

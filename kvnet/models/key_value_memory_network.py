@@ -210,7 +210,7 @@ class KeyValueMemoryNetwork(Network):
         encodings = p["TK"][:slots], p["TV"][:slots]
         matrices = p["A"], [p[name] for name in self._hop_names]
         allowed = batch.keys != 0 if self.mask_padding else None
-        inputs = query, readings, readings, *encodings, *matrices, key_rows, value_rows, allowed
+        inputs = query, readings, *encodings, *matrices, key_rows, value_rows, allowed
         return inputs, backward_query, backward_memory
 
     def _read_query(self, words, step):
@@ -316,13 +316,13 @@ class KeyValueMemoryNetwork(Network):
         xp, p, ops = self.xp, self.params, self.operations
         inputs, backward_query, backward_memory = self._memory(batch, step)
         entropy, backward_entropy = ops.answer_loss(xp, *inputs, p["B"], p["W_mem"], batch.answer)
-        d_query, d_keys, d_values, dTK, dTV, dA, dR, dB, dW_mem = backward_entropy(1.0)
+        d_query, d_readings, dTK, dTV, dA, dR, dB, dW_mem = backward_entropy(1.0)
         grads = {"A": dA, "B": dB, **dict(zip(self._hop_names, dR, strict=True))}
         unused = len(p["TK"]) - len(dTK)  # slots that a smaller batch does not have
         for name, dT in (("TK", dTK), ("TV", dTV)):
             grads[name] = xp.pad(dT, ((0, unused), (0, 0))) if unused else dT
         grads |= backward_query(d_query)
-        grads |= backward_memory(d_keys + d_values)  # a reading may be key and value
+        grads |= backward_memory(d_readings)
         grads["W_mem"] = grads["W_mem"] + dW_mem  # W_mem reads the memory and is the output
         return entropy, {name: grads[name] for name in p}
 

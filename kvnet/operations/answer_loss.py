@@ -8,8 +8,7 @@ from kvnet.operations.word_cross_entropy import word_cross_entropy
 def answer_loss(
     xp,
     query,
-    key_readings,
-    value_readings,
+    readings,
     TK,
     TV,
     A,
@@ -25,7 +24,7 @@ def answer_loss(
 
     Parameters
     ----------
-    xp, query, key_readings, value_readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
+    xp, query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
         As for `read_slots`.
     B : (F, E) float array
     table : (V, E) float array
@@ -37,8 +36,7 @@ def answer_loss(
     -------
     loss : scalar float array
     backward : callable
-        ``d_loss (scalar) -> d_query, d_key_readings, d_value_readings, dTK, dTV, dA,
-        d_hop_matrices, dB, d_table``
+        ``d_loss (scalar) -> d_query, d_readings, dTK, dTV, dA, d_hop_matrices, dB, d_table``
 
     References
     ----------
@@ -47,8 +45,7 @@ def answer_loss(
     u, _, backward_slots = read_slots(
         xp,
         query,
-        key_readings,
-        value_readings,
+        readings,
         TK,
         TV,
         A,

@@ -34,19 +34,18 @@ def fill_slots(xp, readings, rows, temporal):
     return slots, backward
 
 
-def read_slots(
-    xp, query, key_readings, value_readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
-):
+def read_slots(xp, query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed):
     """Hop over a memory whose slots hold sentences by number.
 
-    ``k_i = r_k[row_i] + TK_i``, ``v_i = r_v[row_i] + TV_i``, then `memory_read`.
+    ``k_i = r[key_row_i] + TK_i``, ``v_i = r[value_row_i] + TV_i``, then `memory_read`.
 
     Parameters
     ----------
     xp : module
         Array module.
     query : (B, D) float array
-    key_readings, value_readings : (U, D) float array
+    readings : (U, D) float array
+        Of the different sentences; a sentence may be key and value.
     TK, TV : (M, D) float array
         Temporal encodings of keys and values.
     A : (F, D) float array
@@ -61,20 +60,20 @@ def read_slots(
     u : (B, F) float array
     attention : (H, B, M) float array
     backward : callable
-        ``du (B, F) -> d_query, d_key_readings, d_value_readings, dTK, dTV, dA, d_hop_matrices``
+        ``du (B, F) -> d_query, d_readings, dTK, dTV, dA, d_hop_matrices``
 
     References
     ----------
     Miller et al. 2016 (arXiv 1606.03126), section 3.1.
     """
-    keys, backward_keys = fill_slots(xp, key_readings, key_rows, TK)
-    values, backward_values = fill_slots(xp, value_readings, value_rows, TV)
+    keys, backward_keys = fill_slots(xp, readings, key_rows, TK)
+    values, backward_values = fill_slots(xp, readings, value_rows, TV)
     u, attention, backward_read = memory_read(xp, query, keys, values, A, hop_matrices, allowed)
 
     def backward(du):
         d_query, d_keys, d_values, dA, d_hop_matrices = backward_read(du)
-        d_key_readings, dTK = backward_keys(d_keys)
-        d_value_readings, dTV = backward_values(d_values)
-        return d_query, d_key_readings, d_value_readings, dTK, dTV, dA, d_hop_matrices
+        d_as_keys, dTK = backward_keys(d_keys)
+        d_as_values, dTV = backward_values(d_values)
+        return d_query, d_as_keys + d_as_values, dTK, dTV, dA, d_hop_matrices
 
     return u, attention, backward

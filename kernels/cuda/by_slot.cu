@@ -1,0 +1,168 @@
+// A hop of questions that share few sentences: it fetches every slot's sentence once. A block works on
+// a question, a warp on some of its slots at a time: scores, weights and what is read come in the same
+// pass, and what has been summed so far moves to the scale of a larger score (Milakov and Gimelshein
+// 2018). What temporal encodings add to scores and sums are products before and after.
+
+#define NUMBERS_A_LANE 16  // of sentences, fetched together
+#define NOTHING ((real)-1e30f)  // less than any score
+
+struct BySlot {
+  int M, D;
+  const real *readings;
+  const int *key_rows, *value_rows, *allowed;
+  bool masked;
+};
+
+#define BY_SLOT                                                                               \
+  int M, int D, const real *readings, const int *key_rows, const int *value_rows,             \
+      const int *allowed, int masked
+#define BY_SLOT_GIVEN                                                                         \
+  {M, D, readings, key_rows + (size_t)blockIdx.x * M, value_rows + (size_t)blockIdx.x * M,    \
+   allowed + (size_t)blockIdx.x * M * (masked != 0), masked != 0}
+
+// A lane's columns of a vector: every 32nd.
+template <int COLUMNS>
+__device__ void columns_of(const real *vector, int D, real *to) {
+#pragma unroll
+  for (int c = 0; c < COLUMNS; c++) {
+    int d = threadIdx.x % WARP + c * WARP;
+    to[c] = d < D ? vector[d] : (real)0;
+  }
+}
+
+// Those of some slots' sentences, and the slots' dot products with a vector, on top of what lane 0
+// brings in `dots`.
+template <int SLOTS, int COLUMNS>
+__device__ void sentences_and_dots(const BySlot &m, const int *rows, int first, const real *vector,
+                                   real (*sentences)[COLUMNS], real *dots) {
+#pragma unroll
+  for (int n = 0; n < SLOTS; n++)
+    columns_of<COLUMNS>(m.readings + (size_t)rows[min(first + n, m.M - 1)] * m.D, m.D, sentences[n]);
+#pragma unroll
+  for (int n = 0; n < SLOTS; n++)
+#pragma unroll
+    for (int c = 0; c < COLUMNS; c++) dots[n] += vector[c] * sentences[n][c];
+#pragma unroll
+  for (int offset = WARP / 2; offset; offset /= 2)
+#pragma unroll
+    for (int n = 0; n < SLOTS; n++) dots[n] += __shfl_xor_sync(ALL_LANES, dots[n], offset);
+}
+
+// Sum the warps' vectors, each times its factor, to out = share * sum. `sums` holds a vector a warp.
+template <int COLUMNS>
+__device__ void sum_of_warps(const real *own, real factor, real share, int D, real *sums, real *out) {
+  int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+#pragma unroll
+  for (int c = 0; c < COLUMNS; c++)
+    if (lane + c * WARP < D) sums[warp * D + lane + c * WARP] = factor * own[c];
+  __syncthreads();
+  for (int d = threadIdx.x; d < D; d += blockDim.x) {
+    real sum = 0;
+    for (int w = 0; w < (int)blockDim.x / WARP; w++) sum += sums[w * D + d];
+    out[d] = share * sum;
+  }
+}
+
+// p: the encodings' scores, then the weights.
+template <int COLUMNS>
+__device__ void hop_by_slot(const BySlot &m, const real *w, real *p, real *read, real *shared) {
+  constexpr int SLOTS = NUMBERS_A_LANE / COLUMNS;
+  real *scores = shared, *sums = scores + m.M;
+  int lane = threadIdx.x % WARP, step = blockDim.x / WARP * SLOTS;
+  real vector[COLUMNS], sum[COLUMNS] = {}, largest = NOTHING, total = 0;
+  columns_of<COLUMNS>(w, m.D, vector);
+  for (int first = threadIdx.x / WARP * SLOTS; first < m.M; first += step) {
+    real sentences[SLOTS][COLUMNS], score[SLOTS], larger = largest;
+    bool counts[SLOTS];
+#pragma unroll
+    for (int n = 0; n < SLOTS; n++) {
+      counts[n] = first + n < m.M && (!m.masked || m.allowed[first + n]);
+      score[n] = counts[n] && lane == 0 ? p[first + n] : (real)0;
+    }
+    sentences_and_dots<SLOTS, COLUMNS>(m, m.key_rows, first, vector, sentences, score);
+#pragma unroll
+    for (int n = 0; n < SLOTS; n++)
+      if (counts[n]) larger = max(larger, score[n]);
+    real scale = exp(largest - larger);
+    total *= scale, largest = larger;
+#pragma unroll
+    for (int c = 0; c < COLUMNS; c++) sum[c] *= scale;
+#pragma unroll
+    for (int n = 0; n < SLOTS; n++) {
+      if (first + n >= m.M) break;
+      if (lane == 0) scores[first + n] = counts[n] ? score[n] : NOTHING;
+      real share = counts[n] ? exp(score[n] - largest) : (real)0;
+      total += share;
+      if (m.value_rows != m.key_rows)
+        columns_of<COLUMNS>(m.readings + (size_t)m.value_rows[first + n] * m.D, m.D, sentences[n]);
+#pragma unroll
+      for (int c = 0; c < COLUMNS; c++) sum[c] += share * sentences[n][c];
+    }
+  }
+  real own_largest = largest;
+  largest = block_max(largest);
+  real factor = exp(own_largest - largest);
+  total = block_sum(lane == 0 ? factor * total : (real)0);
+  real share = 1 / max(total, (real)1e-30);  // nothing allowed: all zero
+  sum_of_warps<COLUMNS>(sum, factor, share, m.D, sums, read);
+  for (int i = threadIdx.x; i < m.M; i += blockDim.x)
+    p[i] = scores[i] > NOTHING ? exp(scores[i] - largest) * share : (real)0;
+}
+
+// d_scores: what d_read gives the encodings, then the scores' gradient p (dp - sum_j p_j dp_j), whose
+// sum is the product of d_read with what was read, encodings included.
+template <int COLUMNS>
+__device__ void hop_by_slot_back(const BySlot &m, const real *d_read, const real *read, const real *p,
+                                 real *d_scores, real *dw, real *shared) {
+  constexpr int SLOTS = NUMBERS_A_LANE / COLUMNS;
+  int lane = threadIdx.x % WARP, step = blockDim.x / WARP * SLOTS;
+  real vector[COLUMNS], was_read[COLUMNS], sum[COLUMNS] = {}, mean = 0;
+  columns_of<COLUMNS>(d_read, m.D, vector);
+  columns_of<COLUMNS>(read, m.D, was_read);
+#pragma unroll
+  for (int c = 0; c < COLUMNS; c++) mean += vector[c] * was_read[c];
+  for (int offset = WARP / 2; offset; offset /= 2) mean += __shfl_xor_sync(ALL_LANES, mean, offset);
+  for (int first = threadIdx.x / WARP * SLOTS; first < m.M; first += step) {
+    real sentences[SLOTS][COLUMNS], dp[SLOTS];
+#pragma unroll
+    for (int n = 0; n < SLOTS; n++)
+      dp[n] = first + n < m.M && lane == 0 ? d_scores[first + n] : (real)0;
+    sentences_and_dots<SLOTS, COLUMNS>(m, m.value_rows, first, vector, sentences, dp);
+#pragma unroll
+    for (int n = 0; n < SLOTS; n++) {
+      if (first + n >= m.M) break;
+      real d_score = p[first + n] * (dp[n] - mean);
+      if (lane == 0) d_scores[first + n] = d_score;
+      if (m.value_rows != m.key_rows)
+        columns_of<COLUMNS>(m.readings + (size_t)m.key_rows[first + n] * m.D, m.D, sentences[n]);
+#pragma unroll
+      for (int c = 0; c < COLUMNS; c++) sum[c] += d_score * sentences[n][c];
+    }
+  }
+  sum_of_warps<COLUMNS>(sum, 1, 1, m.D, shared, dw);
+}
+
+// Columns a lane, known to the compiler.
+#define WIDE_ENOUGH(columns, call) \
+  if (D <= columns * WARP) return call<columns>
+#define AS_WIDE_AS_NEEDED(call, arguments) \
+  WIDE_ENOUGH(1, call) arguments;          \
+  WIDE_ENOUGH(2, call) arguments;          \
+  WIDE_ENOUGH(4, call) arguments;          \
+  WIDE_ENOUGH(8, call) arguments;
+
+extern "C" __global__ void by_slot(BY_SLOT, const real *ws, real *ps, real *reads) {
+  DYNAMIC_SHARED(shared);
+  size_t b = blockIdx.x;
+  BySlot m = BY_SLOT_GIVEN;
+  AS_WIDE_AS_NEEDED(hop_by_slot, (m, ws + b * D, ps + b * M, reads + b * D, shared))
+}
+
+extern "C" __global__ void by_slot_back(BY_SLOT, const real *d_reads, const real *reads,
+                                        const real *ps, real *d_scores, real *dws) {
+  DYNAMIC_SHARED(shared);
+  size_t b = blockIdx.x;
+  BySlot m = BY_SLOT_GIVEN;
+  AS_WIDE_AS_NEEDED(hop_by_slot_back, (m, d_reads + b * D, reads + b * D, ps + b * M,
+                                       d_scores + b * M, dws + b * D, shared))
+}
