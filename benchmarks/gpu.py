@@ -3,10 +3,11 @@
 Sections: ``correctness`` (a step equal to NumPy in float64, the same bits twice, copies counted);
 ``joint`` (steps of the published joint configuration, everybody checked to do the same work first,
 then in turns, timed by device events, medians); ``training`` (200 epochs with evaluations);
-``restarts`` (many starts in the same launches); ``large`` (a large configuration against its floor:
-the larger of fewest bytes over measured bandwidth and operations over measured float32 rate, as
-counted in `roofline`); ``accuracy`` (joint training, three seeds, against the processor's). Figures
-are written after every section, so a failure costs its own section only.
+``restarts`` (many starts in the same launches); ``large`` (a large configuration, its sentences all
+different or shared, against its floor: the larger of fewest bytes over measured bandwidth and
+operations over measured float32 rate, as counted in `roofline`); ``accuracy`` (joint training, three
+seeds, against the processor's). Figures are written after every section, so a failure costs its own
+section only.
 
     python benchmarks/gpu.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
     python benchmarks/gpu.py --sections correctness,joint --json gpu.json
@@ -19,6 +20,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
@@ -60,6 +62,12 @@ LARGE = RandomRecipe(
     feature_size=128,
     length=12,
 )
+FULL = LARGE._replace(batches=1)
+LARGE_SHARING = {  # how much of their memories questions share
+    "large, 1,000 sentences": LARGE,
+    "large, five questions a story": FULL._replace(questions_a_story=5),
+    "large, every slot its own sentence": FULL._replace(questions_a_story=1),
+}
 EAGER = ("usual", "best", "by-hand")
 STARTS = (1, 4, 16, 64)
 SEEDS = (0, 1, 2)
@@ -137,12 +145,14 @@ def _run(arguments) -> int:
 
 def correctness(xp, arguments) -> Iterator[Outcome]:
     """Compare a step with NumPy in float64, and a training with itself; count copies."""
-    large = LARGE._replace(batch_size=QUESTIONS_OF_LARGE_CHECK)
-    for name, recipe in (
-        ("joint", Recipe("joint", 1, arguments.data_dir)),
-        ("joint, simple_gru", Recipe("gru", 1, arguments.data_dir)),
-        (f"large with {large.batch_size} questions", large),
-    ):
+    recipes = {
+        "joint": Recipe("joint", 1, arguments.data_dir),
+        "joint, simple_gru": Recipe("gru", 1, arguments.data_dir),
+    }
+    for name, recipe in LARGE_SHARING.items():
+        few = recipe._replace(batch_size=QUESTIONS_OF_LARGE_CHECK)
+        recipes[f"{name}, {few.batch_size} questions"] = few
+    for name, recipe in recipes.items():
         parameters, means = errors_of_a_step(recipe, xp)
         for what, error, most in (
             ("a step's parameters", parameters, TOLERANCE),
@@ -294,24 +304,37 @@ def restarts(xp, arguments) -> Iterator[Outcome]:
 
 def large(xp, arguments) -> Iterator[Outcome]:
     """Time steps of the large configuration and hold them against their floor."""
-    workload = Workload(LARGE)
-    settings, data = LARGE.load(xp)
-    model = settings.new_model(len(data.vocabulary), data.sizes, SEED, "cupy", "fused")
-    trainer = Trainer(model, data.training.dataset, settings, SEED)
-    steps = trainer.batches.steps_per_epoch
-    for _ in range(2):
-        trainer.train(steps)
-    seconds = median_seconds(xp, lambda: trainer.train(steps)) / steps
-    yield Outcome("large: ms a step", seconds * 1e3)
-    work, per_second, rate = least_work(workload), bandwidth(xp), float32_rate(xp)
-    operations = sum(amount for name, amount in work.items() if name != "bytes")
-    for name, amount in work.items():
-        yield Outcome(f"large: {name}", amount)
+    per_second, rate = bandwidth(xp), float32_rate(xp)
     yield Outcome("measured bandwidth, GB/s", per_second / 1e9)
     yield Outcome("measured float32 rate, TFLOP/s", rate / 1e12)
-    floor = max(work["bytes"] / per_second, operations / rate)
-    yield Outcome("large: ms, floor of a step", floor * 1e3)
-    yield Outcome("large: step over floor", seconds / floor, "<= 2", seconds <= 2 * floor)
+    for name, recipe in LARGE_SHARING.items():
+        seconds, packing = seconds_of_large_steps(xp, recipe)
+        yield Outcome(f"{name}: ms a step", seconds * 1e3)
+        yield Outcome(f"{name}: ms more where its batch is packed anew", packing * 1e3)
+        work = least_work(Workload(recipe))
+        for what, amount in work.items():
+            yield Outcome(f"{name}: {what}", amount)
+        operations = sum(amount for what, amount in work.items() if what != "bytes")
+        floor = max(work["bytes"] / per_second, operations / rate)
+        yield Outcome(f"{name}: ms, floor of a step", floor * 1e3)
+        ratio = seconds / floor
+        yield Outcome(f"{name}: step over floor", ratio, "<= 2", ratio <= 2)
+
+
+def seconds_of_large_steps(xp, recipe) -> tuple[float, float]:
+    """Return a step's seconds where its batch has come before, and a new batch's on top of them."""
+    settings, data = recipe.load(xp)
+    times = []
+    for shuffle in (False, True):
+        settings = replace(settings, shuffle_questions=shuffle)
+        model = settings.new_model(len(data.vocabulary), data.sizes, SEED, "cupy", "fused")
+        trainer = Trainer(model, data.training.dataset, settings, SEED)
+        steps = trainer.batches.steps_per_epoch
+        train = partial(trainer.train, steps)
+        train()
+        times.append(median_seconds(xp, train) / steps)
+    again, anew = times
+    return again, anew - again
 
 
 def accuracy(xp, arguments) -> Iterator[Outcome]:

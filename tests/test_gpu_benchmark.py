@@ -29,7 +29,8 @@ def gpu(monkeypatch):
 
     small = Small(slots=3, vocabulary=6, batch_size=2, embedding_size=3, feature_size=4, hops=1)
     monkeypatch.setattr(gpu, "Recipe", lambda *args: small)
-    monkeypatch.setattr(gpu, "LARGE", small)
+    sharing = {"large": small, "large, own stories": small._replace(questions_a_story=1, batches=1)}
+    monkeypatch.setattr(gpu, "LARGE_SHARING", sharing)
     monkeypatch.setattr(gpu, "QUESTIONS_OF_LARGE_CHECK", 2)
     monkeypatch.setattr(gpu, "STARTS", (1, 2))
     monkeypatch.setattr(gpu_measures, "LARGE", 8)

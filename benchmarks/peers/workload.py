@@ -22,7 +22,6 @@ from kvnet.training.batches import Batches
 from kvnet.training.settings import Settings
 
 SEED = 0
-RANDOM_BATCHES = 4
 CONFIGS = {
     "joint": PRESETS["kv-joint"],
     "single": PRESETS["kv-single"],
@@ -59,13 +58,18 @@ class Recipe(NamedTuple):
 class RandomRecipe(NamedTuple):
     """Random sentences in full memories, around the joint configuration.
 
-    There are twice as many different sentences as slots, as in the joint batches of bAbI.
+    All questions ask about twice as many different sentences as there are slots, as in the joint
+    batches of bAbI, or some questions each about a story of their own.
 
     Attributes
     ----------
     slots, vocabulary, hops, batch_size, embedding_size, feature_size : int
     length : int
         Words a sentence.
+    questions_a_story : int
+        So many consecutive questions share as many sentences as there are slots; 0 where all
+        questions share twice as many.
+    batches : int
     """
 
     slots: int = 50
@@ -75,9 +79,11 @@ class RandomRecipe(NamedTuple):
     embedding_size: int = 40
     feature_size: int = 50
     length: int = 7  # bAbI's mean
+    questions_a_story: int = 0
+    batches: int = 4
 
     def load(self, xp=numpy) -> tuple[Settings, TaskData]:
-        """Return the settings and questions for `RANDOM_BATCHES` batches."""
+        """Return the settings and the questions."""
         settings = replace(
             CONFIGS["joint"],
             hops=self.hops,
@@ -89,14 +95,21 @@ class RandomRecipe(NamedTuple):
         random = numpy.random.default_rng(SEED)
         vocabulary = Vocabulary(f"w{i:06}" for i in range(1, self.vocabulary))  # and the nil word
         words = numpy.array(vocabulary.words)
-        drawn = words[random.integers(len(words), size=(2 * self.slots, self.length))]
-        pool = [tuple(sentence) for sentence in drawn.tolist()]
 
-        def question():
-            story = [pool[i] for i in random.integers(len(pool), size=self.slots)]
+        def sentences(count):
+            drawn = words[random.integers(len(words), size=(count, self.length))]
+            return [tuple(sentence) for sentence in drawn.tolist()]
+
+        def question(places):
+            story = [pool[i] for i in places]
             return Example(story[0], story, story, str(random.choice(words)))
 
-        examples = [question() for _ in range(RANDOM_BATCHES * self.batch_size + 1)]
+        examples, pool = [], sentences(2 * self.slots)
+        for n in range(self.batches * self.batch_size + 1):
+            if self.questions_a_story and n % self.questions_a_story == 0:
+                pool = sentences(self.slots)
+            again = not self.questions_a_story  # whether a sentence may stand in several slots
+            examples.append(question(random.choice(len(pool), self.slots, replace=again)))
         sizes = Sizes(self.length, self.slots)
         split = Split(Dataset(examples, vocabulary, sizes, xp), numpy.ones(len(examples), int))
         return settings, TaskData(vocabulary, sizes, split, split, split)
