@@ -5,9 +5,9 @@ Sections: ``correctness`` (a step equal to NumPy in float64, the same bits twice
 then in turns, timed by device events, medians); ``training`` (200 epochs with evaluations);
 ``restarts`` (many starts in the same launches); ``large`` (a large configuration, its sentences all
 different or shared, against its floor: the larger of fewest bytes over measured bandwidth and
-operations over measured float32 rate, as counted in `roofline`); ``accuracy`` (joint training, three
-seeds, against the processor's). Figures are written after every section, so a failure costs its own
-section only.
+operations over measured float32 rate, as counted in `roofline`); ``accuracy`` (joint training,
+three seeds, against the processor's). Figures are written after every section, so a failure costs
+its own section only.
 
     python benchmarks/gpu.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
     python benchmarks/gpu.py --sections correctness,joint --json gpu.json
