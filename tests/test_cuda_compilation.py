@@ -10,7 +10,7 @@ from cuda_on_the_host import KERNEL
 from kvnet.kernels.cuda import compilation
 
 # Rates and losses are double; elsewhere a constant without its f would draw arithmetic into it.
-WITH_DOUBLES = ("begin_step", "end_step", "noisy_adam")
+WITH_DOUBLES = ("begin_step", "noisy_adam", "noisy_adam_and_end")
 ADDED_BY_CUPY = ("-ftz=true", "--device-as-default-execution-space")
 USE = re.compile(r"entry function '(\w+)'.*?(\d+) bytes spill stores.*?Used (\d+) registers(.*)")
 

@@ -117,9 +117,9 @@ def test_between_two_steps_nothing_is_copied(xp, starts):
         copied.append(transfers)
         launches.append(len(kernels))
     # The batches' order, the learning rates and where to begin go there, the losses come back,
-    # however many steps and starts there are; a step is eight launches.
+    # however many steps and starts there are; a step is six launches.
     assert copied == [["asarray", "asarray", "asarray", "get"]] * 2
-    assert launches == ([8, 40] if xp is strict else [0, 0])
+    assert launches == ([6, 30] if xp is strict else [0, 0])
 
 
 def test_batches_are_packed_some_at_a_time(xp, monkeypatch):

@@ -4,6 +4,8 @@
 
 #define COLUMNS_A_BLOCK 128
 
+__device__ int first_column(int block) { return block * COLUMNS_A_BLOCK; }
+
 // List which of the next blockDim places hold a row, in order.
 __device__ int places_holding(int row, const int *held, int first, int count, int *list) {
   __shared__ int found[WARP];
@@ -23,14 +25,15 @@ __device__ int places_holding(int row, const int *held, int first, int count, in
   return total;
 }
 
-// d_row_c = sum over places of term(place, c), added to what is there if `add`. `order` and `starts`
+// d_row_c = sum over places of term(place, c) for the columns from `first` on, added to what is there
+// if `add`. `order` and `starts`
 // list the places sorted by row.
 template <class Term>
-__device__ void gather(bool sorted, int row, const int *held, int count, const int *order,
-                       const int *starts, int columns, Term term, bool add, real *d_rows) {
+__device__ void gather(bool sorted, int row, int first, const int *held, int count,
+                       const int *order, const int *starts, int columns, Term term, bool add,
+                       real *d_rows) {
   __shared__ real parts[1024];
   __shared__ int list[1024];
-  int first = blockIdx.z * COLUMNS_A_BLOCK;
   int width = min(columns - first, COLUMNS_A_BLOCK), groups = blockDim.x / width;
   int group = threadIdx.x / width, column = first + threadIdx.x % width;
   real sum = 0;
@@ -56,8 +59,8 @@ __device__ void gather(bool sorted, int row, const int *held, int count, const i
 }
 
 // A row that gets nothing.
-__device__ void clear_row(int row, int columns, real *d_rows) {
-  int column = blockIdx.z * COLUMNS_A_BLOCK + threadIdx.x;
+__device__ void clear_row(int row, int first, int columns, real *d_rows) {
+  int column = first + threadIdx.x;
   if (threadIdx.x < COLUMNS_A_BLOCK && column < columns) d_rows[row * columns + column] = 0;
 }
 
@@ -71,10 +74,10 @@ extern "C" __global__ void gather_words(int sorted, int add, const int *words, i
                                         real *d_first, real *d_second, int parameters, int batch,
                                         int readings) {
   bool second = (int)blockIdx.x >= V;
-  int word = blockIdx.x - second * V, from = second * first_count;
+  int word = blockIdx.x - second * V, from = second * first_count, first = first_column(blockIdx.z);
   real *d_table = of_start(second ? d_second : d_first, parameters);
   if (word == 0) {
-    if (!second) clear_row(0, E, d_table);
+    if (!second) clear_row(0, first, E, d_table);
     return;
   }
   const real *d_read = of_start(d_readings, readings);
@@ -82,37 +85,52 @@ extern "C" __global__ void gather_words(int sorted, int add, const int *words, i
     place += from;
     return encoding[place % S * E + e] * d_read[place / S * E + e];
   };
-  gather(sorted, word, of_start(words, batch) + from, second ? count - first_count : first_count,
+  gather(sorted, word, first, of_start(words, batch) + from, second ? count - first_count : first_count,
          of_start(order, batch) + from, of_start(starts, batch) + second * (V + 1), E, term,
          second || add, d_table);
 }
 
+struct Slots {
+  int sorted, sides;
+  const int *key_rows, *value_rows, *key_order, *key_starts, *value_order, *value_starts;
+  int B, M, K, H, D, first_row;
+  const real *key_p, *key_w, *value_p, *value_w;
+  real *d_readings;
+};
+
 // d_readings[u] = sum_h p_h[b, i] w_h[b] over the slots (b, i) that hold sentence u: as a key, as a
 // value, or both. A slot has K places for sentences. Sentences before `first_row` get nothing.
-extern "C" __global__ void gather_slots(int sorted, int sides, const int *key_rows,
-                                        const int *value_rows, const int *key_order,
-                                        const int *key_starts, const int *value_order,
-                                        const int *value_starts, int B, int M, int K, int H, int D,
-                                        int first_row, const real *key_p, const real *key_w,
-                                        const real *value_p, const real *value_w, real *d_readings,
-                                        int batch, int readings) {
-  int row = blockIdx.x;
-  d_readings = of_start(d_readings, readings);
-  if (row < first_row) return clear_row(row, D, d_readings);
-  for (int side = 0; side < sides; side++) {
-    const real *p = of_start(side ? value_p : key_p, (size_t)H * B * M);
-    const real *w = of_start(side ? value_w : key_w, (size_t)H * B * D);
+__device__ void gather_slots_of(int row, int first, const Slots &s, int batch, int readings) {
+  real *d_readings = of_start(s.d_readings, readings);
+  if (row < s.first_row) return clear_row(row, first, s.D, d_readings);
+  for (int side = 0; side < s.sides; side++) {
+    const real *p = of_start(side ? s.value_p : s.key_p, (size_t)s.H * s.B * s.M);
+    const real *w = of_start(side ? s.value_w : s.key_w, (size_t)s.H * s.B * s.D);
     auto term = [=](int place, int d) {
-      int slot = place / K, b = slot / M;
+      int slot = place / s.K, b = slot / s.M;
       real sum = 0;
-      for (int h = 0; h < H; h++) sum += p[h * B * M + slot] * w[(h * B + b) * D + d];
+      for (int h = 0; h < s.H; h++) sum += p[h * s.B * s.M + slot] * w[(h * s.B + b) * s.D + d];
       return sum;
     };
-    const int *rows = of_start(side ? value_rows : key_rows, batch);
-    const int *order = of_start(side ? value_order : key_order, batch);
-    const int *starts = of_start(side ? value_starts : key_starts, batch);
-    gather(sorted, row, rows, B * M * K, order, starts, D, term, side > 0, d_readings);
+    const int *rows = of_start(side ? s.value_rows : s.key_rows, batch);
+    const int *order = of_start(side ? s.value_order : s.key_order, batch);
+    const int *starts = of_start(side ? s.value_starts : s.key_starts, batch);
+    gather(s.sorted, row, first, rows, s.B * s.M * s.K, order, starts, s.D, term, side > 0,
+           d_readings);
   }
+}
+
+#define SLOT_PLACES                                                                               \
+  int sorted, int sides, const int *key_rows, const int *value_rows, const int *key_order,     \
+      const int *key_starts, const int *value_order, const int *value_starts, int B, int M,    \
+      int K, int H, int D, int first_row, const real *key_p, const real *key_w,                \
+      const real *value_p, const real *value_w, real *d_readings, int batch, int readings
+#define SLOT_PLACES_GIVEN                                                                         \
+  {sorted, sides, key_rows, value_rows, key_order, key_starts, value_order, value_starts, B, M, \
+   K, H, D, first_row, key_p, key_w, value_p, value_w, d_readings}
+
+extern "C" __global__ void gather_slots(SLOT_PLACES) {
+  gather_slots_of(blockIdx.x, first_column(blockIdx.z), SLOT_PLACES_GIVEN, batch, readings);
 }
 
 // The same for many sentences that stand in few slots each, sorted: a warp a sentence, four columns a

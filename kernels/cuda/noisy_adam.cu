@@ -17,17 +17,20 @@ extern "C" __global__ void chunk_squares(const real *theta, const real *gradient
   if (threadIdx.x == 0) squares[blockIdx.x] = of_gradient, squares[gridDim.x + blockIdx.x] = of_theta;
 }
 
-extern "C" __global__ void noisy_adam(real *theta, const real *gradient, real *m, real *v,
-                                      int parameters, real l2, const int *chunks,
-                                      const real *squares, const int *silent, int silent_parts,
-                                      real clip_norm, real deviation, unsigned purpose,
-                                      const unsigned *keys, const long long *step,
-                                      const double *learning_rate, double beta_1, double beta_2,
-                                      real epsilon) {
+#define UPDATE                                                                                    \
+  real *theta, const real *gradient, real *m, real *v, int parameters, real l2, const int *chunks,  \
+      int count, const real *squares, const int *silent, int silent_parts, real clip_norm,          \
+      real deviation, unsigned purpose, const unsigned *keys, const long long *step,                \
+      const double *learning_rate, double beta_1, double beta_2, real epsilon
+#define UPDATE_GIVEN                                                                               \
+  theta, gradient, m, v, parameters, l2, chunks, count, squares, silent, silent_parts, clip_norm,   \
+      deviation, purpose, keys, step, learning_rate, beta_1, beta_2, epsilon
+
+__device__ void update_chunk(UPDATE) {
   const int *chunk = chunks + 4 * blockIdx.x;
   theta = of_start(theta, parameters), gradient = of_start(gradient, parameters);
   m = of_start(m, parameters), v = of_start(v, parameters);
-  squares = of_start(squares, 2 * gridDim.x), keys = of_start(keys, 2);
+  squares = of_start(squares, 2 * count), keys = of_start(keys, 2);
   long long steps_before = *of_start(step, 1);
   __shared__ real rate;
   if (threadIdx.x == 0) {
@@ -60,3 +63,5 @@ extern "C" __global__ void noisy_adam(real *theta, const real *gradient, real *m
     }
   }
 }
+
+extern "C" __global__ void noisy_adam(UPDATE) { update_chunk(UPDATE_GIVEN); }

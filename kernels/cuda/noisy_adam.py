@@ -45,7 +45,9 @@ def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
     launch_update(xp, (theta, gradient, m, v), 0.0, squares, step, rate, [rule])
 
 
-def launch_update(xp, vectors, l2_lambda: float, squares, step, learning_rate, rules) -> None:
+def launch_update(
+    xp, vectors, l2_lambda: float, squares, step, learning_rate, rules, end=()
+) -> None:
     """Update the parameters of several starts.
 
     Parameters
@@ -61,17 +63,20 @@ def launch_update(xp, vectors, l2_lambda: float, squares, step, learning_rate, r
     step, learning_rate : (N,) int64 array, (N,) float64 array
     rules : sequence of N UpdateRule
         They differ in their seeds alone.
+    end : sequence, optional
+        What a recorded step's end takes; see `noisy_adam_and_end`.
     """
     theta, rule = vectors[0], rules[0]
     chunks, silent = chunks_of(xp, rule.sections), _silent(xp, rule.silent)
-    parameters, grid = rule.sections[-1][1], (len(chunks), len(rules))
+    parameters, count = rule.sections[-1][1], len(chunks)
     arguments = *vectors[:2], parameters, float(l2_lambda), chunks, squares
-    launch(xp, theta.dtype, "chunk_squares", grid, arguments)
+    launch(xp, theta.dtype, "chunk_squares", (count, len(rules)), arguments)
     arguments = (
         *vectors,
         parameters,
         float(l2_lambda),
         chunks,
+        count,
         squares,
         silent,
         len(rule.silent),
@@ -84,5 +89,7 @@ def launch_update(xp, vectors, l2_lambda: float, squares, step, learning_rate, r
         numpy.float64(BETA_1),
         numpy.float64(BETA_2),
         float(rule.epsilon),
+        *end,
     )
-    launch(xp, theta.dtype, "noisy_adam", grid, arguments)
+    name = "noisy_adam_and_end" if end else "noisy_adam"
+    launch(xp, theta.dtype, name, (count + bool(end), len(rules)), arguments)

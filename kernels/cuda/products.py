@@ -37,7 +37,7 @@ def products(xp, pairs):
     return outcomes
 
 
-def launch_products(xp, jobs, starts: int = 1, parameters: int = 0) -> None:
+def launch_products(xp, jobs) -> None:
     """Make products in one launch.
 
     Parameters
@@ -46,13 +46,13 @@ def launch_products(xp, jobs, starts: int = 1, parameters: int = 0) -> None:
         Array module.
     jobs : sequence of (X, Y, Z, P, K, m, n)
         At most six: contiguous arrays and their sizes.
-    starts : int
-        So many models' X, Y and Z stand one after another.
-    parameters : int
-        From a start's Z to the next one's.
     """
-    most = max(P * blocks(m, TILE) * blocks(n, TILE) for *_, P, _, m, n in jobs)
     nothing = (*jobs[0][:3], 0, 0, 1, 1)
-    filled = [*jobs, *[nothing] * (PRODUCTS_A_LAUNCH - len(jobs))]
-    arguments = [*(part for job in filled for part in job), parameters]
-    launch(xp, jobs[0][2].dtype, "products", (most, starts, len(jobs)), arguments)
+    arguments = [*jobs, *[nothing] * (PRODUCTS_A_LAUNCH - len(jobs))]
+    arguments = [*(part for job in arguments for part in job), 0]
+    launch(xp, jobs[0][2].dtype, "products", (most_blocks(jobs), 1, len(jobs)), arguments)
+
+
+def most_blocks(jobs) -> int:
+    """Return how many blocks the largest of some products takes."""
+    return max(P * blocks(m, TILE) * blocks(n, TILE) for *_, P, _, m, n in jobs)

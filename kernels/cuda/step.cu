@@ -20,9 +20,19 @@ extern "C" __global__ void begin_step(const int *records, int record_size, const
   of_start(readings, (B + U) * E)[i] = reading(record + n * S, table, encoding, S, E, i % E);
 }
 
+// The matrices' gradients, and beside them those of the sentences in the slots.
+extern "C" __global__ void products_and_slots(PRODUCTS, SLOT_PLACES, int sentences) {
+  if (blockIdx.z < PRODUCTS_A_LAUNCH) {
+    MAKE_PRODUCTS
+  } else if ((int)blockIdx.x < sentences) {
+    int first = first_column(blockIdx.z - PRODUCTS_A_LAUNCH);
+    gather_slots_of(blockIdx.x, first, SLOT_PLACES_GIVEN, batch, readings);
+  }
+}
+
 // Sum each start's loss, the penalty in it, and count its step.
-extern "C" __global__ void end_step(const real *losses, int B, const real *squares, int chunks,
-                                    real l2, int capacity, int *done, double *step_losses) {
+__device__ void end_step(const real *losses, int B, const real *squares, int chunks, real l2,
+                         int capacity, int *done, double *step_losses) {
   losses = of_start(losses, B), squares = of_start(squares, 2 * chunks) + chunks;
   real entropy = 0, penalty = 0;
   for (int b = threadIdx.x; b < B; b += blockDim.x) entropy += losses[b];
@@ -32,4 +42,13 @@ extern "C" __global__ void end_step(const real *losses, int B, const real *squar
   int start = blockIdx.y;
   step_losses[start * capacity + done[start]] = entropy + (real)0.5 * l2 * penalty;
   done[start]++;
+}
+
+// The update, and beside it the step's end, in a block of its own.
+extern "C" __global__ void noisy_adam_and_end(UPDATE, const real *losses, int B, int capacity,
+                                              int *done, double *step_losses) {
+  if ((int)blockIdx.x < count)
+    update_chunk(UPDATE_GIVEN);
+  else
+    end_step(losses, B, squares, count, l2, capacity, done, step_losses);
 }

@@ -5,13 +5,13 @@ from kvnet.kernels.cuda.batch_records import Layout
 from kvnet.kernels.cuda.compilation import blocks, launch
 from kvnet.kernels.cuda.gather import COLUMNS_A_BLOCK
 from kvnet.kernels.cuda.noisy_adam import chunks_of, launch_update
-from kvnet.kernels.cuda.products import launch_products
+from kvnet.kernels.cuda.products import PRODUCTS_A_LAUNCH, most_blocks
 from kvnet.kernels.cuda.read_slots import Kept, Sizes
 from kvnet.parameter_vector import sections_of
 
 
 class StepGraph:
-    """Eight launches, recorded once and replayed for every step.
+    """Six launches, recorded once and replayed for every step.
 
     All that a step reads and writes stays on the device at one place: records of all batches to
     come, the order they come in, learning rates, and each start's parameters, one start's after
@@ -124,10 +124,8 @@ class StepGraph:
         self._gather_gradients()
         vectors = self.theta, self.gradient, self.m, self.v
         update = self.squares, self.step, self.rate, self.rules
-        launch_update(self.xp, vectors, self.l2_lambda, *update)
-        chunks = self.squares.shape[2]
-        arguments = self.losses, self.layout.B, self.squares, chunks, self.l2_lambda
-        self._launch("end_step", 1, [*arguments, self.capacity, self.done, self.step_losses])
+        end = self.losses, self.layout.B, self.capacity, self.done, self.step_losses
+        launch_update(self.xp, vectors, self.l2_lambda, *update, end)
 
     def _launch(self, name, width, arguments, depth=1, shared=0):
         launch(self.xp, self.dtype, name, (width, self.starts, depth), arguments, shared)
@@ -183,12 +181,14 @@ class StepGraph:
             job(self.u, self.dh, "B", 1, B, F, D),
             job(self.d_scores, self.h, "W_mem", 1, B, V, D),
         ]
-        launch_products(self.xp, jobs, self.starts, self._strides[0])
         slots = layout.keys, layout.values, *layout.key_places, *layout.value_places
         gradients = kept.d_scores, kept.ws, kept.ps, kept.d_reads, self.d_readings[0, B:]
         slots = [1, 2, *map(self._from, slots), B, M, 1, H, D, 1, *gradients]
         columns = blocks(D, COLUMNS_A_BLOCK)
-        self._launch("gather_slots", layout.U, [*slots, *self._strides[1:]], columns)
+        arguments = [*(part for one in jobs for part in one), *self._strides[:1], *slots]
+        arguments += [*self._strides[1:], layout.U]
+        width, depth = max(most_blocks(jobs), layout.U), PRODUCTS_A_LAUNCH + columns
+        self._launch("products_and_slots", width, arguments, depth)
         places = map(self._from, layout.word_places)
         words = [1, 0, self.batch, B * layout.S, layout.keys, *places, layout.S, D, V]
         tables = [self._parameter(self.gradient, name) for name in ("W", "W_mem")]
