@@ -18,7 +18,7 @@ from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
 from .torch_best_model import BestModel, Sentences
 from .torch_gpu import TorchGpuByHand
 from .torch_slots_model import FusedSlotsModel
-from .torch_usual import surely_graphs
+from .torch_usual import check_graphs, skipped_graphs
 from .workload import Workload
 
 STEPS_AT_A_TIME = 4096
@@ -176,10 +176,10 @@ class TorchReduceOverhead(TorchCompiledRecorded):
             for value in vars(owner).values():
                 if isinstance(value, Tensor):  # else no graph, for what a step changes is an input
                     torch._dynamo.mark_static_address(value)
-        step = self.compiled_step()
-        with surely_graphs():
-            for _ in range(WARM_UPS):
-                step()
+        step, skipped = self.compiled_step(), skipped_graphs()
+        for _ in range(WARM_UPS):
+            step()
+        check_graphs(skipped)
         return step
 
 

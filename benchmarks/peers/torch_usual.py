@@ -7,8 +7,6 @@ are CUDA graphs; the update's is not, because gradients that live in one call's 
 the next call begins.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 import numpy
@@ -187,24 +185,30 @@ class TorchUsual:
 class TorchUsualReduced(TorchUsual):
     """The peer that makes sure of its CUDA graphs."""
 
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self._skipped = skipped_graphs()
+
     def warm_up(self, steps: range) -> None:
         """See `peers.Peer`; refuse to go on without a graph."""
-        with surely_graphs():
-            super().warm_up(steps)
+        super().warm_up(steps)
+        check_graphs(self._skipped)
 
 
-@contextmanager
-def surely_graphs() -> Iterator[None]:
-    """Refuse compiled calls inside that the compiler makes no CUDA graph of.
+def skipped_graphs() -> int:
+    """Return how often the compiler has made no CUDA graph where it was to make one."""
+    return counters["inductor"]["cudagraph_skips"]
+
+
+def check_graphs(skipped_before: int) -> None:
+    """Refuse a peer for which the compiler has made no CUDA graph.
 
     Raises
     ------
     InputError
-        If there are any.
+        If `skipped_graphs` has grown.
     """
-    before = counters["inductor"]["cudagraph_skips"]
-    yield
-    if counters["inductor"]["cudagraph_skips"] > before:
+    if skipped_graphs() > skipped_before:
         raise InputError("torch.compile made no CUDA graph; TORCH_LOGS=cudagraphs says why")
 
 
