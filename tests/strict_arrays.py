@@ -256,6 +256,7 @@ class _Module:
     __name__ = "strict"
     ndarray = Array
     RawModule = RawModule
+    linalg = SimpleNamespace(eigvalsh=lambda matrix: _device(numpy.linalg.eigvalsh, matrix))
     cuda = SimpleNamespace(
         Stream=Stream,
         MemoryPool=lambda: SimpleNamespace(malloc=None, used_bytes=lambda: 0),

@@ -24,7 +24,7 @@ from kvnet.kernels.cuda import (
     slot_hops,
 )
 from kvnet.kernels.cuda import read_slots as read_slots_module
-from kvnet.parameter_vector import as_vector
+from kvnet.parameter_vector import as_vector, by_name
 from kvnet.row_gradient import RowGradient
 from kvnet.training.language_model_settings import LanguageModelSettings
 from kvnet.training.memn2n_settings import MemN2NSettings
@@ -315,6 +315,36 @@ def test_descent(xp, rng, dtype, clip, max_norm, adaptive):
     for one, other in zip(got, expected, strict=True):
         for name, right in other.items():
             agree(one[name], right, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["any", "zero", "one direction", "equal values"])
+@pytest.mark.parametrize("kernels", ["reference", "fused"])
+def test_spectral_descent(xp, rng, dtype, kind, kernels):
+    shapes = {"A": (300, 9), "H": (9, 9), "C": (2, 7)}  # A is of two chunks
+    g = rng.normal(size=(300, 9))
+    if kind == "zero":
+        g *= 0
+    elif kind == "one direction":
+        g = g[:, :1] * g[0]
+    elif kind == "equal values":
+        g = numpy.linalg.qr(g)[0]  # all singular values are 1: the Frobenius norm is 3
+    gradients = {"A": g, "H": 0.1 * rng.normal(size=(9, 9)), "C": rng.normal(size=(2, 7))}
+    gradient = as_vector(numpy, gradients).astype(dtype)
+    theta = rng.normal(size=gradient.shape).astype(dtype)
+    there, d_there = xp.asarray(theta), xp.asarray(gradient)
+    update = choose(kernels, xp).spectral_sgd
+    update(
+        xp, there, d_there, shapes, 10.0, 0.5
+    )  # what stays on the device, such as chunks, is there
+    there[:] = xp.asarray(theta)
+    with counted(xp) as transfers:
+        update(xp, there, d_there, shapes, 10.0, 0.5)
+    assert transfers == []
+    for name, part in by_name(to_numpy(there), shapes).items():
+        G = gradients[name].astype(dtype)
+        scale = min(1, 0.5 / max(numpy.linalg.norm(G, 2), 1e-9))
+        agree(part, by_name(theta, shapes)[name] - 10 * float(scale) * G, dtype)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])

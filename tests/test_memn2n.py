@@ -17,7 +17,8 @@ from kvnet.models import MemN2N
 from kvnet.operations import centred_position_encoding, own_length_encoding
 from kvnet.published import published_memn2n
 from kvnet.training.memn2n_settings import MEMN2N_PRESETS, MemN2NSettings
-from kvnet.training.stepped_sgd import SteppedSgd, clip_by_spectral_norm
+from kvnet.training.spectral_sgd import clip_by_spectral_norm
+from kvnet.training.stepped_sgd import SteppedSgd
 from kvnet.training.task_run import TaskRun
 
 SUBJECT = MODELS["memn2n"]

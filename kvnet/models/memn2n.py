@@ -14,7 +14,6 @@ from kvnet.models.network import (
     check_dtype_and_seed,
     check_sizes,
 )
-from kvnet.parameter_vector import as_vector
 
 TYINGS = ("adjacent", "layerwise")
 ENCODINGS = ("matlab", "paper", "bow")
@@ -252,7 +251,8 @@ class MemN2N(Network):
         du, d_table = backward_entropy(1.0)
         grads = backward_hop(du)
         grads[answer_table] = grads.get(answer_table, 0) + d_table
-        return loss, as_vector(self.xp, {name: grads[name] for name in self.params})
+        grads = {name: grads[name] for name in self.params}
+        return loss, self.operations.as_vector(self.xp, grads)
 
     def predict_proba(self, batch: Batch):
         """Return the probability of every word as the answer.
