@@ -159,7 +159,7 @@ class Dataset:
         return [Batch(query, memory, *slots, answer) for query, memory, slots, answer in parts]
 
     def distinct(self, rows) -> tuple:
-        """Number the sentences in the slots of several batches anew, the empty one first.
+        """Give the sentences in the slots of several batches new numbers, the empty one first.
 
         Parameters
         ----------

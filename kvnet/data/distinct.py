@@ -25,7 +25,7 @@ def in_parts(rows, cells: int) -> list:
 
 
 def number_anew(xp, held, count: int) -> tuple:
-    """Number what a batch names: lowest first, and after it what the batch does not name.
+    """Give what a batch names new numbers, lowest first, and then what the batch does not name.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def number_anew(xp, held, count: int) -> tuple:
     Returns
     -------
     listed : (n, U) int32 array
-        What the new numbers stand for; U is how many the fullest batch names. A row's are different.
+        What the new numbers stand for, each something different; U is how many the fullest batch
+        names.
     numbers : (n, N) int32 array
         What is held, by new numbers.
     named : (n, 1) int32 array
