@@ -3,6 +3,7 @@
 How many there are decides shapes, so a device must be waited for: once for all of these batches.
 """
 
+TOGETHER = 64  # batches that a training packs at once
 CELLS_AT_A_TIME = 1 << 24  # of a table of batches and of what they may name
 
 

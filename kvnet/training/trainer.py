@@ -8,11 +8,10 @@ import numpy
 
 from kvnet.backend import to_numpy
 from kvnet.checkpoint import named
+from kvnet.data import distinct
 from kvnet.errors import InputError
 from kvnet.models.network import Network
 from kvnet.parameter_vector import as_vector, by_name
-
-BATCHES_PACKED_TOGETHER = 64  # on a device, which is waited for once for all of them
 
 
 def train_side_by_side(trainers: Sequence["Trainer"], count: int) -> None:
@@ -139,9 +138,9 @@ class Trainer:
             return self._packed[first]
         if xp is numpy:
             return self.dataset.batch(self.batches.rows(step))
-        first = step - step % BATCHES_PACKED_TOGETHER
+        first = step - step % distinct.TOGETHER
         if first not in self._packed:
-            rows = self.batches.next_rows(first, BATCHES_PACKED_TOGETHER)
+            rows = self.batches.next_rows(first, distinct.TOGETHER)
             self._packed = {first: self.dataset.batches(xp.asarray(rows))}
         return self._packed[first][step - first]
 
