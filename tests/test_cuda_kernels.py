@@ -297,12 +297,16 @@ def test_noisy_adam(xp, rng, dtype, clip_norm, from_device):
 @pytest.mark.parametrize("max_norm", [1.0, 1e6])
 @pytest.mark.parametrize("adaptive", [False, True])
 def test_descent(xp, rng, dtype, clip, max_norm, adaptive):
-    params = {n: rng.normal(size=s).astype(dtype) for n, s in {"A": (40, 150), "C": (9, 9)}.items()}
+    shapes = {"A": (40, 150), "C": (9, 9)} | {f"more {n}": (2, 3) for n in range(5)}
+    params, whole = (
+        {name: rng.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
+        for _ in range(2)
+    )
     squares = {name: theta * theta + 1 for name, theta in params.items()}
-    rows = numpy.array([3, 7, 39])
-    values, whole = (rng.normal(size=shape).astype(dtype) for shape in ((3, 150), (9, 9)))
-    gradients = {"A": RowGradient(rows, values), "C": whole}
-    there = {"A": RowGradient(xp.asarray(rows), xp.asarray(values)), "C": xp.asarray(whole)}
+    rows, values = numpy.array([3, 7, 39]), whole["A"][:3]
+    gradients = whole | {"A": RowGradient(rows, values)}
+    there = {name: xp.asarray(g) for name, g in whole.items()}
+    there["A"] = RowGradient(xp.asarray(rows), xp.asarray(values))
     got = [{name: xp.asarray(a) for name, a in arrays.items()} for arrays in (params, squares)]
     expected, name = (params, squares), "adagrad" if adaptive else "sgd"
     used = slice(2 if adaptive else 1)
