@@ -14,6 +14,7 @@ from kvnet.training.adagrad import adagrad as textbook_adagrad
 from kvnet.training.noisy_adam import noisy_adam as textbook_noisy_adam
 from kvnet.training.prediction import predict_words as textbook_predict_words
 from kvnet.training.sgd import sgd as textbook_sgd
+from kvnet.training.spectral_sgd import spectral_sgd as textbook_spectral_sgd
 from kvnet.training.steps import take_steps as textbook_take_steps
 from kvnet.training.steps import take_steps_side_by_side as textbook_take_steps_side_by_side
 
@@ -48,6 +49,7 @@ ON_A_GPU = (
     "predict_words",
     "read_slots",
     "sgd",
+    "spectral_sgd",
     "take_steps_side_by_side",
     "uniform",
     "word_cross_entropy",
@@ -84,6 +86,7 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
         "noisy_adam": textbook_noisy_adam,
         "predict_words": textbook_predict_words,
         "sgd": textbook_sgd,
+        "spectral_sgd": textbook_spectral_sgd,
         "take_steps": textbook_take_steps,
         "take_steps_side_by_side": textbook_take_steps_side_by_side,
         "uniform": counter_random.uniform,

@@ -49,7 +49,7 @@ def clipped(gradients, max_norm, clip):
         parts = numpy.empty(len(bounds) - 1, gradient.values.dtype)
         _squares(gradient.values, bounds, parts)
         found[name], squares[name] = (numbers(gradient.rows), gradient.values, bounds), parts.sum()
-    for name, scale in clip_scales(squares, max_norm, clip).items():
+    for name, scale in clip_scales(numpy, squares, max_norm, clip).items():
         yield name, *found[name], scale
 
 

@@ -50,20 +50,20 @@ def random_words(xp, seed: int, purpose: str, step: int, count: int):
         0 to 2**64 - 1: the Philox key.
     purpose : str
         What the numbers are for, such as ``"gradient noise"``; its CRC-32 is one counter word.
-    step : int
-        0 to 2**64 - 1, such as the training step.
+    step : int or (n, 1) uint64 array
+        0 to 2**64 - 1, such as the training step; several of them for several rows of words.
     count : int
 
     Returns
     -------
-    words : (count,) uint64 array
+    words : (count,) or (n, count) uint64 array
         Each below 2**32.
     """
     block = xp.arange((count + 3) // 4, dtype=xp.uint64)  # four words a block
-    constants = (zlib.crc32(purpose.encode()), step & WORD, step >> 32)
-    counter = (block, *(xp.full_like(block, constant) for constant in constants))
-    words = philox(counter, (seed & WORD, seed >> 32))
-    return xp.stack(words, axis=1).reshape(-1)[:count]
+    purpose_number = zlib.crc32(purpose.encode())
+    counter = (block, *(0 * block + c for c in (purpose_number, step & WORD, step >> 32)))
+    words = xp.stack(philox(counter, (seed & WORD, seed >> 32)), axis=-1)
+    return words.reshape(*words.shape[:-2], -1)[..., :count]
 
 
 def uniform(xp, seed: int, purpose: str, step: int, shape, dtype):

@@ -283,6 +283,7 @@ class _Module:
     __version__ = numpy.__version__
     ndarray = Array
     RawModule = RawModule
+    linalg = SimpleNamespace(eigvalsh=lambda matrix: _device(numpy.linalg.eigvalsh, matrix))
     cuda = SimpleNamespace(
         Stream=Stream,
         Event=Event,

@@ -24,7 +24,7 @@ from kvnet.kernels.cuda import (
     slot_hops,
 )
 from kvnet.kernels.cuda import read_slots as read_slots_module
-from kvnet.parameter_vector import as_vector
+from kvnet.parameter_vector import as_vector, by_name
 from kvnet.row_gradient import RowGradient
 from kvnet.training.language_model_settings import LanguageModelSettings
 from kvnet.training.memn2n_settings import MemN2NSettings
@@ -297,12 +297,16 @@ def test_noisy_adam(xp, rng, dtype, clip_norm, from_device):
 @pytest.mark.parametrize("max_norm", [1.0, 1e6])
 @pytest.mark.parametrize("adaptive", [False, True])
 def test_descent(xp, rng, dtype, clip, max_norm, adaptive):
-    params = {n: rng.normal(size=s).astype(dtype) for n, s in {"A": (40, 150), "C": (9, 9)}.items()}
+    shapes = {"A": (40, 150), "C": (9, 9)} | {f"more {n}": (2, 3) for n in range(5)}
+    params, whole = (
+        {name: rng.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
+        for _ in range(2)
+    )
     squares = {name: theta * theta + 1 for name, theta in params.items()}
-    rows = numpy.array([3, 7, 39])
-    values, whole = (rng.normal(size=shape).astype(dtype) for shape in ((3, 150), (9, 9)))
-    gradients = {"A": RowGradient(rows, values), "C": whole}
-    there = {"A": RowGradient(xp.asarray(rows), xp.asarray(values)), "C": xp.asarray(whole)}
+    rows, values = numpy.array([3, 7, 39]), whole["A"][:3]
+    gradients = whole | {"A": RowGradient(rows, values)}
+    there = {name: xp.asarray(g) for name, g in whole.items()}
+    there["A"] = RowGradient(xp.asarray(rows), xp.asarray(values))
     got = [{name: xp.asarray(a) for name, a in arrays.items()} for arrays in (params, squares)]
     expected, name = (params, squares), "adagrad" if adaptive else "sgd"
     used = slice(2 if adaptive else 1)
@@ -315,6 +319,36 @@ def test_descent(xp, rng, dtype, clip, max_norm, adaptive):
     for one, other in zip(got, expected, strict=True):
         for name, right in other.items():
             agree(one[name], right, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["any", "zero", "one direction", "equal values"])
+@pytest.mark.parametrize("kernels", ["reference", "fused"])
+def test_spectral_descent(xp, rng, dtype, kind, kernels):
+    shapes = {"A": (300, 9), "H": (9, 9), "C": (2, 7)}  # A is of two chunks
+    g = rng.normal(size=(300, 9))
+    if kind == "zero":
+        g *= 0
+    elif kind == "one direction":
+        g = g[:, :1] * g[0]
+    elif kind == "equal values":
+        g = numpy.linalg.qr(g)[0]  # all singular values are 1: the Frobenius norm is 3
+    gradients = {"A": g, "H": 0.1 * rng.normal(size=(9, 9)), "C": rng.normal(size=(2, 7))}
+    gradient = as_vector(numpy, gradients).astype(dtype)
+    theta = rng.normal(size=gradient.shape).astype(dtype)
+    there, d_there = xp.asarray(theta), xp.asarray(gradient)
+    update = choose(kernels, xp).spectral_sgd
+    update(
+        xp, there, d_there, shapes, 10.0, 0.5
+    )  # what stays on the device, such as chunks, is there
+    there[:] = xp.asarray(theta)
+    with counted(xp) as transfers:
+        update(xp, there, d_there, shapes, 10.0, 0.5)
+    assert transfers == []
+    for name, part in by_name(to_numpy(there), shapes).items():
+        G = gradients[name].astype(dtype)
+        scale = min(1, 0.5 / max(numpy.linalg.norm(G, 2), 1e-9))
+        agree(part, by_name(theta, shapes)[name] - 10 * float(scale) * G, dtype)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])

@@ -17,7 +17,8 @@ from kvnet.models import MemN2N
 from kvnet.operations import centred_position_encoding, own_length_encoding
 from kvnet.published import published_memn2n
 from kvnet.training.memn2n_settings import MEMN2N_PRESETS, MemN2NSettings
-from kvnet.training.stepped_sgd import SteppedSgd, clip_by_spectral_norm
+from kvnet.training.spectral_sgd import clip_by_spectral_norm
+from kvnet.training.stepped_sgd import SteppedSgd
 from kvnet.training.task_run import TaskRun
 
 SUBJECT = MODELS["memn2n"]
@@ -39,9 +40,9 @@ def test_gradients_of_every_parameter(variant):
 
 
 def test_the_encodings_are_the_formulas():
-    matlab, paper = (
-        f(numpy, 5, 4, "float64") for f in (centred_position_encoding, own_length_encoding)
-    )
+    matlab = centred_position_encoding(numpy, 5, 4, "float64")
+    fixed, by_length = own_length_encoding(numpy, 7, 4, "float64")
+    paper = fixed + by_length / 5  # of a sentence of five words, where the longest has seven
     for j in range(1, 6):
         for k in range(1, 5):
             centred = 1 + 4 * (k - 5 / 2) * (j - 6 / 2) / (4 * 5)
@@ -50,24 +51,34 @@ def test_the_encodings_are_the_formulas():
             assert paper[j - 1, k - 1] == pytest.approx(own, abs=1e-14)
 
 
+def weighed(words, time, encoding, table):
+    """Read a sentence word by word, its time as one more at the last place."""
+    weights, own = centred_position_encoding(numpy, 5, E, "float64"), sum(words != 0)
+    if encoding == "paper":
+        weights = numpy.ones((5, E))
+        for j, k in numpy.ndindex(own, E):
+            weights[j, k] = 1 - (j + 1) / own - ((k + 1) / E) * (1 - 2 * (j + 1) / own)
+    return sum(weights[j] * table[word] for j, word in enumerate([*words, time]) if word)
+
+
 def slot(model, batch, b, i, table):
-    """Read a slot, word by word, by the Matlab encoding; its time is the word at the last place."""
-    words = [*batch.sentences[batch.keys[b, i]], 13 + i if batch.keys[b, i] else 0]
-    encoding = centred_position_encoding(numpy, 5, E, "float64")
-    return sum(encoding[j] * table[word] for j, word in enumerate(words) if word)
+    words = batch.sentences[batch.keys[b, i]]
+    time = 13 + i if batch.keys[b, i] else 0
+    return weighed(words, time, model.config["encoding"], table)
 
 
+@pytest.mark.parametrize("encoding", ["matlab", "paper"])
 @pytest.mark.parametrize("linear", [False, True])
 @pytest.mark.parametrize("tying", ["adjacent", "layerwise"])
-def test_the_model_is_the_formula(rng, tying, linear):
-    model, batch = small_model(tying=tying, init_std=0.5), random_batch(rng)
+def test_the_model_is_the_formula(rng, tying, linear, encoding):
+    model = small_model(tying=tying, encoding=encoding, init_std=0.5)
+    batch = random_batch(rng)
     model.linear = linear
     p = model.params
     scores, attention = model.forward(batch)
-    encoding = centred_position_encoding(numpy, 5, E, "float64")
     B, W = (p["T_1"], p["T_4"]) if tying == "adjacent" else (p["B"], p["W"])
     for b in range(len(batch.query)):
-        u = sum(encoding[j] * B[word] for j, word in enumerate(batch.query[b]) if word)
+        u = weighed(batch.query[b], 0, encoding, B)
         for hop in range(3):
             A = p[f"T_{hop + 1}"] if tying == "adjacent" else p["A"]
             C = p[f"T_{hop + 2}"] if tying == "adjacent" else p["C"]

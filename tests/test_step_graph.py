@@ -10,6 +10,7 @@ from kvnet import Settings, example
 from kvnet.backend import to_numpy
 from kvnet.checkpoint import read_arrays
 from kvnet.cli.train_babi import main
+from kvnet.data import distinct
 from kvnet.data.babi import embedded_task, encode_tasks
 from kvnet.data.dataset import Dataset, sizes_of, vocabulary_of
 from kvnet.kernels.cuda import (
@@ -126,7 +127,7 @@ def test_batches_are_packed_some_at_a_time(xp, monkeypatch):
     dataset, V, _ = key_values(xp)
     rows = xp.asarray(numpy.arange(20).reshape(4, 5))
     layout, records = batch_records.pack(xp, dataset, rows, V)
-    monkeypatch.setattr(batch_records, "CELLS_AT_A_TIME", 1)
+    monkeypatch.setattr(distinct, "CELLS_AT_A_TIME", 1)
     same_layout, same = batch_records.pack(xp, dataset, rows, V)
     assert layout == same_layout and (to_numpy(records) == to_numpy(same)).all()
     monkeypatch.setattr(batch_records, "ROUNDED_UP_TO", 1)

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-CELLS_AT_A_TIME = 1 << 24  # of a table of batches and sentences
+from kvnet.data.distinct import in_parts
+
 ROUNDED_UP_TO = 16  # sentences, so that other batches fit the same layout
 
 
@@ -89,8 +90,7 @@ def pack(xp, dataset, rows, vocabulary_size: int, at_least: int = 0) -> tuple[La
     records : (n, layout.size) int32 array
     """
     n, B = rows.shape
-    at_a_time = max(1, CELLS_AT_A_TIME // len(dataset.sentences))
-    parts = [_pack_some(xp, dataset, rows[i : i + at_a_time]) for i in range(0, n, at_a_time)]
+    parts = [dataset.distinct(part) for part in in_parts(rows, len(dataset.sentences))]
     found, S = max(present.shape[1] for present, _ in parts), dataset.sentences.shape[1]
     U = max(at_least, -(-found // ROUNDED_UP_TO) * ROUNDED_UP_TO)
     M, same = dataset.keys.shape[1], dataset.values is dataset.keys
@@ -98,7 +98,7 @@ def pack(xp, dataset, rows, vocabulary_size: int, at_least: int = 0) -> tuple[La
     filled = [xp.pad(present, ((0, 0), (0, U - present.shape[1]))) for present, _ in parts]
     sentences = xp.concatenate([dataset.queries[rows], xp.concatenate(filled)], axis=1)
     words = dataset.sentences[sentences].reshape(n, -1)
-    slots = xp.concatenate([numbers for _, numbers in parts])
+    slots = xp.concatenate([slots.reshape(len(slots), -1) for _, slots in parts])
     sides = [slots] if same else [slots[:, : B * M], slots[:, B * M :]]
     by_sentence = [part for side in sides for part in _places(xp, side, U)]
     queries, memory = (
@@ -118,21 +118,3 @@ def _places(xp, held, rows):
     ends = (batches * rows + xp.arange(rows + 1)).reshape(-1)
     starts = xp.searchsorted(numbers[order], ends)
     return [(part.reshape(n, -1) - batches * count).astype("int32") for part in (order, starts)]
-
-
-def _pack_some(xp, dataset, rows):
-    """Return the sentences that stand in each batch's slots, and their numbers there by slot."""
-    n, U = len(rows), len(dataset.sentences)
-    slots = dataset.keys[rows].reshape(n, -1)
-    if dataset.values is not dataset.keys:
-        slots = xp.concatenate([slots, dataset.values[rows].reshape(n, -1)], axis=1)
-    batches = xp.arange(n)[:, None]
-    held = xp.zeros((n, U), "int32")
-    held[batches, slots] = 1
-    held[:, 0] = 1  # the empty sentence comes first in every batch
-    numbers = xp.cumsum(held, axis=1, dtype="int32") - 1
-    most = int(numbers[:, -1].max()) + 1  # the one thing that must be known here
-    present = xp.zeros((n, most + 1), "int32")
-    # Sentences that are not held go to one more column, which is cut off.
-    present[batches, xp.where(held, numbers, most)] = xp.arange(U, dtype="int32")
-    return present[:, :most], numbers[batches, slots]

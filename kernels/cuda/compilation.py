@@ -11,6 +11,7 @@ SOURCES = (  # later ones use earlier ones
     "sums",
     "noisy_adam",
     "descent",
+    "spectral_sgd",
     "embedding_sum",
     "gather",
     "products",

@@ -4,9 +4,11 @@ from kvnet.kernels.cuda.compilation import blocks, launch, numbers
 from kvnet.kernels.cuda.l2_penalty import NUMBERS_A_BLOCK
 from kvnet.row_gradient import RowGradient
 
+PARAMETERS_A_LAUNCH = 6
+
 
 def descend(xp, params, gradients, learning_rate, max_norm, clip, squares=None) -> None:
-    """Take a step in place: two launches a parameter, one for its norm and one for the step.
+    """Take a step in place: for every six parameters a launch for norms, and one for the step.
 
     Parameters
     ----------
@@ -15,22 +17,28 @@ def descend(xp, params, gradients, learning_rate, max_norm, clip, squares=None) 
     squares : dict of str to float array, optional
         As for `kvnet.training.adagrad`, which this is then.
     """
-    whole, dtype = xp.zeros(1, "int32"), next(iter(params.values())).dtype
-    found, start = {}, 0
+    dtype, adaptive = next(iter(params.values())).dtype, squares is not None
+    jobs, parts = [], 0
     for name, gradient in gradients.items():
         by_row = isinstance(gradient, RowGradient)
-        rows = numbers(xp, gradient.rows) if by_row else whole
         values = xp.ascontiguousarray(gradient.values if by_row else gradient)
-        stop = start + blocks(values.size, NUMBERS_A_BLOCK)
-        found[name], start = (int(by_row), rows, values, start, stop), stop
-    parts = xp.empty(start, dtype)
-    for _, _, values, first, last in found.values():
-        arguments = values, values.size, NUMBERS_A_BLOCK, parts[first:]
-        launch(xp, dtype, "sum_squares", last - first, arguments)
+        rows = numbers(xp, gradient.rows) if by_row else xp.empty(1, "int32")  # not looked at
+        begin, parts = parts, parts + blocks(values.size, NUMBERS_A_BLOCK)
+        sizes = values.size, values.shape[-1], begin, parts
+        own = squares[name] if adaptive else params[name]
+        jobs.append((params[name], int(by_row), rows, values, *sizes, own))
+    sums = xp.empty(parts, dtype)
+    groups = [jobs[n : n + PARAMETERS_A_LAUNCH] for n in range(0, len(jobs), PARAMETERS_A_LAUNCH)]
+    for group in groups:
+        _launch(xp, "descent_squares", group, (NUMBERS_A_BLOCK, sums))
+    together = int(clip == "global")
     bounds = float(max_norm), float(learning_rate)
-    for name, (by_row, rows, values, *own) in found.items():
-        first, last = (0, start) if clip == "global" else own
-        arguments = params[name], by_row, rows, values, values.size, values.shape[-1], parts
-        adaptive = (0, parts) if squares is None else (1, squares[name])
-        arguments = *arguments, first, last, *bounds, *adaptive
-        launch(xp, dtype, "descend", own[1] - own[0], arguments)
+    for group in groups:
+        _launch(xp, "descend", group, (sums, parts, together, *bounds, int(adaptive)))
+
+
+def _launch(xp, name, jobs, more):
+    most = max(end - begin for *_, begin, end, _ in jobs)
+    filled = [*jobs, *[jobs[0]] * (PARAMETERS_A_LAUNCH - len(jobs))]  # the grid leaves these out
+    arguments = [*(part for job in filled for part in job), *more]
+    launch(xp, jobs[0][0].dtype, name, (most, len(jobs)), arguments)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy
 
+from kvnet.data.distinct import in_parts, number_anew
 from kvnet.data.example import Example
 from kvnet.data.vocabulary import Vocabulary
 from kvnet.errors import InputError
@@ -131,6 +132,53 @@ class Dataset:
         values = keys if same else numbers[1]
         query, sentences = self.sentences[self.queries[rows]], self.sentences[present]
         return Batch(query, sentences, keys, values, self.answers[rows])
+
+    def batches(self, rows) -> list[Batch]:
+        """Gather several batches, for which a device is waited for once.
+
+        Parameters
+        ----------
+        rows : (n, B) integer array
+            Each batch's examples.
+
+        Returns
+        -------
+        batches : list of n Batch
+            With as many sentences as the fullest has: the others list the empty one again.
+        """
+        cells = len(self.sentences) + rows.shape[1] * self.keys.shape[1]
+        return [batch for part in in_parts(rows, cells) for batch in self._batches(part)]
+
+    def _batches(self, rows):
+        present, slots = self.distinct(rows)
+        words, sentences = self.sentences[self.queries[rows]], self.sentences[present]
+        sides = (
+            [side[0], side[-1]] for side in map(list, slots)
+        )  # one object if they are the same
+        parts = zip(words, sentences, sides, self.answers[rows], strict=True)
+        return [Batch(query, memory, *slots, answer) for query, memory, slots, answer in parts]
+
+    def distinct(self, rows) -> tuple:
+        """Give the sentences in the slots of several batches new numbers, the empty one first.
+
+        Parameters
+        ----------
+        rows : (n, B) integer array
+
+        Returns
+        -------
+        present : (n, U) int32 array
+            Rows of `sentences` by their new numbers, the empty one again where a batch has fewer.
+        slots : (n, K, B, M) int32 array
+            New numbers: those of the keys, and of the values (K = 2) unless they are the same.
+        """
+        xp, n = self.xp, len(rows)
+        sides = [self.keys] if self.values is self.keys else [self.keys, self.values]
+        slots = xp.stack([side[rows] for side in sides], axis=1)
+        held = xp.concatenate([xp.zeros((n, 1), "int32"), slots.reshape(n, -1)], axis=1)
+        listed, numbers, named = number_anew(xp, held, len(self.sentences))
+        present = xp.where(xp.arange(listed.shape[1]) < named, listed, 0)
+        return present, numbers[:, 1:].reshape(slots.shape)
 
 
 def _padded_ids(sentence, vocabulary, size):

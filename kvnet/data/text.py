@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy
 
+from kvnet.data.distinct import in_parts, number_anew
 from kvnet.data.simulator import generate
 from kvnet.data.story import Question, words_of
 from kvnet.data.vocabulary import Vocabulary
@@ -97,7 +98,7 @@ class Text:
         self.xp, self.mem_size = xp, mem_size
         self.fingerprint = hashlib.sha256(ids.tobytes()).hexdigest()[:16]
         self._ids, self._before = xp.asarray(ids), xp.arange(1, mem_size + 1)
-        self._number = xp.zeros(vocabulary_size, "int32")  # of a word in the batch at hand
+        self._vocabulary_size = vocabulary_size
 
     def __len__(self) -> int:
         """Count the words."""
@@ -115,13 +116,29 @@ class Text:
         -------
         context : Context
         """
-        xp = self.xp
-        context = self._ids[rows[:, None] - self._before]  # (B, M), the word right before first
-        present = xp.zeros(len(self._number), bool)
-        present[context] = True
-        words = xp.flatnonzero(present)
-        self._number[words] = xp.arange(len(words), dtype="int32")
-        return Context(words, self._number[context], self._ids[rows])
+        return self.batches(rows[None])[0]
+
+    def batches(self, rows) -> list[Context]:
+        """Take words as the targets of several batches, for which a device is waited for once.
+
+        Parameters
+        ----------
+        rows : (n, B) integer array
+            Each batch's places in the text.
+
+        Returns
+        -------
+        contexts : list of n Context
+            With as many words as the fullest context has: the others list words without a slot.
+        """
+        cells = self._vocabulary_size + rows.shape[1] * self.mem_size
+        return [context for part in in_parts(rows, cells) for context in self._batches(part)]
+
+    def _batches(self, rows):
+        context = self._ids[rows[:, :, None] - self._before]  # (n, B, M), the word before first
+        flat = context.reshape(len(rows), -1)
+        words, slots, _ = number_anew(self.xp, flat, self._vocabulary_size)
+        return [*map(Context, words, slots.reshape(context.shape), self._ids[rows])]
 
 
 class TextData(NamedTuple):

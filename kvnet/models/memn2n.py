@@ -14,7 +14,6 @@ from kvnet.models.network import (
     check_dtype_and_seed,
     check_sizes,
 )
-from kvnet.parameter_vector import as_vector
 
 TYINGS = ("adjacent", "layerwise")
 ENCODINGS = ("matlab", "paper", "bow")
@@ -93,9 +92,14 @@ class MemN2N(Network):
         super().__init__(config, backend, kernels)
         xp, J = self.xp, sentence_size + 1
         self._time_words = xp.arange(vocabulary_size, vocabulary_size + memory_size)
-        self._same_for_all = xp.ones((J, embedding_size), dtype)  # where length does not matter
+        self._encoding, self._encoding_by_length = xp.ones((J, embedding_size), dtype), None
         if encoding == "matlab":
-            self._same_for_all = operations.centred_position_encoding(xp, J, embedding_size, dtype)
+            self._encoding = operations.centred_position_encoding(xp, J, embedding_size, dtype)
+        elif encoding == "paper":
+            # The time word, at the last place, counts as it is.
+            fixed, by_length = operations.own_length_encoding(xp, J - 1, embedding_size, dtype)
+            self._encoding[:-1] = fixed
+            self._encoding_by_length = xp.pad(by_length, ((0, 1), (0, 0)))
 
     def _parameter_shapes(self):
         c = self.config
@@ -123,26 +127,18 @@ class MemN2N(Network):
 
     def _read(self, words, table):
         """Read sentences with a time word at their last place, ``(N, J)`` to ``(N, E)``."""
-        xp, ops, c = self.xp, self.operations, self.config
-        (_, J), E, W = words.shape, c["embedding_size"], self.params[table]
-        if c["encoding"] != "paper":
-            return ops.embedding_sum(xp, words, W, self._same_for_all)
-        # Each length has its encoding; the time word counts as it is.
-        lengths = (words[:, :-1] != 0).sum(axis=1)
-        readings, parts = xp.zeros((len(words), E), W.dtype), []
-        for length in xp.unique(lengths).tolist():
-            rows = xp.flatnonzero(lengths == length)
-            encoding = xp.ones((J, E), c["dtype"])
-            if length:
-                own = ops.own_length_encoding(xp, length, E, c["dtype"])
-                encoding[:length] = own
-            readings[rows], backward_sum = ops.embedding_sum(xp, words[rows], W, encoding)
-            parts.append((rows, backward_sum))
+        xp, ops, W = self.xp, self.operations, self.params[table]
+        readings, backward = ops.embedding_sum(xp, words, W, self._encoding)
+        if self._encoding_by_length is None:
+            return readings, backward
+        by_length, backward_by_length = ops.embedding_sum(xp, words, W, self._encoding_by_length)
+        lengths = (words[:, :-1] != 0).sum(axis=1)[:, None]
+        share = 1 / xp.maximum(lengths, 1).astype(self.dtype)  # of a time alone: nothing to share
 
-        def backward(d_readings):
-            return sum(backward_sum(d_readings[rows]) for rows, backward_sum in parts)
+        def backward_both(d_readings):
+            return backward(d_readings) + backward_by_length(share * d_readings)
 
-        return readings, backward
+        return readings + share * by_length, backward_both
 
     def _words(self, batch, step):
         """Return sentences, times among them, and the memory by number.
@@ -252,7 +248,8 @@ class MemN2N(Network):
         du, d_table = backward_entropy(1.0)
         grads = backward_hop(du)
         grads[answer_table] = grads.get(answer_table, 0) + d_table
-        return loss, as_vector(self.xp, {name: grads[name] for name in self.params})
+        grads = {name: grads[name] for name in self.params}
+        return loss, self.operations.as_vector(self.xp, grads)
 
     def predict_proba(self, batch: Batch):
         """Return the probability of every word as the answer.

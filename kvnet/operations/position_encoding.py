@@ -59,30 +59,31 @@ def centred_position_encoding(xp, sentence_size: int, embedding_size: int, dtype
     return 1 + 4 * (k - (d + 1) / 2) * (j - (J + 1) / 2) / (d * J)
 
 
-def own_length_encoding(xp, length: int, embedding_size: int, dtype):
+def own_length_encoding(xp, sentence_size: int, embedding_size: int, dtype):
     """Weigh word places as the End-To-End Memory Network's paper does.
 
-    ``l[j, k] = (1 - j/J) - (k/d) (1 - 2j/J)`` with J the sentence's own number of words.
+    ``l[j, k] = (1 - j/J) - (k/d) (1 - 2j/J)`` with J the sentence's own number of words. That is
+    ``(1 - k/d) + (1/J) (2k/d - 1) j``: the length is a factor of one part.
 
     Parameters
     ----------
     xp : module
         Array module.
-    length : int
-        J.
+    sentence_size : int
+        S, words of the longest sentence.
     embedding_size : int
         d.
     dtype : numpy dtype
 
     Returns
     -------
-    encoding : (J, d) float array
+    fixed, by_length : (S, d) float array
+        A sentence of J words is weighed by ``fixed + by_length / J``.
 
     References
     ----------
     Sukhbaatar et al. 2015 (arXiv 1503.08895), section 4.1.
     """
-    J, d = length, embedding_size
-    j = xp.arange(1, J + 1, dtype=dtype)[:, None]  # (J, 1)
-    k = xp.arange(1, d + 1, dtype=dtype)  # (d,)
-    return (1 - j / J) - (k / d) * (1 - 2 * j / J)
+    j = xp.arange(1, sentence_size + 1, dtype=dtype)[:, None]  # (S, 1)
+    k = xp.arange(1, embedding_size + 1, dtype=dtype) / embedding_size  # (d,)
+    return (1 - k) * xp.ones_like(j), (2 * k - 1) * j

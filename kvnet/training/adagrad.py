@@ -22,6 +22,6 @@ def adagrad(
     Duchi, Hazan and Singer 2011, "Adaptive subgradient methods for online learning and stochastic
     optimization".
     """
-    for name, rows, g in clipped(gradients, max_norm, clip):
+    for name, rows, g in clipped(xp, gradients, max_norm, clip):
         squares[name][rows] += g * g
         params[name][rows] -= learning_rate * g / xp.sqrt(squares[name][rows])

@@ -136,5 +136,21 @@ class RandomBatches:
         -------
         rows : (B,) int64 array
         """
-        words = random_words(numpy, self.random_state, "targets", step, self.batch_size)
+        return self.next_rows(step, 1)[0]
+
+    def next_rows(self, step: int, count: int) -> numpy.ndarray:
+        """Return the targets of some steps.
+
+        Parameters
+        ----------
+        step : int
+            The first one, counted over all epochs, from 0.
+        count : int
+
+        Returns
+        -------
+        rows : (count, B) int64 array
+        """
+        steps = numpy.arange(step, step + count, dtype="uint64")[:, None]
+        words = random_words(numpy, self.random_state, "targets", steps, self.batch_size)
         return self.first + (words * (self.words - self.first) >> 32).astype("int64")

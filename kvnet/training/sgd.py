@@ -7,12 +7,14 @@ from kvnet.row_gradient import RowGradient
 CLIPS = ("global", "each")
 
 
-def clip_scales(squares: dict, max_norm: float, clip: str) -> dict:
+def clip_scales(xp, squares: dict, max_norm: float, clip: str) -> dict:
     """Return the factor of each gradient: ``min(1, max_norm / norm)``.
 
     Parameters
     ----------
-    squares : dict of str to float
+    xp : module
+        Array module.
+    squares : dict of str to scalar float array
         Each gradient's squared norm.
     max_norm : float
     clip : {"global", "each"}
@@ -20,14 +22,14 @@ def clip_scales(squares: dict, max_norm: float, clip: str) -> dict:
 
     Returns
     -------
-    scales : dict of str to float
+    scales : dict of str to scalar float64 array
     """
     together = sum(squares.values())
     norms = {
-        name: float(together if clip == "global" else square) ** 0.5
+        name: (together if clip == "global" else square).astype("float64") ** 0.5
         for name, square in squares.items()
     }
-    return {name: max_norm / max(norm, max_norm) for name, norm in norms.items()}
+    return {name: max_norm / xp.maximum(norm, max_norm) for name, norm in norms.items()}
 
 
 def sgd(xp, params, gradients, learning_rate: float, max_norm: float, clip: str) -> None:
@@ -44,18 +46,18 @@ def sgd(xp, params, gradients, learning_rate: float, max_norm: float, clip: str)
     clip : {"global", "each"}
         As for `clip_scales`.
     """
-    for name, rows, g in clipped(gradients, max_norm, clip):
+    for name, rows, g in clipped(xp, gradients, max_norm, clip):
         params[name][rows] -= learning_rate * g
 
 
-def clipped(gradients, max_norm, clip) -> Iterator[tuple]:
+def clipped(xp, gradients, max_norm, clip) -> Iterator[tuple]:
     """Give each parameter's name, the rows that have a gradient, and that, clipped."""
     numbers = {
         name: gradient.values if isinstance(gradient, RowGradient) else gradient
         for name, gradient in gradients.items()
     }
     squares = {name: (g * g).sum() for name, g in numbers.items()}
-    for name, scale in clip_scales(squares, max_norm, clip).items():
+    for name, scale in clip_scales(xp, squares, max_norm, clip).items():
         gradient = gradients[name]
         rows = gradient.rows if isinstance(gradient, RowGradient) else slice(None)
-        yield name, rows, scale * numbers[name]
+        yield name, rows, scale.astype(numbers[name].dtype) * numbers[name]

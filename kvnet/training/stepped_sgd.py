@@ -1,27 +1,5 @@
 """MemN2N's optimiser on bAbI: plain gradient descent, each matrix clipped, the rate halved."""
 
-from kvnet.parameter_vector import by_name
-
-
-def clip_by_spectral_norm(xp, gradient, max_norm: float):
-    """Shorten a matrix to a spectral norm: ``G min(1, max_norm / σ_max(G))``.
-
-    Parameters
-    ----------
-    xp : module
-        Array module.
-    gradient : (N, E) float array
-    max_norm : float
-
-    Returns
-    -------
-    gradient : (N, E) float array
-    """
-    if float((gradient * gradient).sum()) <= max_norm**2:  # no singular value is above that norm
-        return gradient
-    largest = float(xp.linalg.eigvalsh(gradient.T @ gradient)[-1]) ** 0.5
-    return gradient * (max_norm / max(largest, max_norm))
-
 
 class SteppedSgd:
     """The published optimiser of MemN2N on bAbI.
@@ -58,9 +36,8 @@ class SteppedSgd:
             Steps done before this one.
         """
         model, rate = self.model, self.learning_rate_at(step)
-        for name, g in by_name(gradient, model.shapes).items():
-            clipped = clip_by_spectral_norm(model.xp, g, self.settings.max_grad_norm)
-            model.params[name] -= rate * clipped
+        bound = self.settings.max_grad_norm
+        model.operations.spectral_sgd(model.xp, model.theta, gradient, model.shapes, rate, bound)
 
     def learning_rate_at(self, step: int) -> float:
         """Return the rate: the first one until the softmax comes in, then halved now and again."""

@@ -1,7 +1,11 @@
 """How well a language model foretells a text."""
 
+from collections.abc import Iterator
+
+from kvnet.backend import to_numpy
+from kvnet.data import distinct
 from kvnet.data.text import Text
-from kvnet.models.memn2n_language_model import MemN2NLanguageModel
+from kvnet.models.memn2n_language_model import Context, MemN2NLanguageModel
 
 TARGETS_AT_A_TIME = 128
 
@@ -19,9 +23,15 @@ def text_loss(model: MemN2NLanguageModel, text: Text) -> float:
     loss : float
         Natural logarithm: its exponential is the perplexity.
     """
-    first, last = text.mem_size, len(text)
-    starts = range(first, last, TARGETS_AT_A_TIME)
-    losses = [
-        model.loss(text.batch(model.xp.arange(n, min(n + TARGETS_AT_A_TIME, last)))) for n in starts
-    ]
-    return sum(map(float, losses)) / (last - first)
+    losses = model.xp.stack([model.loss(context) for context in _contexts(text)])
+    return sum(to_numpy(losses).tolist()) / (len(text) - text.mem_size)
+
+
+def _contexts(text) -> Iterator[Context]:
+    """Give every word that has a whole context as a target once."""
+    rows, B = text.xp.arange(text.mem_size, len(text)), TARGETS_AT_A_TIME
+    full = rows[: len(rows) // B * B].reshape(-1, B)
+    for first in range(0, len(full), distinct.TOGETHER):
+        yield from text.batches(full[first : first + distinct.TOGETHER])
+    if len(rows) % B:
+        yield text.batch(rows[full.size :])

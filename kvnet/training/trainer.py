@@ -8,6 +8,7 @@ import numpy
 
 from kvnet.backend import to_numpy
 from kvnet.checkpoint import named
+from kvnet.data import distinct
 from kvnet.errors import InputError
 from kvnet.models.network import Network
 from kvnet.parameter_vector import as_vector, by_name
@@ -123,14 +124,25 @@ class Trainer:
             )
 
     def batch(self, step: int):
-        """Gather a step's batch, once where the same questions come together in every epoch."""
-        rows = self.batches.rows(step)
-        if not self.batches.recurring:
-            return self.dataset.batch(self.model.xp.asarray(rows))
-        first = int(rows[0])
+        """Return a step's batch.
+
+        Where the same questions come together in every epoch, it is packed once. Else a device
+        packs some steps' batches together, always the same ones wherever a call begins.
+        """
+        xp = self.model.xp
+        if self.batches.recurring:
+            rows = self.batches.rows(step)
+            first = int(rows[0])
+            if first not in self._packed:
+                self._packed[first] = self.dataset.batch(xp.asarray(rows))
+            return self._packed[first]
+        if xp is numpy:
+            return self.dataset.batch(self.batches.rows(step))
+        first = step - step % distinct.TOGETHER
         if first not in self._packed:
-            self._packed[first] = self.dataset.batch(self.model.xp.asarray(rows))
-        return self._packed[first]
+            rows = self.batches.next_rows(first, distinct.TOGETHER)
+            self._packed = {first: self.dataset.batches(xp.asarray(rows))}
+        return self._packed[first][step - first]
 
     def state(self) -> tuple[dict, dict]:
         """Return what a checkpoint must hold: arrays, and metadata for JSON."""
