@@ -145,8 +145,7 @@ def _measure(report: Report, name: str, xp, arguments) -> None:
             _say(f"  {line(outcome)}")
         failure = None
     except Exception as error:
-        traceback.print_exc()
-        failure = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        failure = _told(error)
     finally:
         report.end(failure, torch_versions())
     _say(f"section {name} took {time.perf_counter() - began:.0f} s")
@@ -243,10 +242,15 @@ def _beside(xp, arguments, workload, expected, kind, names, bar) -> Iterator[Out
         try:
             entries[name] = _checked(workload, name, expected)
         except Exception as error:  # a peer that does not run here is left out, and named
-            traceback.print_exc()
-            reason = (str(error).splitlines() or [""])[0]
-            yield Outcome(f"{ON_A_GPU[name].label}: {type(error).__name__}: {reason}", None)
-    seconds = _in_turns(xp, workload, entries, arguments.rounds)
+            yield Outcome(f"{ON_A_GPU[name].label}: {_told(error)}", None)
+    seconds = {name: [] for name in entries}
+    for r in range(1, arguments.rounds + 1):
+        for name, worker in [*entries.items()]:
+            try:
+                seconds[name].append(_seconds_a_step(xp, workload, worker, r))
+            except Exception as error:
+                del entries[name], seconds[name]
+                yield Outcome(f"{ON_A_GPU[name].label}: {_told(error)}", None)
     medians = {name: median(times) for name, times in seconds.items()}
     for name, worker in entries.items():
         spread = f"{min(seconds[name]) * 1e6:.1f} to {max(seconds[name]) * 1e6:.1f}"
@@ -288,14 +292,10 @@ def _checked(workload: Workload, name: str, expected: tuple) -> Local:
     return worker
 
 
-def _in_turns(xp, workload: Workload, entries: dict[str, Local], rounds: int) -> dict[str, list]:
-    """Time an epoch of steps of each, round after round; return the seconds of a step."""
-    steps, seconds = workload.steps_per_epoch, {name: [] for name in entries}
-    for r in range(1, rounds + 1):
-        span = range(r * steps, (r + 1) * steps)
-        for name, worker in entries.items():
-            seconds[name].append(seconds_on_device(xp, partial(worker, "train", span)) / steps)
-    return seconds
+def _seconds_a_step(xp, workload: Workload, worker: Local, epoch: int) -> float:
+    steps = workload.steps_per_epoch
+    span = range(epoch * steps, (epoch + 1) * steps)
+    return seconds_on_device(xp, partial(worker, "train", span)) / steps
 
 
 def training(xp, arguments) -> Iterator[Outcome]:
@@ -394,6 +394,12 @@ SECTIONS = {
     "large": large,
     "accuracy": accuracy,
 }
+
+
+def _told(error: Exception) -> str:
+    """Print where an error came from, and return it in a line."""
+    traceback.print_exception(error)
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _say(text):

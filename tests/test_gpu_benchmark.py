@@ -127,6 +127,27 @@ def test_a_peer_that_does_other_work_is_left_out(gpu, tmp_path, monkeypatch):
     ]
 
 
+def test_a_peer_that_breaks_while_it_is_timed_is_left_out(gpu, tmp_path, monkeypatch):
+    def seconds(xp, workload, worker, epoch):
+        if worker.name == "usual" and epoch == 2:
+            raise RuntimeError("an illegal memory access")
+        return {"kvnet": 1.0, "usual": 20.0, "by-hand": 30.0}[worker.name]
+
+    def local(name, kind, workload):
+        return make(name, gpu.ON_A_GPU["reference"]._replace(label=kind.label), workload)
+
+    make = gpu.Local
+    monkeypatch.setattr(gpu, "Local", local)
+    monkeypatch.setattr(gpu, "_seconds_a_step", seconds)
+    path = tmp_path / "gpu.json"
+    arguments = ["--sections", "joint", "--rounds", "2", "--peers", "kvnet,usual,by-hand"]
+    assert gpu.main(["--json", str(path), *arguments]) == 0
+    _, found = read(path)
+    assert found["instead of usual: RuntimeError: an illegal memory access"]["got"] is None
+    (bar,) = (outcome for outcome in found.values() if outcome["bar"])
+    assert bar["got"] == 30.0 and bar["met"] and bar["what"].endswith("1 of 3 peers ran")
+
+
 @pytest.fixture
 def some(gpu, monkeypatch):
     """Return the benchmark with sections that measure nothing, of which one fails."""
