@@ -1,7 +1,13 @@
 """The loss of answers and its gradient: each question there and back in one block of threads."""
 
 from kvnet.kernels.cuda.compilation import launch, numbers
-from kvnet.kernels.cuda.read_slots import Reading, Sizes, fits, read_slots
+from kvnet.kernels.cuda.read_slots import (
+    Reading,
+    Sizes,
+    fits,
+    launch_questions,
+    read_slots,
+)
 from kvnet.kernels.cuda.word_cross_entropy import scaled, word_cross_entropy
 from kvnet.operations.linear import linear
 
@@ -47,8 +53,7 @@ def answer_loss(
     losses, d_scores, loss = empty(questions), empty(questions, V), empty()
     arguments = [*reading.arguments, E, V, xp.ascontiguousarray(B)]
     arguments += [table, numbers(xp, answers), u, h, d_scores, dh, losses]
-    shared = sizes.shared_numbers + E + V
-    launch(xp, A.dtype, "answer_loss", questions, arguments, shared)
+    launch_questions(xp, A.dtype, "answer_loss", sizes, arguments, E + V)
     launch(xp, A.dtype, "scaled_sum", 1, (losses, questions, 1.0, loss))
 
     def backward(d_loss):

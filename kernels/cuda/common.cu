@@ -38,6 +38,25 @@ __device__ real block_max(real x) {
   return largest;
 }
 
+// The sum, and the largest, of number(i) below `count`. Every warp works it out by itself, so none waits
+// for another.
+template <class Number>
+__device__ real sum_of(int count, Number number) {
+  real sum = 0;
+  for (int i = threadIdx.x % WARP; i < count; i += WARP) sum += number(i);
+  for (int offset = WARP / 2; offset; offset /= 2) sum += __shfl_xor_sync(ALL_LANES, sum, offset);
+  return sum;
+}
+
+template <class Number>
+__device__ real largest_of(int count, real least, Number number) {
+  real largest = least;
+  for (int i = threadIdx.x % WARP; i < count; i += WARP) largest = max(largest, number(i));
+  for (int offset = WARP / 2; offset; offset /= 2)
+    largest = max(largest, __shfl_xor_sync(ALL_LANES, largest, offset));
+  return largest;
+}
+
 // The sum of number(k) over k = first, first + step and so on, below `last`, in this order. A thread
 // waits for some fetches together, not for each of them; beyond the last they fetch the last again.
 template <class Number>

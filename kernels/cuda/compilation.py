@@ -50,8 +50,10 @@ def _kernel(xp, dtype, name):
     return _module(xp, dtype).get_function(name)
 
 
-def launch(xp, dtype, name: str, grid, arguments, shared_numbers: int = 0) -> None:
-    """Run a kernel on blocks of `THREADS` threads.
+def launch(
+    xp, dtype, name: str, grid, arguments, shared_numbers: int = 0, threads: int = THREADS
+) -> None:
+    """Run a kernel.
 
     Parameters
     ----------
@@ -67,12 +69,14 @@ def launch(xp, dtype, name: str, grid, arguments, shared_numbers: int = 0) -> No
         NumPy scalars of the kernel's own types.
     shared_numbers : int
         Floats of shared memory.
+    threads : int
+        Of a block.
     """
     dtype = numpy.dtype(dtype)
     given = [_scalar(a, dtype) for a in arguments]
     grid = grid if isinstance(grid, tuple) else (grid,)
     shared = shared_numbers * dtype.itemsize
-    _kernel(xp, dtype, name)(grid, (THREADS,), given, shared_mem=shared)
+    _kernel(xp, dtype, name)(grid, (threads,), given, shared_mem=shared)
 
 
 def _scalar(value, dtype):

@@ -21,10 +21,10 @@ extern "C" __global__ void chunk_squares(const real *theta, const real *gradient
   real *theta, const real *gradient, real *m, real *v, int parameters, real l2, const int *chunks,  \
       int count, const real *squares, const int *silent, int silent_parts, real clip_norm,          \
       real deviation, unsigned purpose, const unsigned *keys, const long long *step,                \
-      const double *learning_rate, double beta_1, double beta_2, real epsilon
+      const double *rate, double beta_1, double beta_2, real epsilon
 #define UPDATE_GIVEN                                                                               \
   theta, gradient, m, v, parameters, l2, chunks, count, squares, silent, silent_parts, clip_norm,   \
-      deviation, purpose, keys, step, learning_rate, beta_1, beta_2, epsilon
+      deviation, purpose, keys, step, rate, beta_1, beta_2, epsilon
 
 __device__ void update_chunk(UPDATE) {
   const int *chunk = chunks + 4 * blockIdx.x;
@@ -32,11 +32,7 @@ __device__ void update_chunk(UPDATE) {
   m = of_start(m, parameters), v = of_start(v, parameters);
   squares = of_start(squares, 2 * count), keys = of_start(keys, 2);
   long long steps_before = *of_start(step, 1);
-  __shared__ real rate;
-  if (threadIdx.x == 0) {
-    double t = (double)(steps_before + 1);
-    rate = (real)(*of_start(learning_rate, 1) * sqrt(1 - pow(beta_2, t)) / (1 - pow(beta_1, t)));
-  }
+  real step_rate = (real)*of_start(rate, 1);
   real sum = 0;
   for (int k = chunk[2] + threadIdx.x; k < chunk[3]; k += blockDim.x) sum += squares[k];
   real norm = sqrt(block_sum(sum)), scale = clip_norm / max(norm, clip_norm);
@@ -58,7 +54,7 @@ __device__ void update_chunk(UPDATE) {
         real g = scale * (gradient[i] + l2 * theta[i]) + noise;
         real mean = m[i] + gain_1 * (g - m[i]), square = v[i] + gain_2 * (g * g - v[i]);
         m[i] = mean, v[i] = square;
-        theta[i] -= rate * mean / (sqrt(square) + epsilon);
+        theta[i] -= step_rate * mean / (sqrt(square) + epsilon);
       }
     }
   }

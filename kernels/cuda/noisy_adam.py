@@ -5,11 +5,11 @@ from functools import cache
 import numpy
 
 from kvnet.counter_random import WORD
-from kvnet.kernels.cuda.compilation import launch, on_device
+from kvnet.kernels.cuda.compilation import launch
 from kvnet.kernels.cuda.uniform import purpose_number
-from kvnet.training.noisy_adam import BETA_1, BETA_2
+from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
 
-NUMBERS_A_CHUNK = 2048
+NUMBERS_A_CHUNK = 1024  # four a thread: their noise comes together
 
 
 @cache
@@ -37,17 +37,15 @@ def _keys(xp, seeds):
 def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
     """Do what `kvnet.training.noisy_adam` does.
 
-    Parameters and source: see there; step and learning rate may also be scalar arrays, int64 and
-    float64.
+    Parameters and source: see there.
     """
     squares = xp.empty((1, 2, len(chunks_of(xp, rule.sections))), theta.dtype)
-    step, rate = on_device(xp, step, "int64"), on_device(xp, learning_rate, "float64")
+    rate = xp.full(1, corrected_rate(learning_rate, step), "float64")
+    step = xp.full(1, step, "int64")
     launch_update(xp, (theta, gradient, m, v), 0.0, squares, step, rate, [rule])
 
 
-def launch_update(
-    xp, vectors, l2_lambda: float, squares, step, learning_rate, rules, end=()
-) -> None:
+def launch_update(xp, vectors, l2_lambda: float, squares, step, rate, rules, end=()) -> None:
     """Update the parameters of several starts.
 
     Parameters
@@ -60,7 +58,9 @@ def launch_update(
         λ of the penalty.
     squares : (N, 2, chunks) float array
         Left are each chunk's sum of squared gradients, and of squared parameters before the step.
-    step, learning_rate : (N,) int64 array, (N,) float64 array
+    step : (N,) int64 array
+    rate : (N,) float64 array
+        Corrected, as `kvnet.training.noisy_adam.corrected_rate` does.
     rules : sequence of N UpdateRule
         They differ in their seeds alone.
     end : sequence, optional
@@ -85,7 +85,7 @@ def launch_update(
         purpose_number("gradient noise"),
         _keys(xp, tuple(rule.random_state for rule in rules)),
         step,
-        learning_rate,
+        rate,
         numpy.float64(BETA_1),
         numpy.float64(BETA_2),
         float(rule.epsilon),

@@ -1,8 +1,8 @@
 """Answers to all questions of a data set where it lies: no batch is packed, nothing waited for."""
 
 from kvnet.kernels.cuda.answer_loss import in_one_block
-from kvnet.kernels.cuda.compilation import launch, numbers
-from kvnet.kernels.cuda.read_slots import Sizes
+from kvnet.kernels.cuda.compilation import numbers
+from kvnet.kernels.cuda.read_slots import Sizes, launch_questions
 from kvnet.models.key_value_memory_network import Batch, KeyValueMemoryNetwork
 
 QUESTIONS_AT_A_TIME = 2000
@@ -44,5 +44,5 @@ def _in_one_launch(model, dataset, sizes, V, E):
     # The hop matrices stand one after another.
     arguments = [*sizes, query, readings, p["TK"], p["TV"], p["A"], p["R_1"]]
     arguments += [keys, values, keys, int(model.mask_padding), E, V, p["B"], p["W_mem"], words]
-    launch(xp, model.theta.dtype, "answer_words", sizes.B, arguments, sizes.shared_numbers + E + V)
+    launch_questions(xp, model.theta.dtype, "answer_words", sizes, arguments, E + V)
     return words

@@ -1,6 +1,8 @@
 // All hops of one question in one block: its vectors stay in shared memory. What matrices' gradients
 // are made from goes to memory, hop by hop: (hops, B, ...). Grid: questions, then starts.
 
+#define QUESTION_THREADS 512  // most rows of a small memory or matrix are worked on side by side
+
 struct Memory {
   int B, M, D, F, H;
   const real *query, *sentences, *TK, *TV, *A, *R;
@@ -58,25 +60,21 @@ __device__ Kept kept_of_start(const Memory &memory, const Strides &strides, real
 }
 
 __device__ void softmax(real *p, int M, const int *allowed, bool masked) {
-  real largest = -1e30f;
+  auto counts = [=](int i) { return !masked || allowed[i]; };
+  real least = -1e30f;
+  real largest = largest_of(M, least, [=](int i) { return counts(i) ? p[i] : least; });
+  real total = sum_of(M, [=](int i) { return counts(i) ? exp(p[i] - largest) : (real)0; });
+  total = max(total, (real)1e-30);  // nothing allowed: all zero
+  __syncthreads();  // everybody has read the scores
   for (int i = threadIdx.x; i < M; i += blockDim.x)
-    if (!masked || allowed[i]) largest = max(largest, p[i]);
-  largest = block_max(largest);
-  real total = 0;
-  for (int i = threadIdx.x; i < M; i += blockDim.x) {
-    p[i] = !masked || allowed[i] ? exp(p[i] - largest) : (real)0;
-    total += p[i];
-  }
-  total = max(block_sum(total), (real)1e-30);  // nothing allowed: all zero
-  for (int i = threadIdx.x; i < M; i += blockDim.x) p[i] /= total;
+    p[i] = counts(i) ? exp(p[i] - largest) / total : (real)0;
   __syncthreads();
 }
 
 // Turn dp into d_scores = p (dp - sum_j p_j dp_j), in place.
 __device__ void softmax_back(const real *p, real *dp, int M) {
-  real mean = 0;
-  for (int i = threadIdx.x; i < M; i += blockDim.x) mean += p[i] * dp[i];
-  mean = block_sum(mean);
+  real mean = sum_of(M, [=](int i) { return p[i] * dp[i]; });
+  __syncthreads();  // everybody has read dp
   for (int i = threadIdx.x; i < M; i += blockDim.x) dp[i] = p[i] * (dp[i] - mean);
   __syncthreads();
 }
@@ -162,13 +160,15 @@ __device__ void hop_back(const Memory &memory, const Kept &kept, const Vectors &
                             d_scores, d_query);                                                  \
   Vectors v = vectors_of(memory, shared);
 
-extern "C" __global__ void read_slots(MEMORY, KEPT, STRIDES, real *u) {
+extern "C" __global__ void __launch_bounds__(QUESTION_THREADS)
+    read_slots(MEMORY, KEPT, STRIDES, real *u) {
   OF_START
   hop_there<true>(memory, kept, v);
   store(F, v.u, u + blockIdx.x * F);
 }
 
-extern "C" __global__ void read_slots_back(MEMORY, KEPT, STRIDES, const real *du) {
+extern "C" __global__ void __launch_bounds__(QUESTION_THREADS)
+    read_slots_back(MEMORY, KEPT, STRIDES, const real *du) {
   OF_START
   store(F, du + blockIdx.x * F, v.u);
   __syncthreads();
@@ -176,7 +176,8 @@ extern "C" __global__ void read_slots_back(MEMORY, KEPT, STRIDES, const real *du
 }
 
 // To the answer's loss and back: h = u B, scores = h Wᵀ, and their gradients.
-extern "C" __global__ void answer_loss(MEMORY, KEPT, STRIDES, int E, int V, const real *output_map,
+extern "C" __global__ void __launch_bounds__(QUESTION_THREADS)
+    answer_loss(MEMORY, KEPT, STRIDES, int E, int V, const real *output_map,
                                        const real *table, const int *answers, real *u, real *hs,
                                        real *d_scores_of_words, real *dhs, real *losses) {
   OF_START
@@ -203,7 +204,8 @@ extern "C" __global__ void answer_loss(MEMORY, KEPT, STRIDES, int E, int V, cons
 }
 
 // The most probable word of every question, the lowest where several are. The nil word scores zero.
-extern "C" __global__ void answer_words(MEMORY, int E, int V, const real *output_map,
+extern "C" __global__ void __launch_bounds__(QUESTION_THREADS)
+    answer_words(MEMORY, int E, int V, const real *output_map,
                                         const real *table, long long *words) {
   DYNAMIC_SHARED(shared);
   Memory memory = MEMORY_GIVEN;

@@ -2,11 +2,13 @@
 
 from typing import NamedTuple
 
-from kvnet.kernels.cuda.compilation import SHARED_BYTES, THREADS, launch, numbers
+from kvnet.kernels.cuda.compilation import SHARED_BYTES, launch, numbers
 from kvnet.kernels.cuda.gather import gather_slots
 from kvnet.kernels.cuda.large_memory import read_large_memory, way_to
 from kvnet.kernels.cuda.products import products
 from kvnet.operations import read_slots as textbook_read_slots
+
+QUESTION_THREADS = 512  # as the kernels know
 
 
 class Kept:
@@ -109,7 +111,15 @@ class Sizes(NamedTuple):
     @property
     def shared_numbers(self) -> int:
         """Return how many numbers of shared memory a question takes."""
-        return 2 * self.F + 2 * self.D + self.M + THREADS
+        return 2 * self.F + 2 * self.D + self.M + QUESTION_THREADS
+
+
+def launch_questions(
+    xp, dtype, name: str, sizes: Sizes, arguments, more: int = 0, starts: int = 1
+) -> None:
+    """Run a kernel that takes a question a block, with so many numbers more in shared memory."""
+    grid, shared = (sizes.B, starts), sizes.shared_numbers + more
+    launch(xp, dtype, name, grid, arguments, shared, QUESTION_THREADS)
 
 
 def fits(sizes: Sizes, dtype, more: int = 0) -> bool:
@@ -131,12 +141,11 @@ def read_slots(xp, query, readings, TK, TV, A, hop_matrices, key_rows, value_row
         return textbook_read_slots(xp, *given)
     reading = Reading(xp, *given)
     u = xp.empty((sizes.B, sizes.F), A.dtype)
-    shared = sizes.shared_numbers
-    launch(xp, A.dtype, "read_slots", sizes.B, [*reading.arguments, u], shared)
+    launch_questions(xp, A.dtype, "read_slots", sizes, [*reading.arguments, u])
 
     def backward(du):
         arguments = [*reading.arguments, xp.ascontiguousarray(du)]
-        launch(xp, A.dtype, "read_slots_back", sizes.B, arguments, shared)
+        launch_questions(xp, A.dtype, "read_slots_back", sizes, arguments)
         return reading.gradients()
 
     return u, reading.kept.ps[0], backward

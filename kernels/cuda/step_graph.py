@@ -6,7 +6,7 @@ from kvnet.kernels.cuda.compilation import blocks, launch
 from kvnet.kernels.cuda.gather import COLUMNS_A_BLOCK
 from kvnet.kernels.cuda.noisy_adam import chunks_of, launch_update
 from kvnet.kernels.cuda.products import PRODUCTS_A_LAUNCH, most_blocks
-from kvnet.kernels.cuda.read_slots import Kept, Sizes
+from kvnet.kernels.cuda.read_slots import Kept, Sizes, launch_questions
 from kvnet.parameter_vector import sections_of
 
 
@@ -79,6 +79,7 @@ class StepGraph:
             Which record each step takes.
         first_steps : (N,) int array
         rates : (N, n) float array
+            Corrected ones.
 
         Returns
         -------
@@ -127,8 +128,8 @@ class StepGraph:
         end = self.losses, self.layout.B, self.capacity, self.done, self.step_losses
         launch_update(self.xp, vectors, self.l2_lambda, *update, end)
 
-    def _launch(self, name, width, arguments, depth=1, shared=0):
-        launch(self.xp, self.dtype, name, (width, self.starts, depth), arguments, shared)
+    def _launch(self, name, width, arguments, depth=1):
+        launch(self.xp, self.dtype, name, (width, self.starts, depth), arguments)
 
     def _parameter(self, vectors, name):
         """Return the first start's part; the others' follow at the same distance."""
@@ -162,8 +163,8 @@ class StepGraph:
         arguments += [*self.kept.arguments, *self._strides, E, V]
         arguments += [self._parameter(self.theta, name) for name in ("B", "W_mem")]
         arguments += [answers, self.u, self.h, self.d_scores, self.dh, self.losses]
-        shared = self.sizes.shared_numbers + E + V
-        self._launch("answer_loss", layout.B, arguments, shared=shared)
+        given = self.sizes, arguments, E + V, self.starts
+        launch_questions(self.xp, self.dtype, "answer_loss", *given)
 
     def _gather_gradients(self):
         """Make the matrices' gradients, then the readings', then the tables'."""

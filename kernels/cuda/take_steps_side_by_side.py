@@ -1,5 +1,6 @@
 """Training steps replayed from a CUDA graph where they fit one, else launched one by one."""
 
+from functools import partial
 from weakref import WeakKeyDictionary, ref
 
 import numpy
@@ -11,6 +12,7 @@ from kvnet.kernels.cuda.noisy_adam import chunks_of, launch_update
 from kvnet.kernels.cuda.read_slots import Sizes
 from kvnet.kernels.cuda.step_graph import StepGraph
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
+from kvnet.training.noisy_adam import corrected_rate
 from kvnet.training.steps import take_steps as textbook_take_steps
 
 _recorded = WeakKeyDictionary()  # by the first trainer: all trainers, and their graph
@@ -34,7 +36,7 @@ def _take(trainers, done, count):
     pairs = zip(trainers, first_steps, strict=True)
     rows = numpy.stack([t.batches.next_rows(first, count) for t, first in pairs])  # (N, count, B)
     graph, order = _graph_and_order(trainers, rows)
-    rate_at = trainers[0].optimizer.learning_rate_at
+    rate_at = partial(_corrected_rate, trainers[0].optimizer)
     rates = {first: [rate_at(first + n) for n in range(count)] for first in {*first_steps}}
     rates = numpy.array([rates[first] for first in first_steps])
     return graph.take(trainers, order, numpy.array(first_steps), rates)
@@ -52,11 +54,15 @@ def _take_steps_of_one(trainer, count: int):
         entropy, gradients = model.entropy_and_gradients(trainer.batch(step), step)
         gradient = model.operations.as_vector(xp, gradients)
         vectors = model.theta, gradient, optimizer.m, optimizer.v
-        at = xp.full((), step, "int64"), xp.full((), optimizer.learning_rate_at(step), "float64")
+        at = xp.full(1, step, "int64"), xp.full(1, _corrected_rate(optimizer, step), "float64")
         launch_update(xp, vectors, l2_lambda, squares, *at, [optimizer.rule])
         launch(xp, dtype, "scaled_sum", 1, (squares[0, 1], chunks, 0.5 * l2_lambda, penalty))
         losses.append((entropy + penalty).astype("float64"))
     return xp.stack(losses)
+
+
+def _corrected_rate(optimizer, step):
+    return corrected_rate(optimizer.learning_rate_at(step), step)
 
 
 def _fit(trainers) -> bool:
