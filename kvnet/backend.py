@@ -87,6 +87,11 @@ def _cupy() -> ModuleType:
         raise InputError(
             f"backend='cupy' cannot load CuPy ({_first_line(error)}); {extras}, {instead}"
         ) from None
+    except OSError as error:  # it makes the folder for its kernels at once
+        raise InputError(
+            f"backend='cupy' cannot load CuPy ({_first_line(error)}); set CUPY_CACHE_DIR to a "
+            f"folder that can be written, {instead}"
+        ) from None
     try:
         found = cupy.cuda.runtime.getDeviceCount()
     except RuntimeError as error:  # what the CUDA runtime raises, without a driver too

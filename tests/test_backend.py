@@ -89,6 +89,14 @@ def test_without_a_gpu_one_line_names_the_remedy(place, command, capsys):
     assert place in output.err and "--backend numpy" in output.err
 
 
+def test_where_cupy_cannot_keep_its_kernels_one_line_says_so(tmp_path, monkeypatch):
+    (tmp_path / "cupy.py").write_text("raise PermissionError(13, 'Permission denied', '/home/x')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    with pytest.raises(InputError, match=r"Permission denied: '/home/x'\); set CUPY_CACHE_DIR to"):
+        array_module("cupy")
+
+
 def test_auto_falls_back_and_says_so(place, capsys):
     assert array_module("auto") is numpy
     assert train_babi.main([*TASK, "--backend", "auto"]) == 0

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from cuda_on_the_host import COMPILER, WHY_NOT
+from gpu_measures import counted_copies
 from strict_arrays import strict
 
 from kvnet import backend
@@ -236,3 +237,21 @@ def test_without_a_gpu_it_ends_with_one_line(monkeypatch, capsys, tmp_path):
     assert gpu.main(["--json", str(tmp_path / "gpu.json")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "gpu.json").exists()
+
+
+def test_a_copy_counts_once():
+    class Array:
+        """As CuPy's, whose methods call each other."""
+
+        def get(self):
+            return 3
+
+        item = tolist = __float__ = __bool__ = get
+
+        def __int__(self):
+            return self.get()
+
+    xp = SimpleNamespace(ndarray=Array, asarray=Array)
+    with counted_copies(xp) as copies:
+        assert int(Array()) == Array().get() == 3
+    assert copies == ["__int__", "get"]
