@@ -20,6 +20,7 @@ SOURCES = (  # later ones use earlier ones
     "by_sentence",
     "by_slot",
     "slot_hops",
+    "slots_with_times",
     "gru",
     "step",
 )
