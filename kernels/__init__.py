@@ -41,6 +41,7 @@ ON_A_GPU = (
     "answer_loss",
     "as_vector",
     "context_read",
+    "dropout",
     "embedding_sum",
     "gru_reading",
     "l2_penalty",

@@ -266,6 +266,13 @@ def test_word_cross_entropy(xp, rng, dtype, V, nil):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [1, 150])
+def test_dropout(xp, rng, dtype, width):
+    x, u = rng.normal(size=(7, 150)).astype(dtype), rng.random((7, width)).astype(dtype)
+    agree_throughout(xp, "dropout", (x, u, 0.7), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_l2_penalty(xp, rng, dtype):
     theta = rng.normal(size=10_000).astype(dtype)
     agree_throughout(xp, "l2_penalty", (theta, 0.3), dtype, 0.7)

@@ -12,6 +12,7 @@ SOURCES = (  # later ones use earlier ones
     "noisy_adam",
     "descent",
     "spectral_sgd",
+    "dropout",
     "embedding_sum",
     "gather",
     "products",
