@@ -193,6 +193,14 @@ def test_the_command(tmp_path, capsys, monkeypatch):
         assert message in capsys.readouterr().err
 
 
+def test_a_training_that_diverges_ends_with_one_line(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["train_babi.py"])
+    flags = ["--model", "memn2n", "--questions-per-task", "100", "--linear-start", "0", "--quiet"]
+    assert main([*flags, "--epochs", "2", "--learning-rate", "1e20"]) == 2
+    err = capsys.readouterr().err
+    assert "the training diverged; set learning_rate below 1e+20" in err and err.count("\n") == 1
+
+
 def test_a_resumed_run_has_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["train_babi.py"])
     flags = ["--model", "memn2n", "--questions-per-task", "100", "--linear-start", "2", "--quiet"]
