@@ -1,21 +1,26 @@
 """kvnet on a GPU: that it is right, and how fast it is, beside PyTorch on the same GPU.
 
 Sections: ``correctness`` (a step equal to NumPy in float64, the same bits twice, copies counted);
-``joint`` (steps of the published joint configuration, everybody checked to do the same work first,
-then in turns, timed by device events, medians); ``training`` (200 epochs with evaluations);
+``joint`` (steps of the published joint configuration beside PyTorch's, eager, then captured in CUDA
+graphs; all are checked to do the same work, then take turns; medians by device events);
+``training`` (200 epochs with evaluations);
 ``restarts`` (many starts in the same launches); ``large`` (a large configuration, its sentences all
 different or shared, against its floor: the larger of fewest bytes over measured bandwidth and
 operations over measured float32 rate, as counted in `roofline`); ``accuracy`` (joint training,
-three seeds, against the processor's). Figures are written after every section, so a failure costs
-its own section only.
+three seeds, against the processor's). Every figure is written at once, so a failure, Ctrl-C or a
+time limit costs the rest of a section only; sections of one commit on one card may be measured one
+at a time and stand in one table.
+
+PyTorch and CuPy share a process, a card and its default stream, both in full float32. What they
+need is in docs/gpu.md.
 
     python benchmarks/gpu.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
-    python benchmarks/gpu.py --sections correctness,joint --json gpu.json
+    python benchmarks/gpu.py --sections joint --peers kvnet,recorded --json gpu.json
 """
 
 import argparse
-import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -24,7 +29,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
-from typing import NamedTuple
 
 import numpy
 from gpu_measures import (
@@ -32,10 +36,13 @@ from gpu_measures import (
     commit,
     counted_copies,
     float32_rate,
+    full_float32,
     machine,
     median_seconds,
     seconds_on_device,
+    torch_versions,
 )
+from gpu_report import Outcome, Report, line
 from peers import ON_A_GPU, check_installed
 from peers.worker import Local
 from peers.workload import SEED, RandomRecipe, Recipe, Workload
@@ -43,10 +50,10 @@ from roofline import least_work
 from training_speed import compare, first_steps
 
 from kvnet import KeyValueMemoryNetwork
-from kvnet.atomic_file import write_atomically
 from kvnet.backend import array_module, to_numpy
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
+from kvnet.data.babi import find_data_dir
 from kvnet.kernels import kernel_threads
 from kvnet.parameter_vector import by_name
 from kvnet.training.noisy_adam import NOISE_DEVIATION
@@ -69,6 +76,8 @@ LARGE_SHARING = {  # how much of their memories questions share
     "large, every slot its own sentence": FULL._replace(questions_a_story=1),
 }
 EAGER = ("usual", "best", "by-hand")
+CAPTURED = [n for n in ON_A_GPU if n not in ("reference", "kvnet", *EAGER)]
+BARS = {"eager": (EAGER, 25), "captured": (CAPTURED, 5)}
 STARTS = (1, 4, 16, 64)
 SEEDS = (0, 1, 2)
 QUESTIONS_OF_LARGE_CHECK = 256  # enough for the kernels of 1024; in float64 every slot is held
@@ -77,70 +86,69 @@ TOLERANCE_OF_MEANS = 1e-4  # sums of gradients that cancel
 SAME_BITS_STEPS = 50
 
 
-class Outcome(NamedTuple):
-    """A line of the table.
-
-    Attributes
-    ----------
-    what : str
-    got : float
-    bar : str
-        What it is held against, or nothing.
-    met : bool or None
-        None where there is no bar.
-    """
-
-    what: str
-    got: float
-    bar: str = ""
-    met: bool | None = None
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data-dir", help="folder of bAbI files; else $KVNET_DATA; else made here")
     parser.add_argument("--sections", type=_sections, default=[*SECTIONS], help="some of them")
     parser.add_argument("--rounds", type=whole_number(1), default=7)
-    parser.add_argument("--peers", help=f"of joint: some of {','.join(ON_A_GPU)}")
+    parser.add_argument(
+        "--peers", type=_peers, default=[*ON_A_GPU], help=f"of joint: some of {','.join(ON_A_GPU)}"
+    )
     results = Path(__file__).parent.parent / "results/gpu.json"
     parser.add_argument("--json", default=str(results), help="results/gpu.json if not given")
     arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
     return exit_code(parser.prog, lambda: _run(arguments))
 
 
-def _sections(text):
-    names = text.split(",")
-    for name in names:
-        if name not in SECTIONS:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SECTIONS)}")
-    return names
+def _some_of(known):
+    def parse(text):
+        names = text.split(",")
+        for name in names:
+            if name not in known():
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known())}")
+        return names
+
+    return parse
+
+
+_sections, _peers = _some_of(lambda: SECTIONS), _some_of(lambda: ON_A_GPU)
 
 
 def _run(arguments) -> int:
     check_writable("--json", arguments.json)
+    folder = find_data_dir(arguments.data_dir)
+    full_float32()
     xp = array_module("cupy")
-    report = {"command": " ".join(["python", *sys.argv]), "commit": commit(), **machine(xp)}
-    report |= {"numpy": numpy.__version__, "cores": os.cpu_count(), "sections": {}}
-    for name in arguments.sections:
-        _say(f"section {name}")
-        outcomes, failure = [], None
-        try:
-            for outcome in SECTIONS[name](xp, arguments):
-                outcomes.append(outcome)
-                _say(f"  {_line(outcome)}")
-        except Exception as error:  # the other sections shall still run
-            traceback.print_exc()
-            failure = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-        section = {"outcomes": [outcome._asdict() for outcome in outcomes], "failed": failure}
-        report["sections"][name] = section
-        write_atomically(arguments.json, (json.dumps(report, indent=1) + "\n").encode())
-    print(table(report))
-    sections = report["sections"].values()
-    wrong = any(s["failed"] for s in sections) or any(
-        outcome["met"] is False for s in sections for outcome in s["outcomes"]
-    )
-    return 1 if wrong else 0
+    head = {"commit": commit(), **machine(xp), "numpy": numpy.__version__}
+    head |= {"data": "/".join(folder.parts[-2:]) if folder else "made by the simulator"}
+    head |= {"precision": "float32, no tf32", "cores": os.cpu_count()}
+    report = Report(arguments.json, head)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    try:
+        for name in arguments.sections:
+            _say(f"section {name}")
+            _measure(report, name, xp, arguments)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        print(report.table())
+    return 0 if report.all_met else 1
+
+
+def _measure(report: Report, name: str, xp, arguments) -> None:
+    """Run a section; if it fails, say of what, and let the others run."""
+    report.begin(name, " ".join(["python", *sys.argv]))
+    began, failure = time.perf_counter(), "interrupted"
+    try:
+        for outcome in SECTIONS[name](xp, arguments):
+            report.add(outcome)
+            _say(f"  {line(outcome)}")
+        failure = None
+    except Exception as error:
+        failure = _told(error)
+    finally:
+        report.end(failure, torch_versions())
+    _say(f"section {name} took {time.perf_counter() - began:.0f} s")
 
 
 def correctness(xp, arguments) -> Iterator[Outcome]:
@@ -215,56 +223,79 @@ def bits_and_copies(xp, recipe) -> Iterator[Outcome]:
 
 
 def joint(xp, arguments) -> Iterator[Outcome]:
-    """Time steps of the published joint configuration, everybody in turns."""
+    """Time steps of the published joint configuration beside PyTorch, eager and then captured."""
     workload = Workload(Recipe("joint", 1, arguments.data_dir))
-    steps, B = workload.steps_per_epoch, workload.settings.batch_size
-    names = arguments.peers.split(",") if arguments.peers else [*ON_A_GPU]
-    entries = {name: worker for name, worker in _checked(workload, names) if name != "reference"}
-    for worker in entries.values():
-        worker("start", workload.settings.clip_norm, NOISE_DEVIATION)
-        worker("warm_up", range(steps))
+    expected = first_steps(
+        Local("reference", ON_A_GPU["reference"], workload), workload.settings.max_grad_norm
+    )
+    for kind, (names, bar) in BARS.items():
+        names = [name for name in names if name in arguments.peers]
+        if names or kind == "eager":  # kvnet alone is timed once
+            ours = ["kvnet"] if "kvnet" in arguments.peers else []
+            yield from _beside(xp, arguments, workload, expected, kind, [*ours, *names], bar)
+
+
+def _beside(xp, arguments, workload, expected, kind, names, bar) -> Iterator[Outcome]:
+    """Check some peers and time them in turns; hold kvnet against the fastest of them."""
+    entries = {}
+    for name in names:
+        try:
+            entries[name] = _checked(workload, name, expected)
+        except Exception as error:  # a peer that does not run here is left out, and named
+            yield Outcome(f"{ON_A_GPU[name].label}: {_told(error)}", None)
     seconds = {name: [] for name in entries}
     for r in range(1, arguments.rounds + 1):
-        span = range(r * steps, (r + 1) * steps)
-        for name, worker in entries.items():
-            took = seconds_on_device(xp, partial(worker, "train", span))
-            seconds[name].append(took / steps)
+        for name, worker in [*entries.items()]:
+            try:
+                seconds[name].append(_seconds_a_step(xp, workload, worker, r))
+            except Exception as error:
+                del entries[name], seconds[name]
+                yield Outcome(f"{ON_A_GPU[name].label}: {_told(error)}", None)
     medians = {name: median(times) for name, times in seconds.items()}
     for name, worker in entries.items():
         spread = f"{min(seconds[name]) * 1e6:.1f} to {max(seconds[name]) * 1e6:.1f}"
         yield Outcome(f"{worker.label}: µs a step, {spread}", medians[name] * 1e6)
-    if "kvnet" not in medians:
+    if "kvnet" not in names:
         return
-    yield Outcome("kvnet: questions/s", B / medians["kvnet"])
-    for kind, bar in (("eager", 25), ("captured", 5)):
-        of_kind = [n for n in medians if n != "kvnet" and (n in EAGER) == (kind == "eager")]
-        if of_kind:
-            best = min(of_kind, key=medians.get)
-            ratio = medians[best] / medians["kvnet"]
-            what = f"fastest PyTorch {kind} ({entries[best].label}) over kvnet"
-            yield Outcome(what, ratio, f">= {bar}", ratio >= bar)
+    ours = medians.pop("kvnet", None)
+    if ours:
+        rate = workload.settings.batch_size / ours
+        yield Outcome(f"kvnet: questions/s, beside {kind}", rate)
+        for name, theirs in medians.items():
+            yield Outcome(f"kvnet over {entries[name].label}", theirs / ours)
+    if len(names) > 1:
+        ratio, fastest = None, "none ran"
+        if ours and medians:
+            best = min(medians, key=medians.get)
+            ratio, fastest = medians[best] / ours, entries[best].label
+        count = f"{len(medians)} of {len(BARS[kind][0])} peers ran"
+        version = torch_versions().get("torch", "not installed")
+        what = f"joint: kvnet over the fastest PyTorch {kind}: {fastest}, {version}; {count}"
+        yield Outcome(what, ratio, f">= {bar}", ratio is not None and ratio >= bar)
 
 
-def _checked(workload: Workload, names) -> Iterator[tuple[str, Local]]:
-    """Yield the peers that do the same work as kvnet's reference; say what is wrong with others."""
-    reference = Local("reference", ON_A_GPU["reference"], workload)
-    clip_norm = workload.settings.max_grad_norm
-    start, expected = workload.starting_weights(), first_steps(reference, clip_norm)
-    for name in names:
-        if name == "reference":
-            continue
-        try:
-            check_installed([name], ON_A_GPU)
-            worker = Local(name, ON_A_GPU[name], workload)
-            _say(f"checking {worker.label}")
-            compare(worker, start, first_steps(worker, clip_norm), expected)
-        except Exception as error:  # a peer that does not run here is left out, and named
-            if name == "kvnet":
-                raise
-            traceback.print_exc()
-            _say(f"  left out: {name}: {error}")
-            continue
-        yield name, worker
+def _checked(workload: Workload, name: str, expected: tuple) -> Local:
+    """Make a peer that does the same work as kvnet's reference.
+
+    Raises
+    ------
+    InputError
+        If its library is missing, or it does something else.
+    """
+    check_installed([name], ON_A_GPU)
+    worker = Local(name, ON_A_GPU[name], workload)
+    _say(f"checking {worker.label}")
+    found = first_steps(worker, workload.settings.max_grad_norm)
+    compare(worker, workload.starting_weights(), found, expected)
+    worker("start", workload.settings.clip_norm, NOISE_DEVIATION)
+    worker("warm_up", range(workload.steps_per_epoch))
+    return worker
+
+
+def _seconds_a_step(xp, workload: Workload, worker: Local, epoch: int) -> float:
+    steps = workload.steps_per_epoch
+    span = range(epoch * steps, (epoch + 1) * steps)
+    return seconds_on_device(xp, partial(worker, "train", span)) / steps
 
 
 def training(xp, arguments) -> Iterator[Outcome]:
@@ -365,19 +396,10 @@ SECTIONS = {
 }
 
 
-def table(report: dict) -> str:
-    """Write the figures as a table."""
-    lines = ["| | got | bar | |", "|---|---|---|---|"]
-    for name, section in report["sections"].items():
-        lines += ["| " + _line(Outcome(**outcome)) + " |" for outcome in section["outcomes"]]
-        if section["failed"]:
-            lines.append(f"| {name}: {section['failed']} | | | failed |")
-    return "\n".join(lines)
-
-
-def _line(outcome: Outcome) -> str:
-    met = {True: "met", False: "missed", None: ""}[outcome.met]
-    return f"{outcome.what} | {outcome.got:,.7g} | {outcome.bar} | {met}"
+def _told(error: Exception) -> str:
+    """Print where an error came from, and return it in a line."""
+    traceback.print_exception(error)
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _say(text):

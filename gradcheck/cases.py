@@ -150,6 +150,11 @@ class RandomArrays:
     def __init__(self, xp, dtype: str, rng: numpy.random.Generator):
         self.xp, self.dtype, self.rng = xp, dtype, rng
 
+    @property
+    def on_host(self) -> "RandomArrays":
+        """The same random numbers as NumPy arrays."""
+        return RandomArrays(numpy, self.dtype, self.rng)
+
     def normal(self, *shape: int, size: float = 1.0):
         """Draw normally distributed numbers."""
         return self.xp.asarray((size * self.rng.standard_normal(shape)).astype(self.dtype))

@@ -67,12 +67,13 @@ def key_value_memory_network(
         dtype=a.dtype,
         kernels="reference",  # the fused ones take no complex numbers
     )
-    keys = a.words(words, V, B, M, S)
+    keys = a.on_host.words(words, V, B, M, S)
     batch = Batch.of_words(
-        a.words(words, V, B, S),
+        a.on_host.words(words, V, B, S),
         keys,
-        keys if values == "are-keys" else a.words(words, V, B, M, S),
-        a.xp.asarray(a.rng.integers(0, V, B)),
+        keys if values == "are-keys" else a.on_host.words(words, V, B, M, S),
+        a.rng.integers(0, V, B),
+        a.xp,
     )
     loss = partial(loss_at, network, batch, l2_lambda=L2_LAMBDA, step=STEP)
     return Case(loss, (random_params(a, network),))
@@ -106,9 +107,9 @@ def memn2n(a: RandomArrays, tying, encoding, linear, words, B, M, S, V, E, H) ->
         dtype=a.dtype,
         kernels="reference",
     )
-    keys = a.words(words, V, B, M, S)
-    answer = a.xp.asarray(a.rng.integers(0, V, B))
-    batch = Batch.of_words(a.words(words, V, B, S), keys, keys, answer)
+    keys = a.on_host.words(words, V, B, M, S)
+    answer = a.rng.integers(0, V, B)
+    batch = Batch.of_words(a.on_host.words(words, V, B, S), keys, keys, answer, a.xp)
     loss = partial(loss_at, network, batch, step=STEP, linear=linear)
     size = 0.1 if linear else 0.4  # without a softmax scores multiply up from hop to hop
     return Case(loss, (random_params(a, network, size),))

@@ -97,8 +97,9 @@ def _cupy() -> ModuleType:
     if not found:
         raise InputError(f"backend='cupy' finds no GPU; check nvidia-smi, {instead}")
     try:
-        float(cupy.zeros(1).sum())  # needs the compiler as well as the device
-    except Exception as error:  # the driver, the runtime and the compiler each have their own types
+        x = cupy.zeros((1, 1))
+        float((x @ x).sum())  # needs the compiler and cuBLAS as well as the device
+    except Exception as error:  # each of these has its own types
         if is_out_of_memory(error):
             raise InputError(
                 f"backend='cupy' finds no free memory on the GPU ({_first_line(error)}); end what "

@@ -41,6 +41,13 @@ def fails(error):
     return call
 
 
+class NoProducts:
+    """An array where cuBLAS is missing."""
+
+    def __matmul__(self, other):
+        raise ImportError("Failure finding libcublas.so.13\nlong list")
+
+
 def cupy_that(devices=lambda: 1, zeros=numpy.zeros):
     """Return a module that begins as CuPy does and goes wrong."""
     module = ModuleType("cupy")
@@ -57,6 +64,10 @@ PLACES = {
     "no driver": (cupy_that(fails(NO_DRIVER)), "insufficient); check the driver with nvidia-smi"),
     "no GPU": (cupy_that(lambda: 0), "finds no GPU; check nvidia-smi"),
     "no compiler": (cupy_that(zeros=fails(NO_COMPILER)), "Failed to find NVRTC); check the driver"),
+    "no cuBLAS": (
+        cupy_that(zeros=lambda shape: NoProducts()),
+        "(Failure finding libcublas.so.13); check the driver",
+    ),
     "full at once": (cupy_that(zeros=fails(FULL)), "finds no free memory on the GPU"),
     "full": (cupy_that(zeros=fails(OutOfMemory("Out of memory"))), "end what nvidia-smi shows"),
 }

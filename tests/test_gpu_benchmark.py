@@ -1,7 +1,10 @@
 """The GPU benchmark's own logic, on small sizes with the processor in the GPU's place."""
 
 import json
+import os
+import signal
 import sys
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,12 +14,12 @@ from strict_arrays import strict
 
 from kvnet import backend
 
-pytestmark = pytest.mark.skipif(COMPILER is None, reason=WHY_NOT)
+compiled = pytest.mark.skipif(COMPILER is None, reason=WHY_NOT)
 
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """Return the benchmark with a small configuration in each one's place."""
+    """Return the benchmark with a small configuration and kvnet itself in each one's place."""
     monkeypatch.setattr(backend, "_cupy", lambda: strict)
     import gpu
     import gpu_measures
@@ -32,37 +35,57 @@ def gpu(monkeypatch):
     sharing = {"large": small, "large, own stories": small._replace(questions_a_story=1, batches=1)}
     monkeypatch.setattr(gpu, "LARGE_SHARING", sharing)
     monkeypatch.setattr(gpu, "QUESTIONS_OF_LARGE_CHECK", 2)
+    monkeypatch.setattr(gpu, "SAME_BITS_STEPS", 5)
     monkeypatch.setattr(gpu, "STARTS", (1, 2))
     monkeypatch.setattr(gpu_measures, "LARGE", 8)
     monkeypatch.setattr(gpu_measures, "REPETITIONS", 1)
     monkeypatch.setattr(gpu_measures, "COPIED_BYTES", 1 << 10)
-    monkeypatch.setattr(gpu_measures, "machine", lambda xp: {})
-    monkeypatch.setattr(gpu, "machine", lambda xp: {"gpu": "none"})
-    event = SimpleNamespace(record=lambda: None, synchronize=lambda: None)
-    monkeypatch.setattr(strict.cuda, "Event", lambda: event, raising=False)
-    monkeypatch.setattr(strict.cuda, "get_elapsed_time", lambda *events: 2.0, raising=False)
+    monkeypatch.setattr(gpu, "commit", lambda: "c0ffee")
+    monkeypatch.delenv("KVNET_DATA", raising=False)
+    stand_in = peers.Kind("", "kvnet_itself", "reference")
+    for name in (*gpu.EAGER, *gpu.CAPTURED):
+        monkeypatch.setitem(gpu.ON_A_GPU, name, stand_in._replace(label=f"instead of {name}"))
+    missing = stand_in._replace(label="instead of best", needs="a_missing_package")
+    monkeypatch.setitem(gpu.ON_A_GPU, "best", missing)
     return gpu
 
 
+def read(path):
+    """Return a report, and its outcomes by what they are."""
+    report = json.loads(path.read_text())
+    sections = report["sections"].values()
+    return report, {outcome["what"]: outcome for s in sections for outcome in s["outcomes"]}
+
+
+@compiled
 def test_every_section_runs_and_is_written(gpu, tmp_path, capsys):
     path = tmp_path / "gpu.json"
-    code = gpu.main(["--json", str(path), "--rounds", "1", "--peers", "kvnet"])
-    report = json.loads(path.read_text())
-    found = {
-        outcome["what"]: outcome
-        for section in report["sections"].values()
-        for outcome in section["outcomes"]
-    }
+    code = gpu.main(["--json", str(path), "--rounds", "1"])
+    report, found = read(path)
     assert [name for name, section in report["sections"].items() if section["failed"]] == []
     assert [*report["sections"]] == [*gpu.SECTIONS]
-    checks = [name for name, o in found.items() if o["met"] is False and "over" not in name]
-    checks = [name for name in checks if "questions/s" not in name]
-    assert checks == []  # only the speed of a processor misses its bars
-    assert code == 1
-    assert found["joint: questions/s, 2 starts"]["got"] == pytest.approx(2 * 4 * 2 / 0.002)
-    assert capsys.readouterr().out.count("| joint: questions/s, 2 starts | 8,000 |") == 1
+    speed = ("over", "questions/s")
+    missed = [name for name, outcome in found.items() if outcome["met"] is False]
+    assert [name for name in missed if not any(word in name for word in speed)] == []
+    assert code == 1  # a processor misses the bars of speed
+
+    eager, captured = (name for name in missed if "the fastest PyTorch" in name)
+    assert "PyTorch eager" in eager and eager.endswith("; 2 of 3 peers ran")
+    assert found[eager]["bar"] == ">= 25" and found[captured]["bar"] == ">= 5"
+    ratios = [o["got"] for name, o in found.items() if name.startswith("kvnet over instead of")]
+    assert len(ratios) == 2 + len(gpu.CAPTURED)
+    assert found[eager]["got"] == min(ratios[:2]) and found[captured]["got"] == min(ratios[2:])
+    assert [name for name, o in found.items() if o["got"] is None and "a_missing_package" in name]
+
+    table = capsys.readouterr().out
+    assert "gpu: the processor\n" in table and "commit: c0ffee\n" in table
+    bars, figures = table.split("| all figures |")
+    for name, outcome in found.items():
+        assert figures.count(f"| {name} | ") == 1
+        assert bars.count(f"| {name} | ") == (outcome["met"] is not None)
 
 
+@compiled
 def test_a_wrong_step_is_found(gpu, monkeypatch):
     rule = gpu.Trainer
 
@@ -78,17 +101,132 @@ def test_a_wrong_step_is_found(gpu, monkeypatch):
     assert False in (next(outcomes).met, next(outcomes).met)
 
 
-def test_a_section_that_fails_leaves_the_others(gpu, tmp_path, monkeypatch):
+def test_a_peer_that_does_other_work_is_left_out(gpu, tmp_path, monkeypatch):
+    from peers.kvnet_itself import KvnetItself
+
+    class Wrong(KvnetItself):
+        def start(self, clip_norm, noise_deviation):
+            super().start(2 * clip_norm, noise_deviation)
+
+    def local(name, kind, workload):
+        right = make(name, gpu.ON_A_GPU["reference"]._replace(label=kind.label), workload)
+        if name == "usual":
+            right.peer = Wrong(workload, 1, "reference")
+        return right
+
+    make = gpu.Local
+    monkeypatch.setattr(gpu, "Local", local)
+    path = tmp_path / "gpu.json"
+    arguments = ["--sections", "joint", "--rounds", "1", "--peers", "kvnet,usual,by-hand"]
+    assert gpu.main(["--json", str(path), *arguments]) == 1
+    _, found = read(path)
+    left_out = [name for name, o in found.items() if o["got"] is None]
+    assert len(left_out) == 1 and "away from kvnet's reference" in left_out[0]
+    assert [name for name in found if name.startswith("kvnet over ")] == [
+        "kvnet over instead of by-hand"
+    ]
+
+
+def test_a_peer_that_breaks_while_it_is_timed_is_left_out(gpu, tmp_path, monkeypatch):
+    def seconds(xp, workload, worker, epoch):
+        if worker.name == "usual" and epoch == 2:
+            raise RuntimeError("an illegal memory access")
+        return {"kvnet": 1.0, "usual": 20.0, "by-hand": 30.0}[worker.name]
+
+    def local(name, kind, workload):
+        return make(name, gpu.ON_A_GPU["reference"]._replace(label=kind.label), workload)
+
+    make = gpu.Local
+    monkeypatch.setattr(gpu, "Local", local)
+    monkeypatch.setattr(gpu, "_seconds_a_step", seconds)
+    path = tmp_path / "gpu.json"
+    arguments = ["--sections", "joint", "--rounds", "2", "--peers", "kvnet,usual,by-hand"]
+    assert gpu.main(["--json", str(path), *arguments]) == 0
+    _, found = read(path)
+    assert found["instead of usual: RuntimeError: an illegal memory access"]["got"] is None
+    (bar,) = (outcome for outcome in found.values() if outcome["bar"])
+    assert bar["got"] == 30.0 and bar["met"] and bar["what"].endswith("1 of 3 peers ran")
+
+
+@pytest.fixture
+def some(gpu, monkeypatch):
+    """Return the benchmark with sections that measure nothing, of which one fails."""
+
+    def fine(xp, arguments):
+        yield gpu.Outcome("measured", 1.0, "<= 2", True)
+
     def breaks(xp, arguments):
         yield gpu.Outcome("measured before", 1.0)
         raise RuntimeError("broken\nin two lines")
 
-    monkeypatch.setitem(gpu.SECTIONS, "joint", breaks)
+    def interrupted(xp, arguments):
+        yield gpu.Outcome("measured in time", 1.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    sections = {"fine": fine, "breaks": breaks, "interrupted": interrupted}
+    monkeypatch.setattr(gpu, "SECTIONS", sections)
+    return gpu
+
+
+def test_a_section_that_fails_leaves_the_others(some, tmp_path):
     path = tmp_path / "gpu.json"
-    assert gpu.main(["--json", str(path), "--sections", "joint,large"]) == 1
-    sections = json.loads(path.read_text())["sections"]
-    assert sections["joint"]["failed"] == "RuntimeError: broken"
-    assert len(sections["joint"]["outcomes"]) == 1 and len(sections["large"]["outcomes"]) > 3
+    assert some.main(["--json", str(path), "--sections", "breaks,fine"]) == 1
+    report, found = read(path)
+    assert [*found] == ["measured before", "measured"]
+    assert report["sections"]["breaks"]["failed"] == "RuntimeError: broken"
+    assert report["sections"]["fine"]["failed"] is None
+
+
+def test_a_time_limit_keeps_what_was_measured(some, tmp_path, capsys):
+    path = tmp_path / "gpu.json"
+    assert some.main(["--json", str(path), "--sections", "fine,interrupted"]) == 130
+    report, found = read(path)
+    assert [*found] == ["measured", "measured in time"]
+    assert report["sections"]["interrupted"]["failed"] == "interrupted"
+    assert "| measured in time | 1 | " in capsys.readouterr().out
+
+
+def test_sections_of_one_commit_stand_in_one_table(some, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "gpu.json"
+    some.main(["--json", str(path), "--sections", "breaks"])
+    assert some.main(["--json", str(path), "--sections", "fine"]) == 1  # the other had failed
+    assert [*read(path)[1]] == ["measured before", "measured"]
+    monkeypatch.setattr(some, "commit", lambda: "deadbeef")
+    assert some.main(["--json", str(path), "--sections", "fine"]) == 0
+    assert [*read(path)[1]] == ["measured"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--sections", "joint,larg"], "'larg' is none of correctness, joint"),
+        (["--peers", "usuall"], "'usuall' is none of reference, kvnet"),
+        (["--rounds", "0"], "whole number from 1"),
+        (["--json", "missing/gpu.json"], "the folder missing does not exist"),
+        (["--data-dir", "missing"], "missing"),
+    ],
+)
+def test_a_mistake_ends_with_one_line(gpu, flags, says, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        sys.exit(gpu.main(["--json", "gpu.json", *flags]))
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and says in error
+    assert not (tmp_path / "gpu.json").exists()
+
+
+def test_a_lower_precision_is_refused(gpu, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUPY_TF32", "1")
+    assert gpu.main(["--json", str(tmp_path / "gpu.json")]) == 2
+    assert "CUPY_TF32=1 is set" in capsys.readouterr().err
+
+
+def test_work_that_the_events_do_not_see_is_refused(gpu, monkeypatch):
+    monkeypatch.setattr(strict.cuda, "get_elapsed_time", lambda before, after: 1.0)
+    with pytest.raises(RuntimeError, match="by the device's events"):
+        gpu.seconds_on_device(strict, lambda: time.sleep(0.02))
 
 
 def test_without_a_gpu_it_ends_with_one_line(monkeypatch, capsys, tmp_path):

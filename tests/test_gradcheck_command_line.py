@@ -13,6 +13,7 @@ from conftest import ROOT
 from kvnet import operations as ops
 from kvnet.gradcheck import checked_operations
 from kvnet.gradcheck.cases import Case, registering
+from kvnet.gradcheck.checked_models import MODELS
 from kvnet.gradcheck.checked_operations import OPERATIONS
 from kvnet.gradcheck.command_line import main
 from kvnet.gradcheck.step_size_plot import STEPS, errors_by_step
@@ -81,6 +82,15 @@ def test_same_seed_same_numbers(capsys):
         main(["--op", "linear", "--seed", seed, "--method", "complex_step"])
         outputs.append(capsys.readouterr().out.splitlines()[:-2])  # but the time it took
     assert outputs[0] == outputs[1] != outputs[2]
+
+
+@pytest.mark.parametrize("subject", MODELS.values(), ids=MODELS)
+def test_a_model_on_a_device(device, subject, capsys):
+    numbers = {name: values[len(values) // 2] for name, values in subject.options().items()}
+    case = ",".join(f"{name}={value}" for name, value in numbers.items())
+    arguments = ["--backend", "cupy", "--model", subject.name, "--method", "complex_step"]
+    assert main([*arguments, "--case", case]) == 0
+    assert capsys.readouterr().out.endswith("all right\n")
 
 
 @pytest.mark.parametrize(

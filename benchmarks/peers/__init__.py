@@ -76,16 +76,30 @@ ON_A_GPU = {
     "reference": KINDS["reference"],
     "kvnet": Kind("kvnet, a graph a step", "kvnet_itself", "on_gpu", None, ("bow",)),
     "usual": Kind("PyTorch eager, as usual", "torch_usual", "eager_on_gpu", "torch"),
+    "best": Kind("PyTorch eager, best", "torch_gpu", "autograd", "torch", ("bow",)),
+    "by-hand": Kind("PyTorch eager, backward by hand", "torch_gpu", "by_hand", "torch", ("bow",)),
     "usual-reduce-overhead": Kind(
         "PyTorch compiled, reduce-overhead, as usual", "torch_usual", "reduce_overhead", "torch"
     ),
-    "best": Kind("PyTorch eager, best", "torch_best", "eager_on_gpu", "torch"),
-    "by-hand": Kind(
-        "PyTorch eager, backward by hand", "torch_by_hand", "eager_on_gpu", "torch", ("bow",)
+    "recorded": Kind(
+        "PyTorch by hand, a graph a step", "torch_graph", "by_hand", "torch", ("bow",)
     ),
-    "recorded": Kind("PyTorch by hand, a graph a step", "torch_graph", "by_hand", "torch"),
     "compiled-recorded": Kind(
-        "PyTorch compiled, a graph a step", "torch_graph", "compiled", "torch"
+        "PyTorch compiled, a graph a step", "torch_graph", "compiled", "torch", ("bow",)
+    ),
+    "reduce-overhead": Kind(
+        "PyTorch compiled, reduce-overhead, best",
+        "torch_graph",
+        "reduce_overhead",
+        "torch",
+        ("bow",),
+    ),
+    "autotuned-recorded": Kind(
+        "PyTorch compiled, products tuned, a graph a step",
+        "torch_graph",
+        "autotuned",
+        "torch",
+        ("bow",),
     ),
 }
 

@@ -9,10 +9,12 @@ import numpy
 import torch
 from torch import Tensor
 
-from kvnet.training.noisy_adam import BETA_1, BETA_2
+from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 from .torch_best_model import BestModel, Sentences
 from .workload import Workload
+
+LATE = 1e9  # a step so late that Adam's own corrections are one: the published rate has them
 
 
 class FlatNoisyAdam:
@@ -26,38 +28,53 @@ class FlatNoisyAdam:
         Of the same length; changed.
     model : BestModel
     settings : Settings
+    clip_norm, deviation : float
+        Bound of a parameter's gradient, and the noise added to it.
     """
 
-    def __init__(self, theta: Tensor, gradient: Tensor, model: BestModel, settings):
+    def __init__(
+        self,
+        theta: Tensor,
+        gradient: Tensor,
+        model: BestModel,
+        settings,
+        clip_norm: float,
+        deviation: float,
+    ):
         self.theta, self.gradient, self.settings = theta, gradient, settings
+        self.clip_norm, self.deviation = clip_norm, deviation
         self.m, self.v, self.noise = (torch.zeros_like(theta) for _ in range(3))
         self.parts = list(gradient.split(model.sizes))
         views = model.split(gradient)
         self.nil_rows = [views["W"][0], views["W_mem"][0]]
-        self.steps_done = theta.new_zeros(())
+        self.late = theta.new_tensor(LATE)
 
-    def update(self, step: int, clip_norm: float, deviation: float) -> None:
+    def update(self, step: int) -> None:
         """Take a step from the gradient of the entropy; nil rows stay zero."""
-        s, g, t = self.settings, self.gradient, step + 1
+        g = self.gradient
         self.clear_nil_rows()
-        g.add_(self.theta, alpha=s.l2_lambda)
+        g.add_(self.theta, alpha=self.settings.l2_lambda)
         norms = torch.stack(torch._foreach_norm(self.parts))
-        torch._foreach_mul_(self.parts, (clip_norm / norms.clamp_(min=clip_norm)).unbind())
-        g.add_(self.noise.normal_(), alpha=deviation)
+        scales = self.clip_norm / norms.clamp_(min=self.clip_norm)
+        torch._foreach_mul_(self.parts, scales.unbind())
+        g.add_(self.noise.normal_(), alpha=self.deviation)
         self.clear_nil_rows()
-        # √(v / c) + ε / √c, times √c, is √v + ε: so the fused kernel does the published formula.
+        self.adam(corrected_rate(self.settings.learning_rate, step))
+
+    def adam(self, rate: float | Tensor) -> None:
+        """Take Adam's step at a corrected rate, in one kernel."""
         torch._fused_adam_(
             [self.theta],
-            [g],
+            [self.gradient],
             [self.m],
             [self.v],
             [],
-            [self.steps_done.fill_(t)],
-            lr=s.learning_rate,
+            [self.late],
+            lr=rate,
             beta1=BETA_1,
             beta2=BETA_2,
             weight_decay=0.0,
-            eps=s.epsilon / (1 - BETA_2**t) ** 0.5,
+            eps=self.settings.epsilon,
             amsgrad=False,
             maximize=False,
         )
@@ -79,22 +96,28 @@ class TorchBest:
         PyTorch's name of where to run.
     """
 
+    model_class, update_class = BestModel, FlatNoisyAdam
+
     def __init__(self, workload: Workload, threads: int, device: str = "cpu"):
         torch.set_num_threads(threads)
-        self.workload, self.model = workload, BestModel(workload, device)
+        self.workload, self.model = workload, self.model_class(workload, device)
         self.batches = [self.model.tensors(batch) for batch in workload.batches]
 
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `peers.Peer`."""
-        self.clip_norm, self.deviation = clip_norm, noise_deviation
+        self.new_state(clip_norm, noise_deviation)
+        for name, part in self.model.split(self.gradient).items():
+            self.params[name].requires_grad_()
+            self.params[name].grad = part
+
+    def new_state(self, clip_norm: float, noise_deviation: float) -> None:
+        """Make the vectors that training changes."""
         self.theta = self.model.start.clone()
         self.total_loss = self.theta.new_zeros(())
         self.gradient = torch.zeros_like(self.theta)
         self.params = self.model.split(self.theta)
-        for name, part in self.model.split(self.gradient).items():
-            self.params[name].requires_grad_()
-            self.params[name].grad = part
-        self.adam = FlatNoisyAdam(self.theta, self.gradient, self.model, self.workload.settings)
+        vectors, numbers = (self.theta, self.gradient), (clip_norm, noise_deviation)
+        self.adam = self.update_class(*vectors, self.model, self.workload.settings, *numbers)
 
     def warm_up(self, steps: range) -> None:
         """See `peers.Peer`."""
@@ -108,7 +131,7 @@ class TorchBest:
             entropy.backward()
             with torch.no_grad():
                 self.total_loss += self.with_penalty(entropy)
-                self.adam.update(step, self.clip_norm, self.deviation)
+                self.adam.update(step)
 
     def batch(self, step: int) -> Sentences:
         """Return a step's batch."""
@@ -144,8 +167,3 @@ class TorchBest:
 def eager(workload: Workload, threads: int) -> TorchBest:
     """Make the peer."""
     return TorchBest(workload, threads)
-
-
-def eager_on_gpu(workload: Workload, threads: int) -> TorchBest:
-    """Make the peer on a GPU."""
-    return TorchBest(workload, threads, "cuda")

@@ -30,13 +30,11 @@ class TorchBestCompiled:
     ----------
     workload : Workload
     threads : int
-    device : str
-        PyTorch's name of where to run.
     """
 
-    def __init__(self, workload: Workload, threads: int, device: str = "cpu"):
+    def __init__(self, workload: Workload, threads: int):
         torch.set_num_threads(threads)
-        self.workload, self.model = workload, BestModel(workload, device)
+        self.workload, self.model = workload, BestModel(workload)
         padded_sizes = workload.padded_sizes(workload.batches)
         self.batches = [self.model.tensors(b, padded_sizes) for b in workload.batches]
         nil = self.model.split(torch.ones_like(self.model.start))

@@ -7,7 +7,7 @@ autograd sums hop by hop are one product over all hops.
 import torch
 from torch import Tensor
 
-from .torch_best import FlatNoisyAdam, TorchBest
+from .torch_best import TorchBest
 from .torch_best_model import Sentences
 from .workload import Workload
 
@@ -23,12 +23,8 @@ class TorchByHand(TorchBest):
 
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `peers.Peer`."""
-        self.clip_norm, self.deviation = clip_norm, noise_deviation
-        self.theta = self.model.start.clone()
-        self.total_loss = self.theta.new_zeros(())
-        self.gradient = torch.zeros_like(self.theta)
-        self.params, self.grads = self.model.split(self.theta), self.model.split(self.gradient)
-        self.adam = FlatNoisyAdam(self.theta, self.gradient, self.model, self.workload.settings)
+        self.new_state(clip_norm, noise_deviation)
+        self.grads = self.model.split(self.gradient)
 
     @torch.inference_mode()
     def train(self, steps: range) -> None:
@@ -36,7 +32,7 @@ class TorchByHand(TorchBest):
         for step in steps:
             entropy = self.entropy_and_gradient(self.batch(step))
             self.total_loss += self.with_penalty(entropy)
-            self.adam.update(step, self.clip_norm, self.deviation)
+            self.adam.update(step)
 
     def entropy_and_gradient(self, batch: Sentences) -> Tensor:
         """Run forward and backward; the gradient is left in `gradient`."""
@@ -120,8 +116,3 @@ def entropy_and_d_scores(scores: Tensor, answer: Tensor) -> tuple[Tensor, Tensor
 def eager(workload: Workload, threads: int) -> TorchByHand:
     """Make the peer."""
     return TorchByHand(workload, threads)
-
-
-def eager_on_gpu(workload: Workload, threads: int) -> TorchByHand:
-    """Make the peer on a GPU."""
-    return TorchByHand(workload, threads, "cuda")

@@ -1,21 +1,24 @@
 """PyTorch on a GPU with a whole training step in one CUDA graph, replayed for every step.
 
 Batches, all of one size, and the steps' rates are on the device, and the graph takes the next of
-each by a counter that it moves on itself: nothing but the replay is launched for a step. Two forms:
-`torch_by_hand`, and `torch_best_compiled`'s function as Inductor compiles it.
+each by a counter that it moves on itself: nothing but the replay is launched for a step. Three
+forms of the step by hand: PyTorch's kernels, Inductor's, and Inductor's in the graph that
+``mode="reduce-overhead"`` makes by itself.
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
+import torch._dynamo
 from torch import Tensor
 
 from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
 
-from .torch_best import FlatNoisyAdam
-from .torch_best_compiled import TorchBestCompiled
 from .torch_best_model import BestModel, Sentences
-from .torch_by_hand import TorchByHand
+from .torch_gpu import TorchGpuByHand
+from .torch_slots_model import FusedSlotsModel
+from .torch_usual import check_graphs, skipped_graphs
 from .workload import Workload
 
 STEPS_AT_A_TIME = 4096
@@ -23,7 +26,7 @@ WARM_UPS = 3
 
 
 class Schedule:
-    """What the coming steps take, on the device, and the recorded step.
+    """Batches, and what the coming steps take, on the device.
 
     Parameters
     ----------
@@ -35,67 +38,47 @@ class Schedule:
         self.workload, device = workload, model.device
         largest = max(len(batch.sentences) for batch in workload.batches)
         batches = [model.tensors(batch, [largest]) for batch in workload.batches]
-        self.batches = Sentences(*(torch.stack(part) for part in zip(*batches, strict=True)))
+        self.shapes = [part.shape for part in batches[0]]
+        rows = [torch.cat([part.reshape(-1) for part in batch]) for batch in batches]
+        self.batches = torch.stack(rows)  # a batch in a row: one launch takes it
         self.order = torch.zeros(STEPS_AT_A_TIME, dtype=torch.long, device=device)
         self.rates = torch.zeros(STEPS_AT_A_TIME, device=device)
         self.counter = torch.zeros(1, dtype=torch.long, device=device)
 
     def next_batch(self) -> tuple[Sentences, Tensor]:
         """Return the next step's batch and its corrected rate, and count it."""
-        place = self.order.index_select(0, self.counter)
-        batch = Sentences(*(part.index_select(0, place)[0] for part in self.batches))
+        row = self.batches.index_select(0, self.order.index_select(0, self.counter))[0]
         rate = self.rates.index_select(0, self.counter)[0]
         self.counter += 1
-        return batch, rate
+        parts = zip(row.split([shape.numel() for shape in self.shapes]), self.shapes, strict=True)
+        return Sentences(*(part.view(shape) for part, shape in parts)), rate
 
-    def record(self, step: Callable[[], None], state: list[Tensor]) -> None:
-        """Record a step; the state is put back to what it was."""
-        self.counter.zero_()
-        before = [tensor.clone() for tensor in state]
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_UPS):
-                step()
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            step()
-        for tensor, held in zip(state, before, strict=True):
-            tensor.copy_(held)
-        self.replay = graph.replay
-
-    def run(self, steps: range) -> None:
-        """Replay steps, not more than `STEPS_AT_A_TIME`."""
+    def fill(self, steps: range) -> None:
+        """Lay out steps, not more than `STEPS_AT_A_TIME`."""
         settings = self.workload.settings
         places = torch.tensor([self.workload.batch_of(step) for step in steps])
         rates = torch.tensor([corrected_rate(settings.learning_rate, step) for step in steps])
         self.order[: len(steps)] = places.to(self.order.device)
         self.rates[: len(steps)] = rates.to(self.order.device)
         self.counter.zero_()
-        for _ in steps:
-            self.replay()
 
 
-class RecordedAdam(FlatNoisyAdam):
-    """The update with its rate on the device."""
-
-    def update_at(self, rate: Tensor, clip_norm: float, deviation: float, epsilon: float) -> None:
-        """Take a step from the gradient of the entropy; nil rows stay zero."""
-        g = self.gradient
-        self.clear_nil_rows()
-        g.add_(self.theta, alpha=self.settings.l2_lambda)
-        norms = torch.stack(torch._foreach_norm(self.parts))
-        torch._foreach_mul_(self.parts, (clip_norm / norms.clamp_(min=clip_norm)).unbind())
-        g.add_(self.noise.normal_(), alpha=deviation)
-        self.clear_nil_rows()
-        self.m.lerp_(g, 1 - BETA_1)
-        self.v.lerp_(g * g, 1 - BETA_2)
-        self.theta.sub_(rate * self.m / self.v.sqrt().add_(epsilon))
+def recorded(step: Callable[[], None]) -> Callable[[], None]:
+    """Take a step some times, to load and compile what it needs, and record it in a graph."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(WARM_UPS):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
 
 
-class TorchRecorded(TorchByHand):
-    """`TorchByHand` in a graph; see `TorchBest`."""
+class TorchRecorded(TorchGpuByHand):
+    """`TorchGpuByHand` in a graph; see `TorchBest`."""
 
     def __init__(self, workload: Workload, threads: int, device: str):
         super().__init__(workload, threads, device)
@@ -104,57 +87,117 @@ class TorchRecorded(TorchByHand):
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `peers.Peer`."""
         super().start(clip_norm, noise_deviation)
-        self.adam = RecordedAdam(self.theta, self.gradient, self.model, self.workload.settings)
         state = [self.theta, self.adam.m, self.adam.v, self.total_loss]
-        self.schedule.record(self.step, state)
+        self.schedule.counter.zero_()
+        before = [tensor.clone() for tensor in state]
+        self.replay = self.recorded_step()
+        for tensor, held in zip(state, before, strict=True):
+            tensor.copy_(held)
+
+    def recorded_step(self) -> Callable[[], None]:
+        """Return what takes the next step."""
+        return recorded(self.step)
 
     @torch.no_grad()
     def step(self) -> None:
         """Take the next step."""
         batch, rate = self.schedule.next_batch()
-        entropy = self.entropy_and_gradient(batch)
-        self.total_loss += self.with_penalty(entropy)
-        numbers = self.clip_norm, self.deviation, self.workload.settings.epsilon
-        self.adam.update_at(rate, *numbers)
+        self.make_gradient(batch)
+        self.adam.update_at(rate)
 
     def train(self, steps: range) -> None:
         """See `peers.Peer`."""
-        self.schedule.run(steps)
+        self.schedule.fill(steps)
+        for _ in steps:
+            self.replay()
 
 
-class TorchCompiledRecorded(TorchBestCompiled):
-    """`TorchBestCompiled`'s step in a graph, the kernels Inductor's."""
+class TorchCompiledRecorded(TorchRecorded):
+    """The same with Inductor's kernels, in a graph.
 
-    def __init__(self, workload: Workload, threads: int, device: str):
-        super().__init__(workload, threads, device)
-        torch._inductor.config.cpp_wrapper = False  # which pays on the processor
-        self.schedule = Schedule(workload, self.model)
+    The update is written in plain operations, which Inductor makes one kernel of, noise included,
+    and one more for the norms. Numbers that change from start to start are tensors: as constants
+    they would compile the step anew.
+    """
+
+    model_class = FusedSlotsModel
+    options: ClassVar = {"force_pointwise_cat": True}  # else a copy a gradient lays them in a row
 
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `peers.Peer`."""
+        sizes, device = torch.tensor(self.model.sizes), self.model.device
+        first, column = (sizes.cumsum(0) - sizes)[:, None], torch.arange(sizes.max())
+        self.of_a_part = (column < sizes[:, None]).float().reshape(-1).to(device)
+        self.places = (first + column).clamp(max=sizes.sum() - 1).reshape(-1).to(device)
         super().start(clip_norm, noise_deviation)
-        state = [self.theta, self.m, self.v, self.total_loss]
-        self.schedule.record(self.next_step, state)
+
+    def recorded_step(self) -> Callable[[], None]:
+        """Return what takes the next step."""
+        return recorded(self.compiled_step())
+
+    def compiled_step(self) -> Callable[[], None]:
+        """Return the compiled step."""
+        return torch.compile(self.step, options=self.options, dynamic=False, fullgraph=True)
 
     @torch.no_grad()
-    def next_step(self) -> None:
+    def step(self) -> None:
         """Take the next step."""
         batch, rate = self.schedule.next_batch()
-        self.noise.normal_()
-        vectors = (self.theta, self.m, self.v, self.noise)
-        numbers = (self.total_loss, rate, self.clip_norm, self.deviation)
-        self._step(*vectors, *numbers, batch)
+        entropy, parts = self.model.entropy_and_gradient(self.model.split(self.theta), batch)
+        self.total_loss += self.with_penalty(entropy)
+        adam, s = self.adam, self.workload.settings
+        g = torch.cat([part.reshape(-1) for part in parts]) * adam.not_nil
+        g = g + s.l2_lambda * self.theta
+        squares = g.index_select(0, self.places).square() * self.of_a_part
+        norms = squares.view(len(self.model.names), -1).sum(dim=1).sqrt()
+        scales = adam.bound / norms.clamp(min=adam.bound)
+        noise = torch.randn_like(g) * adam.not_nil
+        g = g * scales.index_select(0, adam.part_of.clamp(max=len(norms) - 1))
+        g = g + adam.spread * noise
+        adam.m.lerp_(g, 1 - BETA_1)
+        adam.v.lerp_(g * g, 1 - BETA_2)
+        self.theta.sub_(rate * adam.m / (adam.v.sqrt() + s.epsilon))
 
-    def train(self, steps: range) -> None:
-        """See `peers.Peer`."""
-        self.schedule.run(steps)
+
+class TorchAutotuned(TorchCompiledRecorded):
+    """The same; where Triton's product of some size is faster than cuBLAS's, it is taken."""
+
+    options: ClassVar = {**TorchCompiledRecorded.options, "max_autotune_gemm": True}
+
+
+class TorchReduceOverhead(TorchCompiledRecorded):
+    """The same, recorded by the compiler: the option is what ``mode="reduce-overhead"`` sets."""
+
+    options: ClassVar = {**TorchCompiledRecorded.options, "triton.cudagraphs": True}
+
+    def recorded_step(self) -> Callable[[], None]:
+        """Return what takes the next step."""
+        for owner in (self, self.schedule, self.adam, self.model):
+            for value in vars(owner).values():
+                if isinstance(value, Tensor):  # else no graph, for what a step changes is an input
+                    torch._dynamo.mark_static_address(value)
+        step, skipped = self.compiled_step(), skipped_graphs()
+        for _ in range(WARM_UPS):
+            step()
+        check_graphs(skipped)
+        return step
 
 
 def by_hand(workload: Workload, threads: int) -> TorchRecorded:
-    """Make the peer of PyTorch's operations."""
+    """Make the peer of PyTorch's kernels."""
     return TorchRecorded(workload, threads, "cuda")
 
 
 def compiled(workload: Workload, threads: int) -> TorchCompiledRecorded:
     """Make the peer of compiled kernels."""
     return TorchCompiledRecorded(workload, threads, "cuda")
+
+
+def autotuned(workload: Workload, threads: int) -> TorchAutotuned:
+    """Make the peer of compiled kernels and products."""
+    return TorchAutotuned(workload, threads, "cuda")
+
+
+def reduce_overhead(workload: Workload, threads: int) -> TorchReduceOverhead:
+    """Make the peer whose graph is the compiler's own."""
+    return TorchReduceOverhead(workload, threads, "cuda")

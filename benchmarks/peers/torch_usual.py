@@ -2,7 +2,9 @@
 
 Each slot's words are looked up where they stand, keys and values are mapped by A before the hops,
 and the update is the published one, tensor by tensor. Compiled, the loss is one graph forward and
-one backward, and the update of all parameters another.
+one backward, and the update of all parameters another. With ``mode="reduce-overhead"`` the loss's
+are CUDA graphs; the update's is not, because gradients that live in one call's graph are gone when
+the next call begins.
 """
 
 from functools import partial
@@ -12,12 +14,15 @@ import torch
 import torch._dynamo.config
 import torch.nn.functional as F
 from torch import Tensor
+from torch._dynamo.utils import counters
 
+from kvnet.errors import InputError
 from kvnet.operations import position_encoding
 from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 from .workload import Workload
 
+torch.set_float32_matmul_precision("highest")  # no tf32 on a GPU
 torch._dynamo.config.recompile_limit = 64  # past it a function would quietly run uncompiled
 
 
@@ -119,8 +124,8 @@ class TorchUsual:
         torch.set_num_threads(threads)
         self.workload, self.device = workload, device
         self.batches = [self.as_words(batch) for batch in workload.batches]
-        compiled = partial(torch.compile, mode=mode) if compile_step else lambda function: function
-        self.compiled, self._update = compiled, compiled(update)
+        self.compiled = partial(torch.compile, mode=mode) if compile_step else lambda fn: fn
+        self._update = torch.compile(update) if compile_step else update
 
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `peers.Peer`."""
@@ -129,7 +134,8 @@ class TorchUsual:
         self.means = [torch.zeros_like(p) for p in self.model.parameters()]
         self.squares = [torch.zeros_like(p) for p in self.model.parameters()]
         self.total_loss = torch.zeros((), device=self.device)
-        self.numbers = self.number(clip_norm), self.number(noise_deviation)
+        numbers = (0.0, clip_norm, noise_deviation)
+        self.numbers = [torch.tensor(number, device=self.device) for number in numbers]
 
     def warm_up(self, steps: range) -> None:
         """See `peers.Peer`."""
@@ -143,14 +149,16 @@ class TorchUsual:
             loss = self._loss(*self.batches[self.workload.batch_of(step)])
             loss.backward()
             self.total_loss += loss.detach()
-            rate = self.number(corrected_rate(s.learning_rate, step))
+            rate, *numbers = self.numbers
+            rate.fill_(corrected_rate(s.learning_rate, step))  # a new one would wait for a GPU
             parameters = dict(self.model.named_parameters())
             with torch.no_grad():
-                self._update(parameters, self.means, self.squares, rate, s.epsilon, *self.numbers)
+                self._update(parameters, self.means, self.squares, rate, s.epsilon, *numbers)
 
     def loss(self, step: int) -> float:
         """See `peers.Peer`."""
-        return self._loss(*self.batches[self.workload.batch_of(step)]).item()
+        with torch.no_grad():  # a CUDA graph would wait for its backward pass
+            return self._loss(*self.batches[self.workload.batch_of(step)]).item()
 
     def parameters(self) -> dict[str, numpy.ndarray]:
         """See `peers.Peer`."""
@@ -168,14 +176,40 @@ class TorchUsual:
             answers = [self._scores(q, memory).argmax(dim=1) for q, memory, _ in self.test_batches]
         return torch.cat(answers).cpu().numpy()[: len(self.workload.data.testing.dataset)]
 
-    def number(self, value: float) -> Tensor:
-        """Return a number as a tensor."""
-        return torch.tensor(value, device=self.device)
-
     def as_words(self, batch) -> tuple[Tensor, Tensor, Tensor]:
         """Write a batch's memory out in words: (B, S), (B, M, S), and answers (B,)."""
         arrays = batch.query, batch.sentences[batch.keys], batch.answer
         return tuple(torch.from_numpy(array).long().to(self.device) for array in arrays)
+
+
+class TorchUsualReduced(TorchUsual):
+    """The peer that makes sure of its CUDA graphs."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self._skipped = skipped_graphs()
+
+    def warm_up(self, steps: range) -> None:
+        """See `peers.Peer`; refuse to go on without a graph."""
+        super().warm_up(steps)
+        check_graphs(self._skipped)
+
+
+def skipped_graphs() -> int:
+    """Return how often the compiler has made no CUDA graph where it was to make one."""
+    return counters["inductor"]["cudagraph_skips"]
+
+
+def check_graphs(skipped_before: int) -> None:
+    """Refuse a peer for which the compiler has made no CUDA graph.
+
+    Raises
+    ------
+    InputError
+        If `skipped_graphs` has grown.
+    """
+    if skipped_graphs() > skipped_before:
+        raise InputError("torch.compile made no CUDA graph; TORCH_LOGS=cudagraphs says why")
 
 
 def eager(workload: Workload, threads: int) -> TorchUsual:
@@ -195,4 +229,4 @@ def eager_on_gpu(workload: Workload, threads: int) -> TorchUsual:
 
 def reduce_overhead(workload: Workload, threads: int) -> TorchUsual:
     """Make the peer whose loss is a CUDA graph there and another back, by torch.compile."""
-    return TorchUsual(workload, threads, True, "cuda", mode="reduce-overhead")
+    return TorchUsualReduced(workload, threads, True, "cuda", mode="reduce-overhead")

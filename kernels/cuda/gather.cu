@@ -26,8 +26,7 @@ __device__ int places_holding(int row, const int *held, int first, int count, in
 }
 
 // d_row_c = sum over places of term(place, c) for the columns from `first` on, added to what is there
-// if `add`. `order` and `starts`
-// list the places sorted by row.
+// if `add`. `order` and `starts` list the places sorted by row.
 template <class Term>
 __device__ void gather(bool sorted, int row, int first, const int *held, int count,
                        const int *order, const int *starts, int columns, Term term, bool add,

@@ -39,15 +39,17 @@ class Batch(NamedTuple):
     answer: numpy.ndarray
 
     @classmethod
-    def of_words(cls, query, keys, values, answer) -> "Batch":
+    def of_words(cls, query, keys, values, answer, xp=numpy) -> "Batch":
         """Make a batch of memories given in words.
 
         Parameters
         ----------
-        query : (B, S) integer array
-        keys, values : (B, M, S) integer array
+        query : (B, S) integer NumPy array
+        keys, values : (B, M, S) integer NumPy array
             The same array twice where a slot's key is its value.
-        answer : (B,) integer array
+        answer : (B,) integer NumPy array
+        xp : module
+            Array module to hold the batch in.
 
         Returns
         -------
@@ -58,9 +60,10 @@ class Batch(NamedTuple):
         nil = numpy.zeros((1, S), keys.dtype)
         words = [nil, keys.reshape(-1, S)] + ([] if same else [values.reshape(-1, S)])
         sentences, numbers = numpy.unique(numpy.concatenate(words), axis=0, return_inverse=True)
-        numbers = numbers.reshape(-1)[1:].reshape(-1, B, M)  # nil sorts first
-        keys = numbers[0]
-        return cls(query, sentences, keys, keys if same else numbers[1], answer)
+        numbers = xp.asarray(numbers.reshape(-1)[1:].reshape(-1, B, M))  # nil sorts first
+        keys, values = numbers[0], numbers[-1]
+        query, sentences, answer = map(xp.asarray, (query, sentences, answer))
+        return cls(query, sentences, keys, keys if same else values, answer)
 
 
 class KeyValueMemoryNetwork(Network):

@@ -51,8 +51,9 @@ def without_nil(table):
 def sum_rows_by_word(xp, words, rows, vocabulary_size: int):
     """Add each row to its word's: ``d_table[v] = sum of rows[n] where words[n] == v``.
 
-    Rows are sorted by word and summed run by run, so the order of every sum is fixed on any device.
-    No shape hangs on the words: to learn how many there are, a device would have to be waited for.
+    Rows are sorted by word, and a word's sum is a difference of running sums, in double precision:
+    so the order of every sum is fixed on any device. No shape hangs on the words: to learn how many
+    there are, a device would have to be waited for.
 
     Parameters
     ----------
@@ -69,11 +70,7 @@ def sum_rows_by_word(xp, words, rows, vocabulary_size: int):
     """
     order = xp.argsort(words, kind="stable")
     bounds = xp.searchsorted(words[order], xp.arange(vocabulary_size + 1))
-    starts, ends = bounds[:-1], bounds[1:]
-    # A run may start behind the last row, so one of zeros stands there. Sums are kept in double
-    # precision: CuPy takes them as differences of running sums.
-    nothing = xp.zeros((1, rows.shape[1]), rows.dtype)
-    sorted_rows = xp.concatenate([rows[order], nothing])
     wide = numpy.result_type(rows.dtype, numpy.float64)
-    sums = xp.add.reduceat(sorted_rows, starts, axis=0, dtype=wide)
-    return xp.where((ends > starts)[:, None], sums, 0).astype(rows.dtype)
+    nothing = xp.zeros((1, rows.shape[1]), wide)
+    totals = xp.concatenate([nothing, xp.cumsum(rows[order], axis=0, dtype=wide)])[bounds]
+    return (totals[1:] - totals[:-1]).astype(rows.dtype)

@@ -1,0 +1,71 @@
+"""PyTorch's steps for a GPU, run on the processor: they are the steps that kvnet takes.
+
+A graph is a direct call here, and what would be compiled runs as written.
+"""
+
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def workload():
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from peers.workload import RandomRecipe, Workload
+
+    return Workload(RandomRecipe(7, 30, 3, 6, 8, 9, length=5))
+
+
+@pytest.fixture(scope="module")
+def expected(workload):
+    from peers import ON_A_GPU
+    from peers.worker import Local
+    from training_speed import first_steps
+
+    reference = Local("reference", ON_A_GPU["reference"], workload)
+    return first_steps(reference, workload.settings.max_grad_norm)
+
+
+@pytest.fixture
+def peer(request, workload, monkeypatch):
+    """Return a peer of a class, which runs on the processor."""
+    from peers import torch_gpu, torch_graph, torch_usual
+
+    def called(step):
+        for _ in range(torch_graph.WARM_UPS):
+            step()
+        return step
+
+    monkeypatch.setattr(torch_graph, "recorded", called)
+    monkeypatch.setattr(torch_graph.TorchCompiledRecorded, "compiled_step", lambda p: p.step)
+    if request.param == "usual":
+        return torch_usual.TorchUsual(workload, 1, compile_step=False)
+    module = torch_gpu if hasattr(torch_gpu, request.param) else torch_graph
+    return getattr(module, request.param)(workload, 1, "cpu")
+
+
+CLASSES = ["TorchGpu", "TorchGpuByHand", "TorchRecorded", "TorchCompiledRecorded"]
+
+
+@pytest.mark.parametrize("peer", ["usual", *CLASSES, "TorchReduceOverhead"], indirect=True)
+def test_a_peer_takes_the_same_steps(peer, workload, expected):
+    from training_speed import compare, first_steps
+
+    def run(method, *arguments):
+        return getattr(peer, method)(*arguments)
+
+    found = first_steps(run, workload.settings.max_grad_norm)
+    who = SimpleNamespace(label=type(peer).__name__, threads=1)
+    compare(who, workload.starting_weights(), found, expected)
+
+
+@pytest.mark.parametrize("peer", CLASSES, indirect=True)
+def test_a_peer_draws_noise_but_for_nil_rows(peer, workload):
+    ends = []
+    for _ in range(2):
+        peer.start(workload.settings.clip_norm, 1e-3)
+        peer.train(range(4))
+        ends.append(peer.parameters())
+    for name, weights in ends[0].items():
+        assert (weights != ends[1][name]).any()
+        assert name not in ("W", "W_mem") or not weights[0].any()
