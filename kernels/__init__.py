@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 import numpy
 from threadpoolctl import threadpool_limits
 
-from kvnet import counter_random, operations, parameter_vector
+from kvnet import counter_random, operations, parameter_vector, slot_times
 from kvnet.errors import InputError
 from kvnet.training.adagrad import adagrad as textbook_adagrad
 from kvnet.training.noisy_adam import noisy_adam as textbook_noisy_adam
@@ -41,6 +41,7 @@ ON_A_GPU = (
     "answer_loss",
     "as_vector",
     "context_read",
+    "dropout",
     "embedding_sum",
     "gru_reading",
     "l2_penalty",
@@ -49,6 +50,7 @@ ON_A_GPU = (
     "predict_words",
     "read_slots",
     "sgd",
+    "slots_with_times",
     "spectral_sgd",
     "take_steps_side_by_side",
     "uniform",
@@ -86,6 +88,7 @@ def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
         "noisy_adam": textbook_noisy_adam,
         "predict_words": textbook_predict_words,
         "sgd": textbook_sgd,
+        "slots_with_times": slot_times.slots_with_times,
         "spectral_sgd": textbook_spectral_sgd,
         "take_steps": textbook_take_steps,
         "take_steps_side_by_side": textbook_take_steps_side_by_side,

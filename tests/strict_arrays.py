@@ -276,6 +276,13 @@ class RawModule(cuda_on_the_host.HostModule):
         return call
 
 
+def _eigvalsh(matrix):
+    try:
+        return numpy.linalg.eigvalsh(matrix)
+    except numpy.linalg.LinAlgError:  # which cuSOLVER does not tell unless it is waited for
+        return numpy.full(len(matrix), numpy.nan, matrix.dtype)
+
+
 class _Module:
     """The array module: the functions above under NumPy's names, and CuPy's additions."""
 
@@ -283,7 +290,7 @@ class _Module:
     __version__ = numpy.__version__
     ndarray = Array
     RawModule = RawModule
-    linalg = SimpleNamespace(eigvalsh=lambda matrix: _device(numpy.linalg.eigvalsh, matrix))
+    linalg = SimpleNamespace(eigvalsh=lambda matrix: _device(_eigvalsh, matrix))
     cuda = SimpleNamespace(
         Stream=Stream,
         Event=Event,

@@ -37,6 +37,9 @@ def test_numbers_hang_on_seed_purpose_step_and_index_alone():
     assert (draw(count=37) == words[:37]).all()
     for other in (draw(seed=2), draw(seed=1 + (1 << 32)), draw(purpose="start"), draw(step=6)):
         assert (other == words).mean() < 0.05
+    steps = numpy.array([[5], [9], [1 << 40]], "uint64")  # several at once are those one by one
+    one_by_one = [draw(step=step, count=37) for step in steps[:, 0].tolist()]
+    assert (draw(step=steps, count=37) == one_by_one).all()
 
 
 def test_uniform_is_the_same_in_both_precisions_and_never_0_or_1():

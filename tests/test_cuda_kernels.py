@@ -26,6 +26,7 @@ from kvnet.kernels.cuda import (
 from kvnet.kernels.cuda import read_slots as read_slots_module
 from kvnet.parameter_vector import as_vector, by_name
 from kvnet.row_gradient import RowGradient
+from kvnet.slot_times import slots_with_times
 from kvnet.training.language_model_settings import LanguageModelSettings
 from kvnet.training.memn2n_settings import MemN2NSettings
 from kvnet.training.noisy_adam import UpdateRule, noisy_adam
@@ -202,6 +203,22 @@ def test_slots(xp, way, B, M, U, E, H, adjacent, with_softmax, dtype, seed):
             agree_throughout(xp, "layerwise_slots", inputs, dtype)
 
 
+@few
+@given(sizes, st.integers(1, 40), st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.integers(0, 1 << 40))
+def test_slots_with_times(xp, B, M, share, seed):
+    rng = numpy.random.default_rng(seed)
+    keys = numpy.where(numpy.arange(M) < rng.integers(0, M + 1, (B, 1)), 5, 0)
+    there, U, last = xp.asarray(keys), 9, M - 1 - seed % 2
+    fused = choose("fused", xp).slots_with_times
+    for step in (None, 0, 1 << 35):
+        expected = slots_with_times(numpy, keys, U, last, share, seed, step)
+        fused(xp, there, U, last, share, seed, step)  # a table of counts is made once
+        with counted(xp) as transfers:
+            got = fused(xp, there, U, last, share, seed, step)
+        assert transfers == []
+        assert (to_numpy(got) == expected).all()
+
+
 @pytest.mark.parametrize("shared", [47 << 10, 1000], ids=["in one launch", "too wide"])
 def test_wide_hops_and_readers(xp, monkeypatch, rng, shared):
     for module in (slot_hops, gru_reading):
@@ -246,6 +263,13 @@ def test_word_cross_entropy(xp, rng, dtype, V, nil):
     h, table = (9 * rng.normal(size=shape).astype(dtype) for shape in ((5, 6), (V, 6)))
     inputs = h, table, rng.integers(0, V, 5), nil
     agree_throughout(xp, "word_cross_entropy", inputs, dtype, 0.7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [1, 150])
+def test_dropout(xp, rng, dtype, width):
+    x, u = rng.normal(size=(7, 150)).astype(dtype), rng.random((7, width)).astype(dtype)
+    agree_throughout(xp, "dropout", (x, u, 0.7), dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -4,6 +4,7 @@ import numpy
 import pytest
 
 from kvnet import InputError, example, read_key_value_examples
+from kvnet.data import distinct
 from kvnet.data.babi import Task, encode_tasks
 from kvnet.data.dataset import Dataset, Sizes, sizes_of, vocabulary_of
 
@@ -43,6 +44,32 @@ def test_values_may_differ_from_keys():
     batch = Dataset(examples, vocabulary, Sizes(2, 4)).batch(slice(0, 1))
     assert decoded(vocabulary, batch.sentences[batch.keys[0]]) == ["c", "a", "", ""]
     assert decoded(vocabulary, batch.sentences[batch.values[0]]) == ["d", "b", "", ""]
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["keys are values", "keys and values"])
+@pytest.mark.parametrize("cells", [distinct.CELLS_AT_A_TIME, 1])
+def test_batches_together_are_those_one_by_one(rng, same, cells, monkeypatch):
+    monkeypatch.setattr(distinct, "CELLS_AT_A_TIME", cells)
+    words = numpy.array(list("abcdefgh"))
+    examples = []
+    for n in rng.integers(1, 6, 24):
+        keys, values = ([" ".join(rng.choice(words, 2)) for _ in range(n)] for _ in range(2))
+        memory = {"story": keys} if same else {"keys": keys, "values": values}
+        examples.append(example(" ".join(rng.choice(words, 2)), answer=rng.choice(words), **memory))
+    data = Dataset(examples, vocabulary_of(examples), sizes_of(examples, 4))
+    rows = rng.integers(0, 24, (5, 3))
+    together = data.batches(rows)
+    for batch, part in zip(together, rows, strict=True):
+        alone = data.batch(part)
+        assert not batch.sentences[0].any()
+        assert (batch.values is batch.keys) == same
+        for one, other in zip(batch, alone, strict=True):
+            if one is not batch.sentences:
+                assert (one == other).all()
+        listed, more = numpy.split(batch.sentences, [len(alone.sentences)])
+        assert (listed == alone.sentences).all() and not more.any()
+    if cells > 1:
+        assert len({len(batch.sentences) for batch in together}) == 1
 
 
 def test_what_does_not_fit_is_named():

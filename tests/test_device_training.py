@@ -10,7 +10,7 @@ from io import StringIO
 import numpy
 import pytest
 from cuda_on_the_host import COMPILER, WHY_NOT
-from strict_arrays import counted, strict
+from strict_arrays import counted, launched, strict
 
 from kvnet.backend import array_module, to_numpy
 from kvnet.checkpoint import read_arrays
@@ -93,6 +93,26 @@ def test_steps_copy_as_much_as_one_and_the_next_ones_nothing(xp, settings, form)
         trainer.train(1)
         trainer.train(2)
     assert transfers == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "count"),
+    [
+        (LANGUAGE_MODEL, 9),
+        (replace(LANGUAGE_MODEL, optimizer="adagrad", dropout=0.3, word_dropout=0.1), 17),
+        (MEMN2N, 23),
+        (replace(MEMN2N, tying="layerwise"), 18),
+    ],
+    ids=["language model", "both dropouts", "adjacent", "layerwise"],
+)
+def test_a_step_is_as_many_launches_as_documented(settings, count, kernels):
+    if kernels is not strict:
+        pytest.skip("only the strict arrays count launches")
+    trainer = trainer_of(settings, "cupy", "fused")
+    trainer.train(1)
+    with launched() as names:
+        trainer.train(2)
+    assert len(names) == 2 * count
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=named)

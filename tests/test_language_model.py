@@ -5,6 +5,7 @@ import pytest
 
 from kvnet import InputError
 from kvnet.counter_random import normal
+from kvnet.data import distinct
 from kvnet.data.text import Text, encode_texts, made_words, words_of_lines
 from kvnet.data.vocabulary import Vocabulary
 from kvnet.gradcheck.checked_models import MODELS
@@ -79,6 +80,22 @@ def test_a_context_is_the_words_before(rng):
     assert (context.words[context.slots] == [ids[M - 1 :: -1], ids[8:4:-1]]).all()
     assert (context.target == ids[[M, 9]]).all()
     assert len(set(context.words.tolist())) == len(context.words)
+
+
+@pytest.mark.parametrize("cells", [distinct.CELLS_AT_A_TIME, 1])
+def test_batches_together_are_those_one_by_one(rng, cells, monkeypatch):
+    monkeypatch.setattr(distinct, "CELLS_AT_A_TIME", cells)
+    text, rows = small_text(rng), rng.integers(M, 60, (6, 2))
+    together = text.batches(rows)
+    for context, part in zip(together, rows, strict=True):
+        alone = text.batch(part)
+        assert (alone.words == numpy.unique(alone.words[alone.slots])).all()
+        # The others have no slot, but are different words: each is a row that is updated.
+        assert (context.words[: len(alone.words)] == alone.words).all()
+        assert len(set(context.words.tolist())) == len(context.words)
+        assert (context.slots == alone.slots).all() and (context.target == alone.target).all()
+    if cells > 1:
+        assert len({len(context.words) for context in together}) == 1
 
 
 def test_weights_start_normal():
@@ -200,6 +217,7 @@ def test_targets_are_drawn_over_the_whole_text():
     assert drawn.min() == M and drawn.max() == 999
     assert len(numpy.unique(drawn)) == 996
     assert (batches.rows(3) != batches.rows(4)).any()
+    assert (batches.next_rows(3, 5) == [batches.rows(step) for step in range(3, 8)]).all()
     assert (batches.rows(3) == batches.rows(3)).all()
 
 

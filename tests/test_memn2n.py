@@ -16,6 +16,7 @@ from kvnet.gradcheck.survey import survey_random_cases
 from kvnet.models import MemN2N
 from kvnet.operations import centred_position_encoding, own_length_encoding
 from kvnet.published import published_memn2n
+from kvnet.slot_times import slots_with_times
 from kvnet.training.memn2n_settings import MEMN2N_PRESETS, MemN2NSettings
 from kvnet.training.spectral_sgd import clip_by_spectral_norm
 from kvnet.training.stepped_sgd import SteppedSgd
@@ -95,18 +96,20 @@ def test_the_model_is_the_formula(rng, tying, linear, encoding):
 
 
 def test_blanks_spread_the_times():
-    model = MemN2N(13, 4, 20, time_noise=0.1)
-    filled = numpy.arange(20) < numpy.array([20, 10, 1])[:, None]
+    keys = numpy.where(numpy.arange(20) < numpy.array([20, 10, 1])[:, None], 7, 0)
     spread = numpy.zeros(2, int)
     for step in range(300):
-        times = model._times(filled, step)
+        rows = slots_with_times(numpy, keys, 30, 19, 0.1, 0, step)
+        assert (rows[..., 0] == keys).all() and ((rows[..., 1] > 0) == (keys > 0)).all()
+        times = rows[..., 1] - 30
         for n, row in zip((20, 10, 1), times, strict=True):
             assert (numpy.diff(row[:n]) >= (n != 20)).all()  # in order; only the last may be capped
             assert row[:n].max() <= min(n - 1 + -(-n // 10), 19)
         spread[int(times[1, 9] > 9)] += 1
     # b is 0 or 1 for ten sentences; with a blank the last time stays at ten once in eleven.
     assert spread[1] / 300 == pytest.approx(0.5 * 10 / 11, abs=0.08)
-    assert (model._times(filled, None) == numpy.arange(20)).all()
+    rows = slots_with_times(numpy, keys, 30, 19, 0.1, 0, None)
+    assert (rows[0, :, 1] == 30 + numpy.arange(20)).all()
 
 
 def test_a_matrix_is_clipped_by_its_largest_singular_value(rng):
@@ -188,6 +191,14 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     ]:
         assert main([*flags, *arguments]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_training_that_diverges_ends_with_one_line(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["train_babi.py"])
+    flags = ["--model", "memn2n", "--questions-per-task", "100", "--linear-start", "0", "--quiet"]
+    assert main([*flags, "--epochs", "2", "--learning-rate", "1e20"]) == 2
+    err = capsys.readouterr().err
+    assert "the training diverged; set learning_rate below 1e+20" in err and err.count("\n") == 1
 
 
 def test_a_resumed_run_has_the_same_bits(tmp_path, monkeypatch):

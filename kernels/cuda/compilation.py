@@ -12,6 +12,7 @@ SOURCES = (  # later ones use earlier ones
     "noisy_adam",
     "descent",
     "spectral_sgd",
+    "dropout",
     "embedding_sum",
     "gather",
     "products",
@@ -20,6 +21,7 @@ SOURCES = (  # later ones use earlier ones
     "by_sentence",
     "by_slot",
     "slot_hops",
+    "slots_with_times",
     "gru",
     "step",
 )

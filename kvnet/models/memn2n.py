@@ -1,7 +1,5 @@
 """The End-To-End Memory Network for question answering (Sukhbaatar et al. 2015, section 4)."""
 
-from math import ceil
-
 import numpy
 
 from kvnet import operations
@@ -156,26 +154,11 @@ class MemN2N(Network):
         query = xp.zeros((len(batch.query), S + 1), batch.query.dtype)  # no time
         words = xp.zeros((U + M, S + 1), batch.sentences.dtype)
         query[:, :S], words[:U, :S], words[U:, S] = batch.query, batch.sentences, self._time_words
-        filled = batch.keys != 0
-        times = xp.where(filled, U + self._times(filled, step), 0)
-        return query, words, xp.stack([batch.keys, times], axis=2)
-
-    def _times(self, filled, step):
-        """Return each slot's time, 0 for the most recent; in training with blanks in between."""
-        xp, (B, M), share = self.xp, filled.shape, self.config["time_noise"]
-        if step is None or share == 0:
-            return xp.arange(M)
-        n = filled.sum(axis=1)[:, None]  # (B, 1)
-        most = M + ceil(share * M)
-        u = self.operations.uniform(
-            xp, self.config["random_state"], "blanks", step, (B, most + 1), "float64"
+        c, ops = self.config, self.operations
+        rows = ops.slots_with_times(
+            xp, batch.keys, U, M - 1, c["time_noise"], c["random_state"], step, ops.uniform
         )
-        blanks = xp.floor(u[:, :1] * (xp.ceil(share * n) + 1))
-        places = xp.arange(most)
-        chance = xp.where(places < n + blanks, u[:, 1:], 2)  # 2 comes last
-        rank = chance.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-        kept = xp.sort(xp.where(rank < n, places, most), axis=1)[:, :M]
-        return xp.minimum(kept, self.config["memory_size"] - 1)
+        return query, words, rows
 
     def _hop(self, batch, step):
         """Read and hop; backward returns a dict of gradients."""

@@ -141,21 +141,22 @@ class MemN2NLanguageModel(Network):
         u, attention, _ = self._read(context)
         return self.operations.word_scores(self.xp, u, self.params["W"], False)[0], attention
 
-    def _drop(self, x, name, step, width):
-        """Drop some of x in training, a number or a whole row at a time, as `dropout` does."""
+    def _dropping(self, name, step, shape):
+        """Return what drops numbers of arrays in training, the same ones each time."""
         rate = self.config[name]
         if step is None or rate == 0:
-            return x, lambda dy: dy
-        seed, shape = self.config["random_state"], (len(x), width)
+            return lambda x: (x, lambda dy: dy)
+        seed = self.config["random_state"]
         u = self.operations.uniform(self.xp, seed, name, step, shape, self.dtype)
-        return self.operations.dropout(self.xp, x, u, 1 - rate)
+        return lambda x: self.operations.dropout(self.xp, x, u, 1 - rate)
 
     def _read(self, context, step=None):
         """Hop over the contexts, to what `context_read` returns."""
         xp, p, c, M = self.xp, self.params, self.config, context.slots.shape[1]
         words = context.words
-        keys, backward_keys = self._drop(p["A"][words], "word_dropout", step, 1)  # (U, E)
-        values, backward_values = self._drop(p["B"][words], "word_dropout", step, 1)
+        drop = self._dropping("word_dropout", step, (len(words), 1))
+        keys, backward_keys = drop(p["A"][words])  # (U, E)
+        values, backward_values = drop(p["B"][words])
         u = xp.full((len(context.slots), c["edim"]), c["init_hid"], p["C"].dtype)
         encodings = p["TA"][:M], p["TB"][:M]
         sizes = c["nhop"], c["lindim"]
@@ -195,7 +196,7 @@ class MemN2NLanguageModel(Network):
         gradient : dict of str to float array or RowGradient
         """
         u, _, backward_read = self._read(context, step)
-        u, backward_dropout = self._drop(u, "dropout", step, u.shape[1])
+        u, backward_dropout = self._dropping("dropout", step, u.shape)(u)
         loss, backward_entropy = self.operations.word_cross_entropy(
             self.xp, u, self.params["W"], context.target, False
         )

@@ -1,5 +1,7 @@
 """Plain gradient descent with each matrix's gradient bounded in spectral norm."""
 
+from math import isfinite
+
 import numpy
 
 from kvnet.parameter_vector import by_name
@@ -19,9 +21,10 @@ def clip_by_spectral_norm(xp, gradient, max_norm: float):
     -------
     gradient : (N, E) float array
     """
-    # No singular value is above the Frobenius norm. A device would have to be waited for to tell.
-    if xp is numpy and float((gradient * gradient).sum()) <= max_norm**2:
-        return gradient
+    if xp is numpy:  # a device would have to be waited for to tell
+        squares = float((gradient * gradient).sum())
+        if squares <= max_norm**2 or not isfinite(squares):
+            return gradient  # no singular value is above the Frobenius norm; or the loss will tell
     largest = xp.linalg.eigvalsh(gradient.T @ gradient)[-1].astype("float64")
     scale = max_norm / xp.maximum(largest, max_norm**2) ** 0.5
     return gradient * scale.astype(gradient.dtype)
