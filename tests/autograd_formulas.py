@@ -5,12 +5,14 @@ einsum instead of being broadcast.
 """
 
 import autograd.numpy as np
+import numpy
 from autograd import grad
 
 from kvnet.counter_random import uniform
 from kvnet.gradcheck.checked_models import L2_LAMBDA, STEP
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
 from kvnet.gradcheck.nested_arrays import with_leaves
+from kvnet.slot_times import slots_with_times
 
 
 def embedding_lookup(words, table):
@@ -206,8 +208,9 @@ def memn2n_language_model(model, context, params):
 def memn2n(model, batch, params, linear):
     """Return the training loss of spec section 2, from words to cross entropy."""
     V, E, hops = model.config["vocabulary_size"], model.config["embedding_size"], model.hops
-    filled = batch.keys != 0
-    times = model._times(filled, STEP)
+    last, noise = model.config["memory_size"] - 1, model.config["time_noise"]
+    slots = slots_with_times(numpy, batch.keys, V, last, noise, model.config["random_state"], STEP)
+    times = slots[..., 1]  # as words
 
     def read(words, time, table):
         S = words.shape[-1]
@@ -226,7 +229,7 @@ def memn2n(model, batch, params, linear):
         return np.einsum("...se,...se,...s->...e", weights, table[everything], real)
 
     def memory(table):
-        return read(batch.sentences[batch.keys], np.where(filled, times + V, 0), table)
+        return read(batch.sentences[batch.keys], times, table)
 
     nothing = np.zeros(len(batch.query), int)
     if model.config["tying"] == "adjacent":
