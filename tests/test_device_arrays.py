@@ -6,7 +6,7 @@ The device is `strict_arrays`, which refuses and counts what CuPy would; and a G
 import numpy
 import pytest
 from conftest import random_batch, small_model
-from strict_arrays import counted
+from strict_arrays import CONSTANTS, METHODS, SAME_AS_NUMPY, WAITS, counted
 
 from kvnet import Batch, QuestionAnswerer, Settings, example
 from kvnet.backend import array_module, to_numpy
@@ -96,3 +96,10 @@ def test_a_checkpoint_goes_to_the_device_and_back(device, tmp_path):
     assert back.predict(examples)[0].probability == pytest.approx(
         here.predict(examples)[0].probability, rel=1e-5
     )
+
+
+def test_cupy_has_what_the_strict_arrays_have():
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    functions = [*SAME_AS_NUMPY, *CONSTANTS, *WAITS, "ascontiguousarray", "asarray"]
+    assert [name for name in functions if not hasattr(cupy, name)] == []
+    assert [name for name in (*METHODS, "get", "fill") if not hasattr(cupy.ndarray, name)] == []
