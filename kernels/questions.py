@@ -108,7 +108,7 @@ def gather_block(questions, data, place_of):
 @njit(**INNER)
 def read_memory(words, key_rows, value_rows, W_mem, TK, TV, encoding):
     """Read a block's sentences with the bow reader, and return the memory for `question_block`."""
-    M = len(TK)
+    M = key_rows.shape[1]  # the model may have more
     keys = numpy.empty((M + len(words), W_mem.shape[1]), W_mem.dtype)
     values = numpy.empty_like(keys)
     for n in range(M, len(keys)):

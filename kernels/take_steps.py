@@ -40,8 +40,8 @@ def _take_questions(questions, data, place_of, theta, gradient, layout, encoding
     sizes, starts = layout
     W, W_mem, A, TK, TV, R, B = parts_of(theta, sizes, starts)
     dW, dW_mem, dA, dTK, dTV, dR, dB = parts_of(gradient, sizes, starts)
-    M = len(TK)
     query, words, key_rows, value_rows, answers = gather_block(questions, data, place_of)
+    M = key_rows.shape[1]
     memory = read_memory(words, key_rows, value_rows, W_mem, TK, TV, encoding)
     asked = read_questions(query, W, encoding)
     d_query, d_keys = numpy.empty_like(asked), numpy.empty_like(memory[0])
@@ -51,6 +51,9 @@ def _take_questions(questions, data, place_of, theta, gradient, layout, encoding
     for n in range(M):
         for e in range(d_keys.shape[1]):
             dTK[n, e], dTV[n, e] = d_keys[n, e], d_values[n, e]
+    for n in range(M, len(TK)):  # slots that no question has
+        for e in range(d_keys.shape[1]):
+            dTK[n, e], dTV[n, e] = 0, 0
     for n in range(M, len(d_keys)):  # a reading is key and value
         for e in range(d_keys.shape[1]):
             d_keys[n, e] += d_values[n, e]

@@ -26,9 +26,10 @@ __device__ int places_holding(int row, const int *held, int first, int count, in
 }
 
 // d_row_c = sum over places of term(place, c) for the columns from `first` on, added to what is there
-// if `add`. `order` and `starts` list the places sorted by row.
+// if `add`; where a thread has put its number, or null. `order` and `starts` list the places sorted by
+// row.
 template <class Term>
-__device__ void gather(bool sorted, int row, int first, const int *held, int count,
+__device__ real *gather(bool sorted, int row, int first, const int *held, int count,
                        const int *order, const int *starts, int columns, Term term, bool add,
                        real *d_rows) {
   __shared__ real parts[1024];
@@ -50,44 +51,51 @@ __device__ void gather(bool sorted, int row, int first, const int *held, int cou
   __syncthreads();  // parts of the sum before may still be read
   parts[threadIdx.x] = sum;
   __syncthreads();
-  if (group == 0) {
-    real total = add ? d_rows[row * columns + column] : (real)0;
-    for (int g = 0; g < groups; g++) total += parts[g * width + threadIdx.x];
-    d_rows[row * columns + column] = total;
-  }
+  if (group) return nullptr;
+  real *number = d_rows + row * columns + column, total = add ? *number : (real)0;
+  for (int g = 0; g < groups; g++) total += parts[g * width + threadIdx.x];
+  *number = total;
+  return number;
 }
 
-// A row that gets nothing.
-__device__ void clear_row(int row, int first, int columns, real *d_rows) {
+// The same for a row that gets nothing.
+__device__ real *gather_nothing(int row, int first, int columns, bool add, real *d_rows) {
   int column = first + threadIdx.x;
-  if (threadIdx.x < COLUMNS_A_BLOCK && column < columns) d_rows[row * columns + column] = 0;
+  if (threadIdx.x >= COLUMNS_A_BLOCK || column >= columns) return nullptr;
+  real *number = d_rows + row * columns + column;
+  if (!add) *number = 0;
+  return number;
 }
 
 // d_table[v] = sum of encoding[s] d_readings[n] over the places (n, s) that hold word v, but for nil.
 // The first `first_count` places are looked up in one table; the others, if any, in a second one,
 // whose gradient is added to what is there; its places are counted from their own start. `add`: the
 // first one's is, too.
-extern "C" __global__ void gather_words(int sorted, int add, const int *words, int first_count,
-                                        int count, const int *order, const int *starts, int S,
-                                        int E, int V, const real *encoding, const real *d_readings,
-                                        real *d_first, real *d_second, int parameters, int batch,
-                                        int readings) {
+#define WORDS                                                                                     \
+  int sorted, int add, const int *words, int first_count, int count, const int *order,            \
+      const int *starts, int S, int E, int V, const real *encoding, const real *d_readings,       \
+      real *d_first, real *d_second, int parameters, int batch, int readings
+#define WORDS_GIVEN                                                                                \
+  sorted, add, words, first_count, count, order, starts, S, E, V, encoding, d_readings, d_first,   \
+      d_second, parameters, batch, readings
+
+__device__ real *gather_words_of(WORDS) {
   bool second = (int)blockIdx.x >= V;
   int word = blockIdx.x - second * V, from = second * first_count, first = first_column(blockIdx.z);
   real *d_table = of_start(second ? d_second : d_first, parameters);
-  if (word == 0) {
-    if (!second) clear_row(0, first, E, d_table);
-    return;
-  }
+  add = second || add;
+  if (word == 0) return gather_nothing(0, first, E, add, d_table);
   const real *d_read = of_start(d_readings, readings);
   auto term = [=](int place, int e) {
     place += from;
     return encoding[place % S * E + e] * d_read[place / S * E + e];
   };
-  gather(sorted, word, first, of_start(words, batch) + from, second ? count - first_count : first_count,
-         of_start(order, batch) + from, of_start(starts, batch) + second * (V + 1), E, term,
-         second || add, d_table);
+  return gather(sorted, word, first, of_start(words, batch) + from,
+                second ? count - first_count : first_count, of_start(order, batch) + from,
+                of_start(starts, batch) + second * (V + 1), E, term, add, d_table);
 }
+
+extern "C" __global__ void gather_words(WORDS) { gather_words_of(WORDS_GIVEN); }
 
 struct Slots {
   int sorted, sides;
@@ -101,7 +109,10 @@ struct Slots {
 // value, or both. A slot has K places for sentences. Sentences before `first_row` get nothing.
 __device__ void gather_slots_of(int row, int first, const Slots &s, int batch, int readings) {
   real *d_readings = of_start(s.d_readings, readings);
-  if (row < s.first_row) return clear_row(row, first, s.D, d_readings);
+  if (row < s.first_row) {
+    gather_nothing(row, first, s.D, false, d_readings);
+    return;
+  }
   for (int side = 0; side < s.sides; side++) {
     const real *p = of_start(side ? s.value_p : s.key_p, (size_t)s.H * s.B * s.M);
     const real *w = of_start(side ? s.value_w : s.key_w, (size_t)s.H * s.B * s.D);

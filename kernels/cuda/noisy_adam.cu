@@ -1,6 +1,6 @@
 // The published update in two launches: squares of every chunk, then everything else.
-// A chunk is a row of `chunks`: from which to which parameter it goes, and from which to which chunk
-// its array goes. The gradient of the penalty, l2 theta, is added here.
+// A chunk is a row of `chunks`: from which to which parameter it goes, and from which to which part of
+// the squares its array's are. The gradient of the penalty, l2 theta, is added here.
 
 // For each start its chunks' squared gradients, then their squared parameters.
 extern "C" __global__ void chunk_squares(const real *theta, const real *gradient, int parameters,
@@ -17,20 +17,41 @@ extern "C" __global__ void chunk_squares(const real *theta, const real *gradient
   if (threadIdx.x == 0) squares[blockIdx.x] = of_gradient, squares[gridDim.x + blockIdx.x] = of_theta;
 }
 
+// Where a block that makes numbers of the gradient leaves their squares, so that nobody need read them
+// again: each start's parts of the gradient's, then of the parameters'.
+struct Squares {
+  const real *theta, *gradient;  // the first start's
+  real l2;
+  real *squares;
+  int parts;
+};
+
+// `number`: the one that a thread has made, if any.
+__device__ void leave_squares(const Squares &s, const real *number, int part) {
+  real of_gradient = 0, of_theta = 0;
+  if (number) {
+    real theta = s.theta[number - s.gradient], g = *number + s.l2 * theta;
+    of_gradient = g * g, of_theta = theta * theta;
+  }
+  of_gradient = block_sum(of_gradient), of_theta = block_sum(of_theta);
+  real *squares = of_start(s.squares, 2 * s.parts);
+  if (threadIdx.x == 0) squares[part] = of_gradient, squares[s.parts + part] = of_theta;
+}
+
 #define UPDATE                                                                                    \
   real *theta, const real *gradient, real *m, real *v, int parameters, real l2, const int *chunks,  \
-      int count, const real *squares, const int *silent, int silent_parts, real clip_norm,          \
+      const real *squares, int parts, const int *silent, int silent_parts, real clip_norm,          \
       real deviation, unsigned purpose, const unsigned *keys, const long long *step,                \
       const double *rate, double beta_1, double beta_2, real epsilon
 #define UPDATE_GIVEN                                                                               \
-  theta, gradient, m, v, parameters, l2, chunks, count, squares, silent, silent_parts, clip_norm,   \
+  theta, gradient, m, v, parameters, l2, chunks, squares, parts, silent, silent_parts, clip_norm,   \
       deviation, purpose, keys, step, rate, beta_1, beta_2, epsilon
 
 __device__ void update_chunk(UPDATE) {
   const int *chunk = chunks + 4 * blockIdx.x;
   theta = of_start(theta, parameters), gradient = of_start(gradient, parameters);
   m = of_start(m, parameters), v = of_start(v, parameters);
-  squares = of_start(squares, 2 * count), keys = of_start(keys, 2);
+  squares = of_start(squares, 2 * parts), keys = of_start(keys, 2);
   long long steps_before = *of_start(step, 1);
   real step_rate = (real)*of_start(rate, 1);
   real sum = 0;

@@ -13,12 +13,25 @@ NUMBERS_A_CHUNK = 1024  # four a thread: their noise comes together
 
 
 @cache
-def chunks_of(xp, sections):
-    """Cut every section into chunks; see the kernel for what a row says."""
+def chunks_of(xp, sections, parts=()):
+    """Cut every section into chunks; see the kernel for what a row says.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    sections : tuple of (start, stop)
+    parts : tuple of (first, last), optional
+        Where each section's squares are; else each chunk leaves its own.
+
+    Returns
+    -------
+    chunks : (n, 4) int32 array
+    """
     rows = []
-    for start, stop in sections:
-        first, starts = len(rows), range(start, stop, NUMBERS_A_CHUNK)
-        last = first + len(starts)
+    for n, (start, stop) in enumerate(sections):
+        starts = range(start, stop, NUMBERS_A_CHUNK)
+        first, last = parts[n] if parts else (len(rows), len(rows) + len(starts))
         rows += [(begin, min(begin + NUMBERS_A_CHUNK, stop), first, last) for begin in starts]
     return xp.asarray(numpy.array(rows, numpy.int32))
 
@@ -39,13 +52,36 @@ def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
 
     Parameters and source: see there.
     """
-    squares = xp.empty((1, 2, len(chunks_of(xp, rule.sections))), theta.dtype)
+    chunks = chunks_of(xp, rule.sections)
+    squares = xp.empty((1, 2, len(chunks)), theta.dtype)
     rate = xp.full(1, corrected_rate(learning_rate, step), "float64")
     step = xp.full(1, step, "int64")
-    launch_update(xp, (theta, gradient, m, v), 0.0, squares, step, rate, [rule])
+    launch_squares(xp, theta, gradient, 0.0, chunks, squares)
+    launch_update(xp, (theta, gradient, m, v), 0.0, chunks, squares, step, rate, [rule])
 
 
-def launch_update(xp, vectors, l2_lambda: float, squares, step, rate, rules, end=()) -> None:
+def launch_squares(xp, theta, gradient, l2_lambda: float, chunks, squares) -> None:
+    """Sum the squares that an update takes.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    theta, gradient : (N,) float array
+    l2_lambda : float
+        λ of the penalty, which the gradient is without.
+    chunks : int32 array
+        Of `chunks_of`.
+    squares : (1, 2, chunks) float array
+        Left are each chunk's sum of squared gradients, and of squared parameters.
+    """
+    arguments = theta, gradient, theta.size, float(l2_lambda), chunks, squares
+    launch(xp, theta.dtype, "chunk_squares", len(chunks), arguments)
+
+
+def launch_update(
+    xp, vectors, l2_lambda: float, chunks, squares, step, rate, rules, end=()
+) -> None:
     """Update the parameters of several starts.
 
     Parameters
@@ -56,8 +92,10 @@ def launch_update(xp, vectors, l2_lambda: float, squares, step, rate, rules, end
         θ, gradient without the penalty's, m and v, each start's one after another.
     l2_lambda : float
         λ of the penalty.
-    squares : (N, 2, chunks) float array
-        Left are each chunk's sum of squared gradients, and of squared parameters before the step.
+    chunks : int32 array
+        Of `chunks_of`.
+    squares : (N, 2, parts) float array
+        Parts of the sum of squared gradients, and of squared parameters.
     step : (N,) int64 array
     rate : (N,) float64 array
         Corrected, as `kvnet.training.noisy_adam.corrected_rate` does.
@@ -67,18 +105,14 @@ def launch_update(xp, vectors, l2_lambda: float, squares, step, rate, rules, end
         What a recorded step's end takes; see `noisy_adam_and_end`.
     """
     theta, rule = vectors[0], rules[0]
-    chunks, silent = chunks_of(xp, rule.sections), _silent(xp, rule.silent)
-    parameters, count = rule.sections[-1][1], len(chunks)
-    arguments = *vectors[:2], parameters, float(l2_lambda), chunks, squares
-    launch(xp, theta.dtype, "chunk_squares", (count, len(rules)), arguments)
     arguments = (
         *vectors,
-        parameters,
+        rule.sections[-1][1],
         float(l2_lambda),
         chunks,
-        count,
         squares,
-        silent,
+        squares.shape[2],
+        _silent(xp, rule.silent),
         len(rule.silent),
         float(rule.clip_norm),
         float(rule.noise_deviation),
@@ -92,4 +126,4 @@ def launch_update(xp, vectors, l2_lambda: float, squares, step, rate, rules, end
         *end,
     )
     name = "noisy_adam_and_end" if end else "noisy_adam"
-    launch(xp, theta.dtype, name, (count + bool(end), len(rules)), arguments)
+    launch(xp, theta.dtype, name, (len(chunks) + bool(end), len(rules)), arguments)

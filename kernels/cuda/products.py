@@ -47,7 +47,7 @@ def launch_products(xp, jobs) -> None:
     jobs : sequence of (X, Y, Z, P, K, m, n)
         At most six: contiguous arrays and their sizes.
     """
-    nothing = (*jobs[0][:3], 0, 0, 1, 1)
+    jobs, nothing = [(*job, job[-2]) for job in jobs], (*jobs[0][:3], 0, 0, 1, 1, 1)
     arguments = [*jobs, *[nothing] * (PRODUCTS_A_LAUNCH - len(jobs))]
     arguments = [*(part for job in arguments for part in job), 0]
     launch(xp, jobs[0][2].dtype, "products", (most_blocks(jobs), 1, len(jobs)), arguments)
@@ -55,4 +55,10 @@ def launch_products(xp, jobs) -> None:
 
 def most_blocks(jobs) -> int:
     """Return how many blocks the largest of some products takes."""
-    return max(P * blocks(m, TILE) * blocks(n, TILE) for *_, P, _, m, n in jobs)
+    return max(map(blocks_of, jobs))
+
+
+def blocks_of(job) -> int:
+    """Return how many blocks a product takes, given the kernel's arguments for it."""
+    *_, P, _, _, n, all_m = job
+    return P * blocks(all_m, TILE) * blocks(n, TILE)

@@ -20,23 +20,36 @@ extern "C" __global__ void begin_step(const int *records, int record_size, const
   of_start(readings, (B + U) * E)[i] = reading(record + n * S, table, encoding, S, E, i % E);
 }
 
-// The matrices' gradients, and beside them those of the sentences in the slots.
-extern "C" __global__ void products_and_slots(PRODUCTS, SLOT_PLACES, int sentences) {
+#define SQUARES const real *theta, const real *gradient, real l2, real *squares, int parts
+#define SQUARES_GIVEN {theta, gradient, l2, squares, parts}
+
+// The matrices' gradients and their squares, and beside them the gradients of the sentences in the
+// slots. `ends`: from which to which part a product's squares go; none where there is more to come.
+extern "C" __global__ void products_and_slots(PRODUCTS, SLOT_PLACES, int sentences,
+                                              const int *ends, SQUARES) {
   if (blockIdx.z < PRODUCTS_A_LAUNCH) {
     MAKE_PRODUCTS
+    int part = ends[2 * blockIdx.z] + blockIdx.x;
+    if (part < ends[2 * blockIdx.z + 1]) leave_squares(SQUARES_GIVEN, number, part);
   } else if ((int)blockIdx.x < sentences) {
     int first = first_column(blockIdx.z - PRODUCTS_A_LAUNCH);
     gather_slots_of(blockIdx.x, first, SLOT_PLACES_GIVEN, batch, readings);
   }
 }
 
+// The tables' gradients, a part of the squares a block.
+extern "C" __global__ void words_and_squares(WORDS, SQUARES) {
+  real *number = gather_words_of(WORDS_GIVEN);
+  leave_squares(SQUARES_GIVEN, number, blockIdx.x * gridDim.z + blockIdx.z);
+}
+
 // Sum each start's loss, the penalty in it, and count its step.
-__device__ void end_step(const real *losses, int B, const real *squares, int chunks, real l2,
+__device__ void end_step(const real *losses, int B, const real *squares, int parts, real l2,
                          int capacity, int *done, double *step_losses) {
-  losses = of_start(losses, B), squares = of_start(squares, 2 * chunks) + chunks;
+  losses = of_start(losses, B), squares = of_start(squares, 2 * parts) + parts;
   real entropy = 0, penalty = 0;
   for (int b = threadIdx.x; b < B; b += blockDim.x) entropy += losses[b];
-  for (int k = threadIdx.x; k < chunks; k += blockDim.x) penalty += squares[k];
+  for (int k = threadIdx.x; k < parts; k += blockDim.x) penalty += squares[k];
   entropy = block_sum(entropy), penalty = block_sum(penalty);
   if (threadIdx.x) return;
   int start = blockIdx.y;
@@ -44,11 +57,11 @@ __device__ void end_step(const real *losses, int B, const real *squares, int chu
   done[start]++;
 }
 
-// The update, and beside it the step's end, in a block of its own.
+// The update, and beside it the step's end, in a last block of its own.
 extern "C" __global__ void noisy_adam_and_end(UPDATE, const real *losses, int B, int capacity,
                                               int *done, double *step_losses) {
-  if ((int)blockIdx.x < count)
+  if (blockIdx.x + 1 < gridDim.x)
     update_chunk(UPDATE_GIVEN);
   else
-    end_step(losses, B, squares, count, l2, capacity, done, step_losses);
+    end_step(losses, B, squares, parts, l2, capacity, done, step_losses);
 }

@@ -1,17 +1,19 @@
 """A training step of the Key-Value Memory Network as a CUDA graph, for several starts at once."""
 
+import numpy
+
 from kvnet.backend import to_numpy
 from kvnet.kernels.cuda.batch_records import Layout
 from kvnet.kernels.cuda.compilation import blocks, launch
 from kvnet.kernels.cuda.gather import COLUMNS_A_BLOCK
 from kvnet.kernels.cuda.noisy_adam import chunks_of, launch_update
-from kvnet.kernels.cuda.products import PRODUCTS_A_LAUNCH, most_blocks
+from kvnet.kernels.cuda.products import PRODUCTS_A_LAUNCH, blocks_of, most_blocks
 from kvnet.kernels.cuda.read_slots import Kept, Sizes, launch_questions
 from kvnet.parameter_vector import sections_of
 
 
 class StepGraph:
-    """Six launches, recorded once and replayed for every step.
+    """Five launches, recorded once and replayed for every step.
 
     All that a step reads and writes stays on the device at one place: records of all batches to
     come, the order they come in, learning rates, and each start's parameters, one start's after
@@ -61,9 +63,50 @@ class StepGraph:
         self.kept = Kept(xp, self.sizes, self.dtype, N, self.d_readings)
         self.u, self.h, self.dh = zeros(layout.B, F), zeros(layout.B, D), zeros(layout.B, D)
         self.d_scores, self.losses = zeros(layout.B, self.vocabulary_size), zeros(layout.B)
-        self.gradient = zeros(self.model.theta.size)  # of slots that no batch has, it stays zero
-        self.squares = zeros(2, len(chunks_of(xp, self.optimizer.rule.sections)))
+        self.gradient = zeros(self.model.theta.size)
         self.step_losses = zeros(self.capacity, dtype="float64")
+        self.jobs = self._jobs()
+        # The launches that make the gradient leave its squares, a part a block.
+        ends, last = {}, 0
+        for name, count in self._parts().items():
+            ends[name] = last, last + count
+            last += count
+        sections = self.optimizer.rule.sections
+        self.chunks = chunks_of(xp, sections, tuple(ends[name] for name in self._sections))
+        ends["R_1"] = ends["R_1"][0], ends[f"R_{self.model.hops}"][1]  # one job
+        ends["W_mem"] = 0, 0  # the words' gradient is still to come
+        ends = numpy.array([ends[name] for name in self.jobs], numpy.int32)
+        self.ends_of_jobs = xp.asarray(ends)
+        self.squares = zeros(2, last)
+
+    def _jobs(self):
+        """Return the products that make the matrices' gradients, by the first of what they make."""
+        kept, (B, M, D, F, H), V = self.kept, self.sizes, self.vocabulary_size
+
+        def job(X, Y, name, *sizes):
+            return X, Y, self._parameter(self.gradient, name), *sizes
+
+        slots = len(self.model.params["TK"])  # a batch may have fewer
+        return {
+            "TK": job(kept.d_scores, kept.ws, "TK", 1, H * B, M, D, slots),
+            "TV": job(kept.ps, kept.d_reads, "TV", 1, H * B, M, D, slots),
+            "A": job(kept.into_A, kept.out_of_A, "A", 1, (2 * H + 1) * B, F, D, F),
+            "R_1": job(kept.dus, kept.ss, "R_1", H, B, F, F, F),
+            "B": job(self.u, self.dh, "B", 1, B, F, D, F),
+            "W_mem": job(self.d_scores, self.h, "W_mem", 1, B, V, D, V),
+        }
+
+    def _parts(self):
+        """Return how many parts of the squares each array has, in order: the tables first."""
+        words = self.vocabulary_size * blocks(self.sizes.D, COLUMNS_A_BLOCK)
+        parts = {"W": words, "W_mem": words}
+        for name, job in self.jobs.items():
+            if name == "R_1":
+                names = [f"R_{hop}" for hop in range(1, self.model.hops + 1)]
+                parts |= dict.fromkeys(names, blocks_of(job) // self.model.hops)
+            elif name not in parts:
+                parts[name] = blocks_of(job)
+        return parts
 
     def use(self, records) -> None:
         """Take other batches, (n, layout.size), from the next step on."""
@@ -124,7 +167,7 @@ class StepGraph:
         self._answer()
         self._gather_gradients()
         vectors = self.theta, self.gradient, self.m, self.v
-        update = self.squares, self.step, self.rate, self.rules
+        update = self.chunks, self.squares, self.step, self.rate, self.rules
         end = self.losses, self.layout.B, self.capacity, self.done, self.step_losses
         launch_update(self.xp, vectors, self.l2_lambda, *update, end)
 
@@ -168,30 +211,19 @@ class StepGraph:
 
     def _gather_gradients(self):
         """Make the matrices' gradients, then the readings', then the tables'."""
-        kept, layout, (B, M, D, F, H) = self.kept, self.layout, self.sizes
-        V = self.vocabulary_size
-
-        def job(X, Y, name, *sizes):
-            return X, Y, self._parameter(self.gradient, name), *sizes
-
-        jobs = [
-            job(kept.d_scores, kept.ws, "TK", 1, H * B, M, D),
-            job(kept.ps, kept.d_reads, "TV", 1, H * B, M, D),
-            job(kept.into_A, kept.out_of_A, "A", 1, (2 * H + 1) * B, F, D),
-            job(kept.dus, kept.ss, "R_1", H, B, F, F),
-            job(self.u, self.dh, "B", 1, B, F, D),
-            job(self.d_scores, self.h, "W_mem", 1, B, V, D),
-        ]
+        kept, layout, (B, M, D, _, H) = self.kept, self.layout, self.sizes
+        V, jobs = self.vocabulary_size, self.jobs.values()
+        squares = self.theta, self.gradient, self.l2_lambda, self.squares, self.squares.shape[2]
         slots = layout.keys, layout.values, *layout.key_places, *layout.value_places
         gradients = kept.d_scores, kept.ws, kept.ps, kept.d_reads, self.d_readings[0, B:]
         slots = [1, 2, *map(self._from, slots), B, M, 1, H, D, 1, *gradients]
         columns = blocks(D, COLUMNS_A_BLOCK)
         arguments = [*(part for one in jobs for part in one), *self._strides[:1], *slots]
-        arguments += [*self._strides[1:], layout.U]
+        arguments += [*self._strides[1:], layout.U, self.ends_of_jobs, *squares]
         width, depth = max(most_blocks(jobs), layout.U), PRODUCTS_A_LAUNCH + columns
         self._launch("products_and_slots", width, arguments, depth)
         places = map(self._from, layout.word_places)
         words = [1, 0, self.batch, B * layout.S, layout.keys, *places, layout.S, D, V]
         tables = [self._parameter(self.gradient, name) for name in ("W", "W_mem")]
         words += [self.model.encoding, self.d_readings, *tables, *self._strides]
-        self._launch("gather_words", 2 * V, words, columns)
+        self._launch("words_and_squares", 2 * V, [*words, *squares], columns)
