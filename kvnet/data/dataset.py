@@ -152,11 +152,9 @@ class Dataset:
     def _batches(self, rows):
         present, slots = self.distinct(rows)
         words, sentences = self.sentences[self.queries[rows]], self.sentences[present]
-        sides = (
-            [side[0], side[-1]] for side in map(list, slots)
-        )  # one object if they are the same
+        sides = map(list, slots)  # of a batch; one object if keys and values are the same
         parts = zip(words, sentences, sides, self.answers[rows], strict=True)
-        return [Batch(query, memory, *slots, answer) for query, memory, slots, answer in parts]
+        return [Batch(query, memory, s[0], s[-1], answer) for query, memory, s, answer in parts]
 
     def distinct(self, rows) -> tuple:
         """Give the sentences in the slots of several batches new numbers, the empty one first.
