@@ -156,14 +156,6 @@ def test_the_rate_falls_when_validation_does_not():
     assert optimizer.ended
 
 
-def test_the_rate_of_adagrad_rises_first():
-    bounds, first_steps = (0.3, 50.0, "global"), (0, 49, 99, 5_000)
-    plain, adaptive = (AnnealedSgd(small_model(), *bounds, adaptive=a) for a in (False, True))
-    assert [plain.learning_rate_at(step) for step in first_steps] == [0.3] * 4
-    rates = [adaptive.learning_rate_at(step) for step in first_steps]
-    assert rates == pytest.approx([0.003, 0.15, 0.3, 0.3])
-
-
 def test_dropped_words_leave_their_places_empty(rng):
     text = small_text(rng)
     context = text.batch(numpy.array([M, 17, 30]))

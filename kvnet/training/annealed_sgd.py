@@ -8,7 +8,6 @@ DIVISOR = 1.5
 ENOUGH = 0.9999  # of the loss before: what is above is no progress
 LOWEST_RATE = 1e-5
 FIRST_SQUARE = 0.1  # so that the first steps are not all of one size
-WARM_UP = 100  # steps: before there are many squares, full ones throw deep models far off
 AVERAGED_EVERY = 50  # steps: a pass over all weights takes as long as a third of a step
 
 
@@ -44,7 +43,7 @@ class AnnealedSgd:
     steps_back : float
         How many steps the weights' running average looks back on; 0 for none.
     adaptive : bool
-        Take `adagrad` steps in place of plain ones; their rate rises over the first `WARM_UP`.
+        Take `adagrad` steps in place of plain ones.
 
     Attributes
     ----------
@@ -97,9 +96,8 @@ class AnnealedSgd:
             self.average += min(share, 1) * (model.theta - self.average)
 
     def learning_rate_at(self, step: int) -> float:
-        """Return the learning rate: the same until the next evaluation, but for the first steps."""
-        rising = self._squares is not None and step < WARM_UP
-        return self._rate * (step + 1) / WARM_UP if rising else self._rate
+        """Return the learning rate, the same until the next evaluation."""
+        return self._rate
 
     def heed(self, history: list[dict]) -> None:
         """Set the learning rate that follows from the evaluations so far."""
