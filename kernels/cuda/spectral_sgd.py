@@ -5,7 +5,7 @@ from functools import cache
 import numpy
 
 from kvnet.kernels.cuda.compilation import launch
-from kvnet.kernels.cuda.noisy_adam import chunks_of
+from kvnet.kernels.cuda.noisy_adam import chunks_of, launch_squares
 from kvnet.parameter_vector import sections_of
 
 SQUARINGS = {"float32": 26, "float64": 54}  # until the rank's share of the norm is lost in rounding
@@ -33,8 +33,8 @@ def spectral_sgd(xp, theta, gradient, shapes, learning_rate, max_norm):
     """
     dtype, count = theta.dtype, len(shapes)
     chunks, tables, owners = _tables_and_owners(xp, tuple(shapes.items()))
-    squares, scales = xp.empty((2, len(chunks)), dtype), xp.empty(count, dtype)
-    launch(xp, dtype, "chunk_squares", len(chunks), (theta, gradient, 0, 0.0, chunks, squares))
+    squares, scales = xp.empty((1, 2, len(chunks)), dtype), xp.empty(count, dtype)
+    launch_squares(xp, theta, gradient, 0.0, chunks, squares)
     widest = max(width for _, width in shapes.values())
     room = xp.empty((count, 2, widest, widest), dtype)
     arguments = gradient, tables, squares, float(max_norm), SQUARINGS[dtype.name], widest, room
