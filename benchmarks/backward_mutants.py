@@ -45,7 +45,10 @@ class Mutant(NamedTuple):
 
     def names(self) -> SimpleNamespace:
         """Run the module and return what it defines."""
-        defined = {"__name__": "mutant", "__file__": self.path}
+        # Its compiled functions are those of the module itself, and are cached as such.
+        parts = Path(self.path).with_suffix("").parts
+        name = ".".join(parts if parts[0] == "kvnet" else ("kvnet", *parts))
+        defined = {"__name__": name, "__file__": self.path}
         exec(compile(self.tree, self.path, "exec"), defined)
         return SimpleNamespace(**defined)
 

@@ -54,7 +54,7 @@ def planted(mutant: Mutant):
         places = [(checked_models, "KeyValueMemoryNetwork")]
         subjects = [MODELS["key_value_memory_network"]]
     else:
-        subjects = [s for n, s in OPERATIONS.items() if is_own(names.get(n))]
+        subjects = [s for n, s in OPERATIONS.items() if is_own(names.get(n), mutant)]
         places = [(ops, subject.name) for subject in subjects]
     originals = [getattr(*place) for place in places]
     for module, name in places:
@@ -72,9 +72,9 @@ def planted(mutant: Mutant):
             setattr(module, name, original)
 
 
-def is_own(function) -> bool:
+def is_own(function, mutant: Mutant) -> bool:
     """Tell a function of the mutated module from one that it imports."""
-    return getattr(function, "__module__", None) == "mutant"
+    return getattr(getattr(function, "__code__", None), "co_filename", None) == mutant.path
 
 
 def outcome(subject: Subject, method: str, seed: int) -> str:
