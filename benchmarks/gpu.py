@@ -3,13 +3,12 @@
 Sections: ``correctness`` (a step equal to NumPy in float64, the same bits twice, copies counted);
 ``joint`` (steps of the published joint configuration beside PyTorch's, eager, then captured in CUDA
 graphs; all are checked to do the same work, then take turns; medians by device events);
-``training`` (200 epochs with evaluations);
-``restarts`` (many starts in the same launches); ``large`` (a large configuration, its sentences all
-different or shared, against its floor: the larger of fewest bytes over measured bandwidth and
-operations over measured float32 rate, as counted in `roofline`); ``accuracy`` (joint training,
-three seeds, against the processor's). Every figure is written at once, so a failure, Ctrl-C or a
-time limit costs the rest of a section only; sections of one commit on one card may be measured one
-at a time and stand in one table.
+``training`` (200 epochs with evaluations); ``restarts`` (many starts in the same launches);
+``large`` (a large configuration, its sentences all different or shared, against its floor: the
+larger of fewest bytes over measured bandwidth and operations over measured float32 rate, as counted
+in `roofline`); ``accuracy`` (joint training, three seeds, against the processor's). Every figure is
+written at once, so a failure, Ctrl-C or a time limit costs the rest of a section only; sections of
+one commit on one card may be measured one at a time and stand in one table.
 
 PyTorch and CuPy share a process, a card and its default stream, both in full float32. What they
 need is in docs/gpu.md.

@@ -1,13 +1,7 @@
 """The loss of answers and its gradient: each question there and back in one block of threads."""
 
 from kvnet.kernels.cuda.compilation import launch, numbers
-from kvnet.kernels.cuda.read_slots import (
-    Reading,
-    Sizes,
-    fits,
-    launch_questions,
-    read_slots,
-)
+from kvnet.kernels.cuda.read_slots import Reading, Sizes, fits, launch_questions, read_slots
 from kvnet.kernels.cuda.word_cross_entropy import scaled, word_cross_entropy
 from kvnet.operations.linear import linear
 
@@ -38,8 +32,7 @@ def answer_loss(
 
     Parameters, returns and source: see `kvnet.operations.answer_loss`.
     """
-    memory = (query, readings, TK, TV, A, hop_matrices)
-    memory += (key_rows, value_rows, allowed)
+    memory = query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
     sizes = Sizes(len(query), len(TK), A.shape[1], len(A), len(hop_matrices))
     V, E = table.shape
     if not in_one_block(sizes, A.dtype, V, E):

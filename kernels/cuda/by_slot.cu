@@ -4,7 +4,6 @@
 // 2018). What temporal encodings add to scores and sums are products before and after.
 
 #define NUMBERS_A_LANE 16  // of sentences, fetched together
-#define NOTHING ((real)-1e30f)  // less than any score
 
 struct BySlot {
   int M, D;

@@ -13,6 +13,7 @@ typedef REAL real;
 #define WARP 32
 #define LANES_A_ROW 8
 #define AT_ONCE 8
+#define NOTHING ((real)-1e30f)  // less than any score
 
 // Sum what the threads of a block hold; every thread gets the sum.
 __device__ real block_sum(real x) {

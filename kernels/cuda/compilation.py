@@ -97,8 +97,3 @@ def blocks(count: int, each: int = THREADS) -> int:
 def numbers(xp, array):
     """Return rows or words as the kernels take them: int32, in a row."""
     return xp.ascontiguousarray(array, "int32")
-
-
-def on_device(xp, value, dtype):
-    """Return a number as an array, unless it is one: a recorded step reads its own from there."""
-    return value if isinstance(value, xp.ndarray) else xp.full((), value, dtype)

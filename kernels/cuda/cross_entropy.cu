@@ -26,7 +26,7 @@ extern "C" __global__ void entropy_rows(real *scores, const int *answers, real *
   scores += (size_t)blockIdx.x * V;
   int answer = answers[blockIdx.x];
   auto score = [=](int word) { return nil && word == 0 ? (real)0 : scores[word]; };
-  real own_largest = -1e30f, own_total = 0;
+  real own_largest = NOTHING, own_total = 0;
 #pragma unroll 4
   for (int word = threadIdx.x; word < V; word += blockDim.x) {
     real x = score(word), larger = max(x, own_largest);

@@ -145,7 +145,6 @@ extern "C" __global__ void gather_slots(SLOT_PLACES) {
 
 // The same for many sentences that stand in few slots each, sorted: a warp a sentence, four columns a
 // lane at a time. Grid: sentences, then so many columns.
-#define COLUMNS_A_WARP 128
 
 extern "C" __global__ void gather_few_slots(int sides, const int *key_order, const int *key_starts,
                                             const int *value_order, const int *value_starts, int B,
@@ -154,9 +153,9 @@ extern "C" __global__ void gather_few_slots(int sides, const int *key_order, con
                                             const real *value_p, const real *value_w,
                                             real *d_readings) {
   int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
-  int first = blockIdx.y * COLUMNS_A_WARP + threadIdx.x % WARP;
+  int first = blockIdx.y * COLUMNS_A_BLOCK + threadIdx.x % WARP;
   if (row >= rows) return;
-  real sum[COLUMNS_A_WARP / WARP] = {};
+  real sum[COLUMNS_A_BLOCK / WARP] = {};
   for (int side = row < first_row ? sides : 0; side < sides; side++) {
     const real *p = side ? value_p : key_p, *w = side ? value_w : key_w;
     const int *order = side ? value_order : key_order;
@@ -167,12 +166,12 @@ extern "C" __global__ void gather_few_slots(int sides, const int *key_order, con
         real share = p[(size_t)h * B * M + slot];
         const real *vector = w + (size_t)(h * B + b) * D;
 #pragma unroll
-        for (int c = 0; c < COLUMNS_A_WARP / WARP; c++)
+        for (int c = 0; c < COLUMNS_A_BLOCK / WARP; c++)
           if (first + c * WARP < D) sum[c] += share * vector[first + c * WARP];
       }
     }
   }
 #pragma unroll
-  for (int c = 0; c < COLUMNS_A_WARP / WARP; c++)
+  for (int c = 0; c < COLUMNS_A_BLOCK / WARP; c++)
     if (first + c * WARP < D) d_readings[(size_t)row * D + first + c * WARP] = sum[c];
 }

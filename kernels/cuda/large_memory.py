@@ -94,7 +94,7 @@ class BySentence:
             for T in (TK, TV)
         )
         (self.B, self.M), U = key_rows.shape, self.sentences
-        self.keys, self.values, self.mask = _rows(xp, key_rows, value_rows, allowed)
+        self.keys, self.values, self.mask = rows_and_mask(xp, key_rows, value_rows, allowed)
         self.key_chains, self.value_chains = _chains(xp, self.keys), _chains(xp, self.values)
         self.weights, self.d_scores = (
             xp.empty((hops, self.B, U + self.M), self.dtype) for _ in range(2)
@@ -144,7 +144,7 @@ class BySlot:
         self.xp, self.readings, self.dtype = xp, xp.ascontiguousarray(readings), readings.dtype
         self.TK, self.TV = TK, TV
         self.B, self.M = key_rows.shape
-        self.keys, self.values, mask = _rows(xp, key_rows, value_rows, allowed)
+        self.keys, self.values, mask = rows_and_mask(xp, key_rows, value_rows, allowed)
         self.attention, self.d_scores = (
             xp.empty((hops, self.B, self.M), self.dtype) for _ in range(2)
         )
@@ -183,7 +183,7 @@ class BySlot:
         return gather_slots(self.xp, len(self.readings), sides), *products(self.xp, pairs)
 
 
-def _rows(xp, key_rows, value_rows, allowed):
+def rows_and_mask(xp, key_rows, value_rows, allowed):
     """Return both sides' rows, one array where they are, and what kernels take as the mask."""
     keys = numbers(xp, key_rows)
     values = keys if value_rows is key_rows else numbers(xp, value_rows)

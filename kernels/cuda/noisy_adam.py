@@ -52,12 +52,31 @@ def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
 
     Parameters and source: see there.
     """
+    update_one(xp, (theta, gradient, m, v), 0.0, step, learning_rate, rule)
+
+
+def update_one(xp, vectors, l2_lambda: float, step: int, learning_rate: float, rule):
+    """Update one model's parameters.
+
+    Parameters
+    ----------
+    xp, vectors, l2_lambda
+        As for `launch_update`.
+    step, learning_rate, rule
+        As for `kvnet.training.noisy_adam`.
+
+    Returns
+    -------
+    squares : (chunks,) float array
+        Parts of the sum of squared parameters, before the step.
+    """
     chunks = chunks_of(xp, rule.sections)
-    squares = xp.empty((1, 2, len(chunks)), theta.dtype)
+    squares = xp.empty((1, 2, len(chunks)), vectors[0].dtype)
     rate = xp.full(1, corrected_rate(learning_rate, step), "float64")
     step = xp.full(1, step, "int64")
-    launch_squares(xp, theta, gradient, 0.0, chunks, squares)
-    launch_update(xp, (theta, gradient, m, v), 0.0, chunks, squares, step, rate, [rule])
+    launch_squares(xp, *vectors[:2], l2_lambda, chunks, squares)
+    launch_update(xp, vectors, l2_lambda, chunks, squares, step, rate, [rule])
+    return squares[0, 1]
 
 
 def launch_squares(xp, theta, gradient, l2_lambda: float, chunks, squares) -> None:

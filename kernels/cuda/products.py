@@ -30,7 +30,7 @@ def products(xp, pairs):
             outcomes.append(X.swapaxes(-1, -2) @ Y)
             continue
         Z = xp.empty((*X.shape[:-2], m, n), X.dtype)
-        jobs.append((X, Y, Z, P, K, m, n))
+        jobs.append((X, Y, Z, P, K, m, n, m))
         outcomes.append(Z)
     if jobs:
         launch_products(xp, jobs)
@@ -44,10 +44,10 @@ def launch_products(xp, jobs) -> None:
     ----------
     xp : module
         Array module.
-    jobs : sequence of (X, Y, Z, P, K, m, n)
+    jobs : sequence of (X, Y, Z, P, K, m, n, all_m)
         At most six: contiguous arrays and their sizes.
     """
-    jobs, nothing = [(*job, job[-2]) for job in jobs], (*jobs[0][:3], 0, 0, 1, 1, 1)
+    nothing = *jobs[0][:3], 0, 0, 1, 1, 1
     arguments = [*jobs, *[nothing] * (PRODUCTS_A_LAUNCH - len(jobs))]
     arguments = [*(part for job in arguments for part in job), 0]
     launch(xp, jobs[0][2].dtype, "products", (most_blocks(jobs), 1, len(jobs)), arguments)

@@ -61,8 +61,7 @@ __device__ Kept kept_of_start(const Memory &memory, const Strides &strides, real
 
 __device__ void softmax(real *p, int M, const int *allowed, bool masked) {
   auto counts = [=](int i) { return !masked || allowed[i]; };
-  real least = -1e30f;
-  real largest = largest_of(M, least, [=](int i) { return counts(i) ? p[i] : least; });
+  real largest = largest_of(M, NOTHING, [=](int i) { return counts(i) ? p[i] : NOTHING; });
   real total = sum_of(M, [=](int i) { return counts(i) ? exp(p[i] - largest) : (real)0; });
   total = max(total, (real)1e-30);  // nothing allowed: all zero
   __syncthreads();  // everybody has read the scores

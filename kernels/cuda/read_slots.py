@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from kvnet.kernels.cuda.compilation import SHARED_BYTES, launch, numbers
+from kvnet.kernels.cuda.compilation import SHARED_BYTES, launch
 from kvnet.kernels.cuda.gather import gather_slots
-from kvnet.kernels.cuda.large_memory import read_large_memory, way_to
+from kvnet.kernels.cuda.large_memory import read_large_memory, rows_and_mask, way_to
 from kvnet.kernels.cuda.products import products
 from kvnet.operations import read_slots as textbook_read_slots
 
@@ -62,22 +62,17 @@ class Reading:
         Of every kernel.
     """
 
-    def __init__(self, xp, query, readings, TK, TV, A, hop_matrices, *rows_and_mask):
-        key_rows, value_rows, allowed = rows_and_mask
+    def __init__(self, xp, query, readings, TK, TV, A, hop_matrices, *slots):
         (B, D), M, F, H = query.shape, len(TK), len(A), len(hop_matrices)
         self.xp, self.dtype, self.sizes = xp, A.dtype, Sizes(B, M, D, F, H)
         self.sentences = len(readings)
-        self.key_rows = numbers(xp, key_rows)
-        same = value_rows is key_rows
-        self.value_rows = self.key_rows if same else numbers(xp, value_rows)
+        self.key_rows, self.value_rows, mask = rows_and_mask(xp, *slots)
         R = xp.empty((H, F, F), A.dtype)
         for h, matrix in enumerate(hop_matrices):
             R[h] = matrix
-        mask = self.key_rows if allowed is None else numbers(xp, allowed)
         self.kept = Kept(xp, self.sizes, A.dtype)
         given = [query, readings, TK, TV, A, R, self.key_rows, self.value_rows]
-        masked = int(allowed is not None)
-        self.arguments = [*self.sizes, *map(xp.ascontiguousarray, given), mask, masked]
+        self.arguments = [*self.sizes, *map(xp.ascontiguousarray, given), *mask]
         self.arguments += [*self.kept.arguments, 0, 0, 0]
 
     def gradients(self, more=()) -> tuple:

@@ -8,7 +8,7 @@ import numpy
 from kvnet.kernels.cuda.answer_loss import in_one_block
 from kvnet.kernels.cuda.batch_records import pack
 from kvnet.kernels.cuda.compilation import launch
-from kvnet.kernels.cuda.noisy_adam import chunks_of, launch_squares, launch_update
+from kvnet.kernels.cuda.noisy_adam import update_one
 from kvnet.kernels.cuda.read_slots import Sizes
 from kvnet.kernels.cuda.step_graph import StepGraph
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
@@ -48,16 +48,14 @@ def _take_steps_of_one(trainer, count: int):
     if not isinstance(model, KeyValueMemoryNetwork):
         return textbook_take_steps(trainer, count)
     xp, dtype, l2_lambda = model.xp, model.theta.dtype, float(trainer.settings.l2_lambda)
-    chunks = chunks_of(xp, optimizer.rule.sections)
-    squares, penalty = xp.empty((1, 2, len(chunks)), dtype), xp.empty((), dtype)
+    penalty = xp.empty((), dtype)
     for step in range(trainer.step, trainer.step + count):
         entropy, gradients = model.entropy_and_gradients(trainer.batch(step), step)
         gradient = model.operations.as_vector(xp, gradients)
         vectors = model.theta, gradient, optimizer.m, optimizer.v
-        at = xp.full(1, step, "int64"), xp.full(1, _corrected_rate(optimizer, step), "float64")
-        launch_squares(xp, *vectors[:2], l2_lambda, chunks, squares)
-        launch_update(xp, vectors, l2_lambda, chunks, squares, *at, [optimizer.rule])
-        arguments = squares[0, 1], len(chunks), 0.5 * l2_lambda, penalty
+        rate = optimizer.learning_rate_at(step)
+        squares = update_one(xp, vectors, l2_lambda, step, rate, optimizer.rule)
+        arguments = squares, len(squares), 0.5 * l2_lambda, penalty
         launch(xp, dtype, "scaled_sum", 1, arguments)
         losses.append((entropy + penalty).astype("float64"))
     return xp.stack(losses)

@@ -6,7 +6,7 @@ from math import prod
 import numpy
 
 from kvnet.counter_random import WORD
-from kvnet.kernels.cuda.compilation import blocks, launch, on_device
+from kvnet.kernels.cuda.compilation import blocks, launch
 
 
 def purpose_number(purpose: str) -> numpy.uint32:
@@ -20,7 +20,8 @@ def uniform(xp, seed, purpose, step, shape, dtype):
     Parameters and returns: see there; the step may also be a scalar int64 array.
     """
     u = xp.empty(shape, dtype)
-    step = on_device(xp, step, "int64")
+    if not isinstance(step, xp.ndarray):
+        step = xp.full((), step, "int64")
     key = numpy.uint32(seed & WORD), numpy.uint32(seed >> 32)
     arguments = u, prod(shape), purpose_number(purpose), *key, step
     launch(xp, dtype, "fill_uniform", blocks(prod(shape), 4 * 256), arguments)

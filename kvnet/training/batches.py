@@ -6,7 +6,25 @@ from kvnet.counter_random import permutation, random_words
 from kvnet.errors import InputError
 
 
-class Batches:
+class _ByStep:
+    """What comes in a step, given what comes in some."""
+
+    def rows(self, step: int) -> numpy.ndarray:
+        """Return the questions, or the targets, of a step.
+
+        Parameters
+        ----------
+        step : int
+            Counted over all epochs, from 0.
+
+        Returns
+        -------
+        rows : (B,) int64 array
+        """
+        return self.next_rows(step, 1)[0]
+
+
+class Batches(_ByStep):
     """The published batches: consecutive questions, cut once, in a new order every epoch.
 
     The last batch is dropped even when full, as in the reference code. With ``shuffle_questions``
@@ -46,20 +64,6 @@ class Batches:
             )
         self._epoch = None
 
-    def rows(self, step: int) -> numpy.ndarray:
-        """Return the questions of a step.
-
-        Parameters
-        ----------
-        step : int
-            Counted over all epochs, from 0.
-
-        Returns
-        -------
-        rows : (B,) int64 array
-        """
-        return self.next_rows(step, 1)[0]
-
     def next_rows(self, step: int, count: int) -> numpy.ndarray:
         """Return the questions of some steps.
 
@@ -97,7 +101,7 @@ class Batches:
         return permutation(numpy, self.random_state, "batch order", epoch, self.steps_per_epoch)
 
 
-class RandomBatches:
+class RandomBatches(_ByStep):
     """Targets at random places of a text, as many an epoch as the text has words.
 
     Parameters
@@ -123,20 +127,6 @@ class RandomBatches:
         self.words, self.batch_size = words, batch_size
         self.random_state, self.first = random_state, first
         self.steps_per_epoch = -(-words // batch_size)
-
-    def rows(self, step: int) -> numpy.ndarray:
-        """Return the targets of a step.
-
-        Parameters
-        ----------
-        step : int
-            Counted over all epochs, from 0.
-
-        Returns
-        -------
-        rows : (B,) int64 array
-        """
-        return self.next_rows(step, 1)[0]
 
     def next_rows(self, step: int, count: int) -> numpy.ndarray:
         """Return the targets of some steps.
