@@ -21,10 +21,12 @@ setup(
         *find_packages(include=["kvnet", "kvnet.*"]),
         "kvnet.gradcheck",
         "kvnet.kernels",
+        "kvnet.kernels.parts",
         "kvnet.kernels.cuda",
+        "kvnet.kernels.cuda.parts",
     ],
     package_dir={"kvnet.kernels": "kernels", "kvnet.gradcheck": "gradcheck"},
-    package_data={"kvnet.kernels.cuda": ["*.cu"]},
+    package_data={"kvnet.kernels.cuda": ["*.cu"], "kvnet.kernels.cuda.parts": ["*.cu"]},
     entry_points={
         "console_scripts": [
             "kvnet-train-babi = kvnet.cli.train_babi:main",

@@ -84,7 +84,7 @@ def backward_places(tree: ast.Module) -> set[int]:
     inside = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and (
-            node.name.startswith("backward") or node.name == "sum_rows_by_word"
+            node.name.startswith("backward") or node.name == "scatter_rows"
         ):
             inside |= {id(part) for statement in node.body for part in ast.walk(statement)}
         if isinstance(node, ast.FunctionDef) and node.name in (

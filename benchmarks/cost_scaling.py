@@ -17,11 +17,11 @@ from peers import KINDS, check_installed
 from peers.worker import Worker
 from peers.workload import CONFIGS, RandomRecipe
 
-from kvnet.atomic_file import write_atomically
+from kvnet.files.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
-from kvnet.training.noisy_adam import NOISE_DEVIATION
+from kvnet.updates.noisy_adam import NOISE_DEVIATION
 
 PEERS = ("fused", "best")
 GROWING = {

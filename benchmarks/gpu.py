@@ -55,7 +55,7 @@ from kvnet.cli.exit_code import exit_code
 from kvnet.data.babi import find_data_dir
 from kvnet.kernels import kernel_threads
 from kvnet.parameter_vector import by_name
-from kvnet.training.noisy_adam import NOISE_DEVIATION
+from kvnet.updates.noisy_adam import NOISE_DEVIATION
 from kvnet.training.task_run import TaskRun
 from kvnet.training.trainer import Trainer, train_side_by_side
 

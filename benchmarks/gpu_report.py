@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from kvnet.atomic_file import write_atomically
+from kvnet.files.atomic_file import write_atomically
 
 SAME = ("commit", "gpu", "cupy", "data")  # what two runs must share for one table
 

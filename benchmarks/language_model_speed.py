@@ -14,13 +14,13 @@ from statistics import median
 import numpy
 from threadpoolctl import threadpool_limits
 
-from kvnet.atomic_file import write_atomically
+from kvnet.files.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.data.text import Text
 from kvnet.errors import InputError
 from kvnet.kernels import kernel_threads
-from kvnet.training.language_model_settings import LanguageModelSettings
+from kvnet.training.recipes.language_model import LanguageModelSettings
 from kvnet.training.trainer import Trainer
 
 VOCABULARY, WORDS = 10_000, 200_000
@@ -35,7 +35,7 @@ PEERS = (
 
 
 def random_text(mem_size: int) -> Text:
-    """Make a text whose words are as rare as a language's: the n-th 1/n as common as the first."""
+    """Make a text whose words are as a language's: the n-th 1/n as the first."""
     rng = numpy.random.default_rng(SEED)
     share = 1 / numpy.arange(1, VOCABULARY + 1)
     ids = rng.choice(VOCABULARY, size=WORDS, p=share / share.sum())

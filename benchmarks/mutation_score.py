@@ -22,7 +22,7 @@ from backward_mutants import KINDS, MODEL_FILE, ROOT, Mutant, mutants
 from threadpoolctl import threadpool_limits
 
 from kvnet import operations as ops
-from kvnet.atomic_file import write_atomically
+from kvnet.files.atomic_file import write_atomically
 from kvnet.gradcheck import METHODS, GradientError, checked_models
 from kvnet.gradcheck.cases import Subject
 from kvnet.gradcheck.checked_models import MODELS

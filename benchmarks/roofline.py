@@ -37,10 +37,10 @@ from peers.workload import CONFIGS, Recipe, Workload
 from threadpoolctl import threadpool_limits
 
 from kvnet import Batch
-from kvnet.atomic_file import write_atomically
+from kvnet.files.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
-from kvnet.training.noisy_adam import NOISE_DEVIATION
+from kvnet.updates.noisy_adam import NOISE_DEVIATION
 
 A_PARAMETER = 26
 BYTES_A_PARAMETER = 32

@@ -25,11 +25,11 @@ from peers import KINDS, check_installed
 from peers.worker import Worker
 from peers.workload import CONFIGS, Recipe, Workload
 
-from kvnet.atomic_file import write_atomically
+from kvnet.files.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
-from kvnet.training.noisy_adam import NOISE_DEVIATION
+from kvnet.updates.noisy_adam import NOISE_DEVIATION
 
 CHECKED_STEPS = 3
 TOLERANCE = 1e-4

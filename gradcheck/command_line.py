@@ -10,7 +10,7 @@ import numpy
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from kvnet.atomic_file import write_atomically
+from kvnet.files.atomic_file import write_atomically
 from kvnet.backend import BACKENDS, array_module, chosen_backend
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code

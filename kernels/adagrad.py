@@ -3,7 +3,7 @@
 import numpy
 from numba import njit, prange
 
-from kvnet.kernels.compilation import OPTIONS, PARALLEL
+from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL
 from kvnet.kernels.sgd import clipped
 
 
@@ -24,7 +24,7 @@ def _adapt(theta, squares, rows, gradient, scale, rate, bounds):
 
 
 def adagrad(xp, params, squares, gradients, learning_rate, max_norm, clip):
-    """Do what `kvnet.training.adagrad` does.
+    """Do what `kvnet.updates.adagrad` does.
 
     Parameters: see there.
     """

@@ -3,11 +3,11 @@
 import numpy
 from numba import njit
 
-from kvnet.kernels.compilation import INNER, NOT_INLINED, cut_questions, numbers
-from kvnet.kernels.crew import counters_for, next_piece, run_together
-from kvnet.kernels.question_block import there_and_back
-from kvnet.kernels.read_slots import memory_of_block, tables_and_slots
-from kvnet.kernels.slots import mask
+from kvnet.kernels.parts.compilation import INNER, NOT_INLINED, cut_questions, numbers
+from kvnet.kernels.parts.threads import counters_for, next_piece, run_together
+from kvnet.kernels.parts.question_block import there_and_back
+from kvnet.kernels.key_value_hops_by_row import memory_of_block, tables_and_slots
+from kvnet.kernels.parts.slot_products import mask
 
 
 @njit(**INNER)

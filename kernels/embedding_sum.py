@@ -2,8 +2,8 @@
 
 import numpy
 
-from kvnet.kernels.compilation import numbers
-from kvnet.kernels.words import (
+from kvnet.kernels.parts.compilation import numbers
+from kvnet.kernels.parts.word_sums import (
     SENTENCES_A_BLOCK,
     add_words,
     add_words_in_blocks,

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy
 from numba import int64, njit, prange
 
-from kvnet.kernels.compilation import OPTIONS, PARALLEL, cut, multiply, numbers
-from kvnet.kernels.slots import occurrences
-from kvnet.kernels.vector_math import exp
+from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL, cut, multiply, numbers
+from kvnet.kernels.parts.slot_products import occurrences
+from kvnet.kernels.parts.vector_math import exp
 from kvnet.operations.embedding_lookup import without_nil
 
 SENTENCES_A_BLOCK = 50

@@ -5,10 +5,10 @@ from functools import cache
 import numpy
 from numba import njit, prange
 
-from kvnet.kernels.compilation import OPTIONS, PARALLEL
-from kvnet.kernels.philox import counter_and_key, random_words, unit_interval
-from kvnet.kernels.vector_math import cosine_and_sine, log
-from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
+from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL
+from kvnet.kernels.parts.philox import counter_and_key, random_words, unit_interval
+from kvnet.kernels.parts.vector_math import cosine_and_sine, log
+from kvnet.updates.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 NUMBERS_A_BLOCK = 4096  # of noise, that stays in the fastest cache until it is used
 
@@ -26,7 +26,7 @@ def fill_noise(noise, start, silent, deviation, counter_and_key):
         Parameters from where to where get none.
     deviation : float
     counter_and_key : tuple
-        As `kvnet.kernels.philox.counter_and_key` returns it.
+        As `kvnet.kernels.parts.philox.counter_and_key` returns it.
     """
     words = numpy.empty((4, len(noise) // 4), numpy.uint32)
     random_words(words, start // 4, *counter_and_key)
@@ -97,7 +97,7 @@ def _update(
 
 
 def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
-    """Do what `kvnet.training.noisy_adam` does.
+    """Do what `kvnet.updates.noisy_adam` does.
 
     Parameters and source: see there.
     """

@@ -3,9 +3,9 @@
 import numpy
 from numba import njit, prange
 
-from kvnet.kernels.compilation import OPTIONS, PARALLEL, cut, numbers
-from kvnet.row_gradient import RowGradient
-from kvnet.training.sgd import clip_scales
+from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL, cut, numbers
+from kvnet.updates.row_gradient import RowGradient
+from kvnet.updates.sgd import clip_scales
 
 ROWS_A_BLOCK = 250
 
@@ -54,7 +54,7 @@ def clipped(gradients, max_norm, clip):
 
 
 def sgd(xp, params, gradients, learning_rate, max_norm, clip):
-    """Do what `kvnet.training.sgd` does.
+    """Do what `kvnet.updates.sgd` does.
 
     Parameters: see there.
     """

@@ -5,8 +5,8 @@ from math import prod
 import numpy
 from numba import njit
 
-from kvnet.kernels.compilation import OPTIONS
-from kvnet.kernels.philox import counter_and_key, random_words, unit_interval
+from kvnet.kernels.parts.compilation import OPTIONS
+from kvnet.kernels.parts.philox import counter_and_key, random_words, unit_interval
 
 BLOCKS_AT_A_TIME = 1024
 

@@ -1,11 +1,11 @@
-"""The answer's loss over the whole vocabulary, with no second array as wide as it."""
+"""The answer's loss over the whole vocabulary, with no second array as it."""
 
 import numpy
 from numba import int64, njit, prange
 
-from kvnet.kernels.compilation import OPTIONS, PARALLEL, cut, multiply, numbers
-from kvnet.kernels.softmax import exponentiate
-from kvnet.kernels.vector_math import exp, log
+from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL, cut, multiply, numbers
+from kvnet.kernels.parts.softmax_rows import exponentiate
+from kvnet.kernels.parts.vector_math import exp, log
 
 WORDS_A_BLOCK = 1000  # of the vocabulary: their scores stay in a core's cache
 

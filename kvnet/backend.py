@@ -103,7 +103,7 @@ def _cupy() -> ModuleType:
         raise InputError(f"backend='cupy' finds no GPU; check nvidia-smi, {instead}")
     try:
         x = cupy.zeros((1, 1))
-        float((x @ x).sum())  # needs the compiler and cuBLAS as well as the device
+        float((x @ x).sum())  # needs the compiler and cuBLAS as the device
     except Exception as error:  # each of these has its own types
         if is_out_of_memory(error):
             raise InputError(
@@ -128,6 +128,11 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def _first_line(error):
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def has_cuda_kernels(xp: ModuleType) -> bool:
+    """Return whether an array module compiles CUDA kernels, as CuPy does."""
+    return hasattr(xp, "RawModule")
 
 
 def to_numpy(array) -> numpy.ndarray:

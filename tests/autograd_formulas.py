@@ -12,7 +12,7 @@ from kvnet.counter_random import uniform
 from kvnet.gradcheck.checked_models import L2_LAMBDA, STEP
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
 from kvnet.gradcheck.nested_arrays import with_leaves
-from kvnet.slot_times import slots_with_times
+from kvnet.operations.slots_with_times import slots_with_times
 
 
 def embedding_lookup(words, table):
@@ -44,7 +44,7 @@ def hop(u, o, matrix):
     return np.einsum("bg,fg->bf", u + o, matrix)
 
 
-def memory_read(query, keys, values, A, hop_matrices, allowed=None):
+def key_value_hops(query, keys, values, A, hop_matrices, allowed=None):
     u = linear(query, A)
     for R in hop_matrices:
         u = hop(u, address(u, linear(keys, A), linear(values, A), allowed), R)
@@ -57,23 +57,23 @@ def fill_slots(readings, rows, temporal):
     )
 
 
-def read_slots(query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed):
+def key_value_hops_by_row(query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed):
     keys, values = fill_slots(readings, key_rows, TK), fill_slots(readings, value_rows, TV)
-    return memory_read(query, keys, values, A, hop_matrices, allowed)
+    return key_value_hops(query, keys, values, A, hop_matrices, allowed)
 
 
 def partial_relu(x, linear_size):
     return np.where((np.arange(x.shape[1]) < linear_size) | (x > 0), x, 0)
 
 
-def layerwise_read(u, keys, values, matrix, hops, linear_size, with_softmax=True):
+def layerwise_hops(u, keys, values, matrix, hops, linear_size, with_softmax=True):
     for _ in range(hops):
         o = address(u, keys, values, with_softmax=with_softmax)
         u = partial_relu(np.einsum("be,ef->bf", u, matrix) + o, linear_size)
     return u
 
 
-def adjacent_read(u, memories, with_softmax):
+def adjacent_hops(u, memories, with_softmax):
     for h in range(len(memories) - 1):
         u = u + address(u, memories[h], memories[h + 1], with_softmax=with_softmax)
     return u
@@ -84,18 +84,18 @@ def sum_slots(readings, rows):
     return np.einsum("bmku,ue->bme", held * 1.0, readings)
 
 
-def adjacent_slots(u, readings, rows, with_softmax):
-    return adjacent_read(u, [sum_slots(r, rows) for r in readings], with_softmax)
+def adjacent_hops_by_row(u, readings, rows, with_softmax):
+    return adjacent_hops(u, [sum_slots(r, rows) for r in readings], with_softmax)
 
 
-def layerwise_slots(u, key_readings, value_readings, matrix, rows, hops, with_softmax):
+def layerwise_hops_by_row(u, key_readings, value_readings, matrix, rows, hops, with_softmax):
     keys, values = sum_slots(key_readings, rows), sum_slots(value_readings, rows)
-    return layerwise_read(u, keys, values, matrix, hops, u.shape[1], with_softmax)
+    return layerwise_hops(u, keys, values, matrix, hops, u.shape[1], with_softmax)
 
 
-def context_read(u, key_readings, value_readings, TK, TV, matrix, rows, hops, linear_size):
+def context_hops_by_row(u, key_readings, value_readings, TK, TV, matrix, rows, hops, linear_size):
     keys, values = fill_slots(key_readings, rows, TK), fill_slots(value_readings, rows, TV)
-    return layerwise_read(u, keys, values, matrix, hops, linear_size)
+    return layerwise_hops(u, keys, values, matrix, hops, linear_size)
 
 
 def gru(x, gate_weights, gate_bias, candidate_weights, candidate_bias):
@@ -133,7 +133,7 @@ def word_cross_entropy(h, table, answers, nil=True):
 
 def answer_loss(*inputs):
     *memory, B, table, answers = inputs
-    return word_cross_entropy(np.einsum("bf,fe->be", read_slots(*memory), B), table, answers)
+    return word_cross_entropy(np.einsum("bf,fe->be", key_value_hops_by_row(*memory), B), table, answers)
 
 
 def l2_penalty(theta, l2_lambda):
@@ -172,7 +172,7 @@ def key_value_memory_network(model, batch, params):
     keys, values = readings[0], readings[-1]
     allowed = batch.keys != 0 if model.mask_padding else None
     slots = batch.keys.shape[1]
-    u = memory_read(
+    u = key_value_hops(
         read(batch.query, "W", "query", drawn("query", len(batch.query))),
         keys + params["TK"][:slots],
         values + params["TV"][:slots],
@@ -235,10 +235,10 @@ def memn2n(model, batch, params, linear):
     if model.config["tying"] == "adjacent":
         tables = [params[f"T_{n}"] for n in range(1, hops + 2)]
         u = read(batch.query, nothing, tables[0])
-        u = adjacent_read(u, [memory(table) for table in tables], not linear)
+        u = adjacent_hops(u, [memory(table) for table in tables], not linear)
         return cross_entropy(word_scores(u, tables[-1]), batch.answer)
     u = read(batch.query, nothing, params["B"])
-    u = layerwise_read(
+    u = layerwise_hops(
         u, memory(params["A"]), memory(params["C"]), params["H"].T, hops, E, not linear
     )
     return cross_entropy(word_scores(u, params["W"]), batch.answer)

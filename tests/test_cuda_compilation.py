@@ -7,12 +7,12 @@ import subprocess
 import pytest
 from cuda_on_the_host import KERNEL
 
-from kvnet.kernels.cuda import compilation
-from kvnet.kernels.cuda.read_slots import QUESTION_THREADS
+from kvnet.kernels.cuda.parts import compilation
+from kvnet.kernels.cuda.key_value_hops_by_row import QUESTION_THREADS
 
 # Rates and losses are double; elsewhere a constant without its f would draw arithmetic into it.
 WITH_DOUBLES = ("begin_step", "noisy_adam", "noisy_adam_and_end")
-OF_QUESTIONS = ("read_slots", "read_slots_back", "answer_loss", "answer_words")
+OF_QUESTIONS = ("key_value_hops_by_row", "read_slots_back", "answer_loss", "answer_words")
 ADDED_BY_CUPY = ("-ftz=true", "--device-as-default-execution-space")
 USE = re.compile(r"entry function '(\w+)'.*?(\d+) bytes spill stores.*?Used (\d+) registers(.*)")
 

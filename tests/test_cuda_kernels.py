@@ -23,13 +23,13 @@ from kvnet.kernels.cuda import (
     products,
     slot_hops,
 )
-from kvnet.kernels.cuda import read_slots as read_slots_module
+from kvnet.kernels.cuda import key_value_hops_by_row as read_slots_module
 from kvnet.parameter_vector import as_vector, by_name
-from kvnet.row_gradient import RowGradient
-from kvnet.slot_times import slots_with_times
-from kvnet.training.language_model_settings import LanguageModelSettings
-from kvnet.training.memn2n_settings import MemN2NSettings
-from kvnet.training.noisy_adam import UpdateRule, noisy_adam
+from kvnet.updates.row_gradient import RowGradient
+from kvnet.operations.slots_with_times import slots_with_times
+from kvnet.training.recipes.language_model import LanguageModelSettings
+from kvnet.training.recipes.memn2n import MemN2NSettings
+from kvnet.updates.noisy_adam import UpdateRule, noisy_adam
 from kvnet.training.text_loss import text_loss
 from kvnet.training.trainer import Trainer
 
@@ -105,7 +105,7 @@ def test_embedding_sum(xp, way, N, S, V, E, dtype, seed):
 
 
 def memory(rng, B, M, U, D, F, H, masked, dtype):
-    """Draw what `read_slots` takes; scores are near 1 however wide it is."""
+    """Draw what `key_value_hops_by_row` takes; scores are near 1 however wide it is."""
 
     def draw(*shape, size=0.5):
         return (size * rng.normal(size=shape)).astype(dtype)
@@ -122,19 +122,19 @@ def memory(rng, B, M, U, D, F, H, masked, dtype):
 @given(*(sizes,) * 5, st.integers(1, 4), st.booleans(), precisions, st.integers(0, 99))
 def test_read_slots(xp, B, M, U, D, F, H, masked, dtype, seed):
     rng = numpy.random.default_rng(seed)
-    agree_throughout(xp, "read_slots", memory(rng, B, M, U, D, F, H, masked, dtype), dtype)
+    agree_throughout(xp, "key_value_hops_by_row", memory(rng, B, M, U, D, F, H, masked, dtype), dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("way", ["looked for", "sorted", "few"])
 def test_read_slots_wider_than_a_block(xp, monkeypatch, rng, dtype, way):
     gathered(monkeypatch, way)
-    agree_throughout(xp, "read_slots", memory(rng, 2, 300, 20, 270, 290, 2, True, dtype), dtype)
+    agree_throughout(xp, "key_value_hops_by_row", memory(rng, 2, 300, 20, 270, 290, 2, True, dtype), dtype)
 
 
 def test_read_slots_too_wide_for_shared_memory(xp, monkeypatch, rng):
     monkeypatch.setattr(read_slots_module, "SHARED_BYTES", 1000)
-    agree_throughout(xp, "read_slots", memory(rng, 2, 5, 4, 6, 7, 2, True, "float32"), "float32")
+    agree_throughout(xp, "key_value_hops_by_row", memory(rng, 2, 5, 4, 6, 7, 2, True, "float32"), "float32")
 
 
 @few
@@ -152,7 +152,7 @@ def test_read_large_memory(xp, way, gathering, B, M, U, D, F, H, masked, dtype, 
     with pytest.MonkeyPatch.context() as patch:
         gathered(patch, gathering)
         patch.setattr(read_slots_module, "way_to", lambda *sizes: way)
-        agree_throughout(xp, "read_slots", memory(rng, B, M, U, D, F, H, masked, dtype), dtype)
+        agree_throughout(xp, "key_value_hops_by_row", memory(rng, B, M, U, D, F, H, masked, dtype), dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -167,7 +167,7 @@ def test_read_memory_wider_than_a_block(xp, monkeypatch, rng, dtype, D, way):
     assert large_memory.way_to(2, 300, D, 290, 290, numpy.dtype(dtype)) is way
     inputs = memory(rng, 2, 300, 290, D, 290, 2, True, dtype)
     inputs[7] = inputs[6]  # keys are values
-    agree_throughout(xp, "read_slots", inputs, dtype)
+    agree_throughout(xp, "key_value_hops_by_row", inputs, dtype)
 
 
 @few
@@ -186,7 +186,7 @@ def test_gru_reading(xp, way, N, S, V, E, F, dtype, seed):
 @given(*(sizes,) * 4, st.integers(1, 4), precisions, st.integers(0, 9))
 def test_context_read(xp, B, M, U, E, H, dtype, seed):
     inputs = *context(B, M, U, E, dtype, seed), H, (seed * E) // 9
-    agree_throughout(xp, "context_read", inputs, dtype)
+    agree_throughout(xp, "context_hops_by_row", inputs, dtype)
 
 
 @few
@@ -197,10 +197,10 @@ def test_slots(xp, way, B, M, U, E, H, adjacent, with_softmax, dtype, seed):
     with pytest.MonkeyPatch.context() as patch:
         gathered(patch, way)
         if adjacent:
-            agree_throughout(xp, "adjacent_slots", (u, tables, rows, with_softmax), dtype)
+            agree_throughout(xp, "adjacent_hops_by_row", (u, tables, rows, with_softmax), dtype)
         else:
             inputs = u, tables[0], tables[1], matrix, rows, H, with_softmax
-            agree_throughout(xp, "layerwise_slots", inputs, dtype)
+            agree_throughout(xp, "layerwise_hops_by_row", inputs, dtype)
 
 
 @few
@@ -224,10 +224,10 @@ def test_wide_hops_and_readers(xp, monkeypatch, rng, shared):
     for module in (slot_hops, gru_reading):
         monkeypatch.setattr(module, "SHARED_BYTES", shared)
     dtype = "float32"
-    agree_throughout(xp, "context_read", (*context(2, 300, 20, 270, dtype, 1), 2, 100), dtype)
+    agree_throughout(xp, "context_hops_by_row", (*context(2, 300, 20, 270, dtype, 1), 2, 100), dtype)
     u, tables, matrix, rows = story(2, 300, 20, 270, 3, dtype, 2)
-    agree_throughout(xp, "adjacent_slots", (u, tables, rows), dtype)
-    agree_throughout(xp, "layerwise_slots", (u, *tables[:2], matrix, rows, 2), dtype)
+    agree_throughout(xp, "adjacent_hops_by_row", (u, tables, rows), dtype)
+    agree_throughout(xp, "layerwise_hops_by_row", (u, *tables[:2], matrix, rows, 2), dtype)
     shapes = (9, 5), (135, 260), (260,), (135, 130), (130,)
     weights = [(0.3 * rng.normal(size=shape)).astype(dtype) for shape in shapes]
     agree_throughout(xp, "gru_reading", (rng.integers(0, 9, (3, 4)), *weights), dtype)

@@ -4,7 +4,7 @@ import numpy
 import pytest
 
 from kvnet import InputError, example, read_key_value_examples
-from kvnet.data import distinct
+from kvnet import renumber as distinct
 from kvnet.data.babi import Task, encode_tasks
 from kvnet.data.dataset import Dataset, Sizes, sizes_of, vocabulary_of
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kvnet.data import generate
+from kvnet.cli import generate
 from kvnet.data.babi_format import TASK_NAMES, file_name, read_stories
 from kvnet.data.story import Question
 

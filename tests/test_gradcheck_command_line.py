@@ -144,9 +144,9 @@ def test_a_kernel_is_compared_with_its_textbook_operation(monkeypatch, capsys):
 
 def test_the_plot_shows_the_v_and_the_flat_line(tmp_path):
     path = tmp_path / "steps.png"
-    assert main(["--op", "memory_read", "--plot", str(path)]) == 0
+    assert main(["--op", "key_value_hops", "--plot", str(path)]) == 0
     assert path.read_bytes().startswith(b"\x89PNG")
-    errors = errors_by_step(OPERATIONS["memory_read"], numpy, 0)
+    errors = errors_by_step(OPERATIONS["key_value_hops"], numpy, 0)
     assert errors["complex step"][STEPS <= 1e-9].max() < 1e-13
     best = errors["central differences"].argmin()
     assert 1e-7 < STEPS[best] < 1e-3

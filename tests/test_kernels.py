@@ -11,9 +11,9 @@ from numba import njit
 
 from kvnet import InputError, counter_random, operations
 from kvnet.kernels import choose, kernel_threads
-from kvnet.kernels.compilation import forget_outdated
-from kvnet.kernels.vector_math import cosine_and_sine, exp, log
-from kvnet.training.noisy_adam import UpdateRule, noisy_adam
+from kvnet.kernels.parts.compilation import forget_outdated
+from kvnet.kernels.parts.vector_math import cosine_and_sine, exp, log
+from kvnet.updates.noisy_adam import UpdateRule, noisy_adam
 
 FUSED = choose("fused", numpy)
 TOLERANCE = {"float32": 1e-4, "float64": 1e-11}
@@ -69,7 +69,7 @@ def test_read_slots(B, M, U, D, F, H, masked, dtype, seed):
     value_rows = numpy.where(key_rows == 0, 0, rng.integers(0, U, (B, M)))
     inputs = [draw(B, D), draw(U, D), draw(M, D), draw(M, D), draw(F, D)]
     inputs += [[draw(F, F) for _ in range(H)], key_rows, value_rows]
-    agree_throughout("read_slots", (*inputs, key_rows != 0 if masked else None), dtype)
+    agree_throughout("key_value_hops_by_row", (*inputs, key_rows != 0 if masked else None), dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -122,8 +122,8 @@ def test_what_was_compiled_before_a_change_is_forgotten(tmp_path):
 
 
 def test_choices():
-    assert choose("auto", numpy).read_slots is FUSED.read_slots
-    assert choose("reference", numpy).read_slots is operations.read_slots
+    assert choose("auto", numpy).key_value_hops_by_row is FUSED.key_value_hops_by_row
+    assert choose("reference", numpy).key_value_hops_by_row is operations.key_value_hops_by_row
     with pytest.raises(InputError, match="kernels='fast' is unknown; it takes reference, fused"):
         choose("fast", numpy)
 
@@ -142,7 +142,7 @@ def several_blocks(rng):
     gru = draw(rng, D + F, 2 * F), draw(rng, 2 * F), draw(rng, D + F, F), draw(rng, F)
     words = rng.integers(0, V, (450, S))
     table = draw(rng, V, D)
-    yield "read_slots", memory, draw(rng, B, F)
+    yield "key_value_hops_by_row", memory, draw(rng, B, F)
     yield "answer_loss", (*memory, draw(rng, F, D), table, answers), 1.0
     yield "embedding_sum", (words, table, draw(rng, S, D)), draw(rng, len(words), D)
     yield "gru_reading", (words, table, *gru), draw(rng, len(words), F)

@@ -5,7 +5,7 @@ import pytest
 from conftest import loss_and_grads, random_batch, small_model
 
 from kvnet import InputError, KeyValueMemoryNetwork
-from kvnet.checkpoint import write_arrays
+from kvnet.files.checkpoint import write_arrays
 from kvnet.gradcheck.checked_models import MODELS
 from kvnet.gradcheck.survey import survey_random_cases
 

@@ -5,19 +5,19 @@ import pytest
 
 from kvnet import InputError
 from kvnet.counter_random import normal
-from kvnet.data import distinct
+from kvnet import renumber as distinct
 from kvnet.data.text import Text, encode_texts, made_words, words_of_lines
 from kvnet.data.vocabulary import Vocabulary
 from kvnet.gradcheck.checked_models import MODELS
 from kvnet.gradcheck.survey import survey_random_cases
 from kvnet.kernels import choose, kernel_threads
 from kvnet.models import Context, MemN2NLanguageModel
-from kvnet.row_gradient import RowGradient
-from kvnet.training.adagrad import adagrad
-from kvnet.training.annealed_sgd import AnnealedSgd, annealed
+from kvnet.updates.row_gradient import RowGradient
+from kvnet.updates.adagrad import adagrad
+from kvnet.training.optimizers.annealed_sgd import AnnealedSgd, annealed
 from kvnet.training.batches import RandomBatches
-from kvnet.training.language_model_settings import LanguageModelSettings
-from kvnet.training.sgd import sgd
+from kvnet.training.recipes.language_model import LanguageModelSettings
+from kvnet.updates.sgd import sgd
 from kvnet.training.text_loss import text_loss
 from kvnet.training.text_run import TextRun, perplexity
 from kvnet.training.trainer import Trainer
@@ -179,7 +179,7 @@ def test_dropped_components_change_with_the_step(rng):
 
 
 def test_weights_are_averaged_over_the_steps_back(rng, monkeypatch):
-    monkeypatch.setattr("kvnet.training.annealed_sgd.AVERAGED_EVERY", 2)
+    monkeypatch.setattr("kvnet.training.optimizers.annealed_sgd.AVERAGED_EVERY", 2)
     model, seen = small_model(), []
     optimizer = AnnealedSgd(model, 0.1, 50.0, "global", steps_back=6)
     expected = model.theta.copy()

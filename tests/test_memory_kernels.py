@@ -12,7 +12,7 @@ sizes = st.integers(1, 9)
 
 
 def context(B, M, U, E, dtype, seed):
-    """Draw what `context_read` takes, up to its matrix and the words' numbers."""
+    """Draw what `context_hops_by_row` takes, up to its matrix and the words' numbers."""
     rng = numpy.random.default_rng(seed)
 
     def draw(*shape):
@@ -27,7 +27,7 @@ def context(B, M, U, E, dtype, seed):
 @example(20, 30, 12, 170, 5, "float64", 1)  # several blocks of targets and of components
 def test_context_read(B, M, U, E, H, dtype, seed):
     inputs = *context(B, M, U, E, dtype, seed), H, (seed * E) // 9
-    agree_throughout("context_read", inputs, dtype)
+    agree_throughout("context_hops_by_row", inputs, dtype)
 
 
 def story(B, M, U, E, H, dtype, seed):
@@ -47,19 +47,19 @@ def story(B, M, U, E, H, dtype, seed):
 def test_slots(B, M, U, E, H, adjacent, with_softmax, dtype, seed):
     u, tables, matrix, rows = story(B, M, U, E, H + 1, dtype, seed)
     if adjacent:
-        agree_throughout("adjacent_slots", (u, tables, rows, with_softmax), dtype)
+        agree_throughout("adjacent_hops_by_row", (u, tables, rows, with_softmax), dtype)
     else:
         inputs = u, tables[0], tables[1], matrix, rows, H, with_softmax
-        agree_throughout("layerwise_slots", inputs, dtype)
+        agree_throughout("layerwise_hops_by_row", inputs, dtype)
 
 
 def context_bits():
-    return FUSED.context_read(numpy, *context(50, 9, 30, 170, "float32", 0), 3, 80)
+    return FUSED.context_hops_by_row(numpy, *context(50, 9, 30, 170, "float32", 0), 3, 80)
 
 
 def story_bits():
     u, tables, _, rows = story(50, 9, 30, 70, 3, "float32", 0)
-    return FUSED.adjacent_slots(numpy, u, tables, rows)
+    return FUSED.adjacent_hops_by_row(numpy, u, tables, rows)
 
 
 def bits(read, count):

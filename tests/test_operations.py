@@ -83,7 +83,7 @@ def test_masked_softmax_gives_nothing_to_empty_slots(rng):
 def test_memory_read_is_the_formula(rng):
     shapes = [(B, E), (B, M, E), (B, M, E), (F, E), (F, F), (F, F)]
     query, keys, values, A, *hop_matrices = [0.5 * rng.normal(size=shape) for shape in shapes]
-    u, attention, _ = ops.memory_read(numpy, query, keys, values, A, hop_matrices)
+    u, attention, _ = ops.key_value_hops(numpy, query, keys, values, A, hop_matrices)
     for b in range(B):
         expected = A @ query[b]
         for h, R in enumerate(hop_matrices):

@@ -8,9 +8,9 @@ from strict_arrays import counted, launched, strict
 
 from kvnet import Settings, example
 from kvnet.backend import to_numpy
-from kvnet.checkpoint import read_arrays
+from kvnet.files.checkpoint import read_arrays
 from kvnet.cli.train_babi import main
-from kvnet.data import distinct
+from kvnet import renumber as distinct
 from kvnet.data.babi import embedded_task, encode_tasks
 from kvnet.data.dataset import Dataset, sizes_of, vocabulary_of
 from kvnet.kernels.cuda import (
@@ -20,7 +20,7 @@ from kvnet.kernels.cuda import (
     large_memory,
     take_steps_side_by_side,
 )
-from kvnet.kernels.cuda.once import once_an_array
+from kvnet.kernels.cuda.parts.cached_per_array import once_an_array
 from kvnet.training.trainer import Trainer, train_side_by_side
 
 pytestmark = pytest.mark.usefixtures("kernels", "device")

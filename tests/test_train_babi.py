@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 from kvnet import KeyValueMemoryNetwork, __version__
-from kvnet.checkpoint import read_arrays
+from kvnet.files.checkpoint import read_arrays
 from kvnet.cli.train_babi import main
 from kvnet.data.babi_format import TASK_NAMES, file_name, format_stories
 from kvnet.data.simulator import generate

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy
 
 from kvnet import Batch
-from kvnet.training.noisy_adam import BETA_1, BETA_2
+from kvnet.updates.noisy_adam import BETA_1, BETA_2
 
 from .workload import Workload, padded_sentences
 

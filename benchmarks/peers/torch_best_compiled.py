@@ -14,7 +14,7 @@ import torch._dynamo.config
 import torch._inductor.config
 from torch import Tensor
 
-from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
+from kvnet.updates.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 from .torch_best_model import BestModel, Sentences
 from .workload import Workload

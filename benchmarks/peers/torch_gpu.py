@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from kvnet.training.noisy_adam import corrected_rate
+from kvnet.updates.noisy_adam import corrected_rate
 
 from .torch_best import FlatNoisyAdam, TorchBest
 from .torch_best_model import Sentences

@@ -18,7 +18,7 @@ from torch._dynamo.utils import counters
 
 from kvnet.errors import InputError
 from kvnet.operations import position_encoding
-from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
+from kvnet.updates.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 from .workload import Workload
 

@@ -19,7 +19,7 @@ from kvnet.data.dataset import Dataset, Sizes
 from kvnet.data.example import Example
 from kvnet.data.vocabulary import Vocabulary
 from kvnet.training.batches import Batches
-from kvnet.training.settings import Settings
+from kvnet.training.recipes.key_value import Settings
 
 SEED = 0
 CONFIGS = {

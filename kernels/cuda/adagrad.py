@@ -1,10 +1,10 @@
 """Gradient descent with a rate for each number, which no number leaves the GPU for."""
 
-from kvnet.kernels.cuda.descent import descend
+from kvnet.kernels.cuda.parts.descent import descend
 
 
 def adagrad(xp, params, squares, gradients, learning_rate, max_norm, clip):
-    """Do what `kvnet.training.adagrad` does.
+    """Do what `kvnet.updates.adagrad` does.
 
     Parameters: see there.
     """

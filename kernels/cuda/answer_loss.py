@@ -1,7 +1,7 @@
 """The loss of answers and its gradient: each question there and back in one block of threads."""
 
-from kvnet.kernels.cuda.compilation import launch, numbers
-from kvnet.kernels.cuda.read_slots import Reading, Sizes, fits, launch_questions, read_slots
+from kvnet.kernels.cuda.parts.compilation import launch, numbers
+from kvnet.kernels.cuda.key_value_hops_by_row import Reading, Sizes, fits, launch_questions, key_value_hops_by_row
 from kvnet.kernels.cuda.word_cross_entropy import scaled, word_cross_entropy
 from kvnet.operations.linear import linear
 
@@ -59,7 +59,7 @@ def answer_loss(
 
 def _in_steps(xp, memory, B, table, answers):
     """Read the memory and score the words one after the other, the products by the library."""
-    u, _, backward_slots = read_slots(xp, *memory)
+    u, _, backward_slots = key_value_hops_by_row(xp, *memory)
     h, backward_h = linear(xp, u, B.T)  # (B, E)
     loss, backward_entropy = word_cross_entropy(xp, h, table, answers)
 

@@ -1,6 +1,6 @@
 """Named arrays as one vector, in one launch for eight of them."""
 
-from kvnet.kernels.cuda.compilation import blocks, launch
+from kvnet.kernels.cuda.parts.compilation import blocks, launch
 
 ARRAYS_A_LAUNCH = 8
 

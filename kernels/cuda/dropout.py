@@ -1,6 +1,6 @@
 """Dropout in one launch each way."""
 
-from kvnet.kernels.cuda.compilation import blocks, launch
+from kvnet.kernels.cuda.parts.compilation import blocks, launch
 
 
 def dropout(xp, x, uniforms, keep_prob):

@@ -1,7 +1,7 @@
 """The bow reader: a thread a number there, a block a word of the vocabulary back."""
 
-from kvnet.kernels.cuda.compilation import blocks, launch, numbers
-from kvnet.kernels.cuda.gather import gather_words
+from kvnet.kernels.cuda.parts.compilation import blocks, launch, numbers
+from kvnet.kernels.cuda.parts.gather import gather_words
 
 
 def embedding_sum(xp, words, table, encoding):

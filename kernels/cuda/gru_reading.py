@@ -1,8 +1,8 @@
 """The simple_gru reader: a sentence a block of threads, through all its words in one launch."""
 
-from kvnet.kernels.cuda.compilation import SHARED_BYTES, THREADS, launch, numbers
-from kvnet.kernels.cuda.gather import gather_words
-from kvnet.kernels.cuda.products import products
+from kvnet.kernels.cuda.parts.compilation import SHARED_BYTES, THREADS, launch, numbers
+from kvnet.kernels.cuda.parts.gather import gather_words
+from kvnet.kernels.cuda.parts.products import products
 from kvnet.operations import gru_reading as textbook_gru_reading
 from kvnet.operations.embedding_lookup import without_nil
 

@@ -1,6 +1,6 @@
 """The L2 penalty without a library call."""
 
-from kvnet.kernels.cuda.compilation import blocks, launch
+from kvnet.kernels.cuda.parts.compilation import blocks, launch
 
 NUMBERS_A_BLOCK = 4096
 

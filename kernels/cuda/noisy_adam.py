@@ -5,9 +5,9 @@ from functools import cache
 import numpy
 
 from kvnet.counter_random import WORD
-from kvnet.kernels.cuda.compilation import launch
+from kvnet.kernels.cuda.parts.compilation import launch
 from kvnet.kernels.cuda.uniform import purpose_number
-from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
+from kvnet.updates.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 NUMBERS_A_CHUNK = 1024  # four a thread: their noise comes together
 
@@ -48,7 +48,7 @@ def _keys(xp, seeds):
 
 
 def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
-    """Do what `kvnet.training.noisy_adam` does.
+    """Do what `kvnet.updates.noisy_adam` does.
 
     Parameters and source: see there.
     """
@@ -63,7 +63,7 @@ def update_one(xp, vectors, l2_lambda: float, step: int, learning_rate: float, r
     xp, vectors, l2_lambda
         As for `launch_update`.
     step, learning_rate, rule
-        As for `kvnet.training.noisy_adam`.
+        As for `kvnet.updates.noisy_adam`.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def launch_update(
         Parts of the sum of squared gradients, and of squared parameters.
     step : (N,) int64 array
     rate : (N,) float64 array
-        Corrected, as `kvnet.training.noisy_adam.corrected_rate` does.
+        Corrected, as `kvnet.updates.noisy_adam.corrected_rate` does.
     rules : sequence of N UpdateRule
         They differ in their seeds alone.
     end : sequence, optional

@@ -5,9 +5,9 @@ from math import ceil
 
 import numpy
 
-from kvnet import slot_times
+from kvnet.operations import slots_with_times as slot_times
 from kvnet.counter_random import WORD
-from kvnet.kernels.cuda.compilation import SHARED_BYTES, launch, numbers
+from kvnet.kernels.cuda.parts.compilation import SHARED_BYTES, launch, numbers
 from kvnet.kernels.cuda.uniform import purpose_number
 
 
@@ -19,7 +19,7 @@ def _blank_counts(xp, slots, share):
 
 
 def slots_with_times(xp, keys, sentences, last, share, random_state, step, draw=None):
-    """Do what `kvnet.slot_times.slots_with_times` does, in whole numbers: the same bits.
+    """Do what `kvnet.operations.slots_with_times.slots_with_times` does, in whole numbers: the same bits.
 
     Parameters and returns: see there. Too large a memory is left to the textbook.
     """

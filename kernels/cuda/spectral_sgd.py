@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy
 
-from kvnet.kernels.cuda.compilation import launch
+from kvnet.kernels.cuda.parts.compilation import launch
 from kvnet.kernels.cuda.noisy_adam import chunks_of, launch_squares
 from kvnet.parameter_vector import sections_of
 
@@ -27,7 +27,7 @@ def _tables_and_owners(xp, names_and_shapes):
 
 
 def spectral_sgd(xp, theta, gradient, shapes, learning_rate, max_norm):
-    """Do what `kvnet.training.spectral_sgd` does, in three launches.
+    """Do what `kvnet.updates.spectral_sgd` does, in three launches.
 
     Parameters: see there.
     """

@@ -6,7 +6,7 @@ from math import prod
 import numpy
 
 from kvnet.counter_random import WORD
-from kvnet.kernels.cuda.compilation import blocks, launch
+from kvnet.kernels.cuda.parts.compilation import blocks, launch
 
 
 def purpose_number(purpose: str) -> numpy.uint32:

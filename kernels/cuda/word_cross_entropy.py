@@ -4,7 +4,7 @@ Scores and the two gradients are products of the library. Between them the score
 written once, 12 B V bytes in float32.
 """
 
-from kvnet.kernels.cuda.compilation import launch, numbers
+from kvnet.kernels.cuda.parts.compilation import launch, numbers
 
 
 def word_cross_entropy(xp, h, table, answers, nil: bool = True):

@@ -11,7 +11,7 @@ from typing import NoReturn
 from kvnet.backend import BACKENDS
 from kvnet.errors import InputError
 from kvnet.kernels import CHOICES
-from kvnet.training.setting import CheckedSettings
+from kvnet.hyper_parameter import CheckedSettings
 
 
 class ArgumentParser(argparse.ArgumentParser):

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from kvnet.answering import Answer, QuestionAnswerer, example
+from kvnet.question_answerer import Answer, QuestionAnswerer, example
 from kvnet.errors import InputError
 
 HELP = (

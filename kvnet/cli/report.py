@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from kvnet.data.babi_format import TASK_NAMES
-from kvnet.published import Published
+from kvnet.cli.published import Published
 
 COLUMNS = ("testing", "training", "validation")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 import kvnet
-from kvnet.atomic_file import write_atomically
+from kvnet.files.atomic_file import write_atomically
 from kvnet.backend import array_module, chosen_backend
 from kvnet.cli.arguments import (
     ArgumentParser,
@@ -38,9 +38,9 @@ from kvnet.data.babi import Task, embedded_task, encode_tasks, find_data_dir, re
 from kvnet.data.babi_format import TASK_NAMES
 from kvnet.errors import InputError
 from kvnet.kernels import kernel_threads
-from kvnet.published import published, published_memn2n
-from kvnet.training.memn2n_settings import MEMN2N_PRESETS, MemN2NSettings
-from kvnet.training.settings import PRESETS, Settings
+from kvnet.cli.published import published, published_memn2n
+from kvnet.training.recipes.memn2n import MEMN2N_PRESETS, MemN2NSettings
+from kvnet.training.recipes.key_value import PRESETS, Settings
 from kvnet.training.task_run import TaskRun
 
 MODELS = {"kv": (PRESETS, Settings), "memn2n": (MEMN2N_PRESETS, MemN2NSettings)}
@@ -248,7 +248,7 @@ def _seeds_of(arguments) -> list[int]:
 
 
 def _checkpoint_path(arguments, seed, group, start) -> Path | None:
-    """Name a run's own folder below the one given, as deep as there is something to tell apart."""
+    """Name a run's own folder below the one given, as there is something to tell apart."""
     if arguments.checkpoint is None:
         return None
     folder = Path(arguments.checkpoint)

@@ -29,12 +29,12 @@ from kvnet.cli.training import (
     speaker,
     train_starts,
 )
-from kvnet.continuation import NextWord, continue_text, load_language_model, prompt_words
+from kvnet.text_continuer import NextWord, continue_text, load_language_model, prompt_words
 from kvnet.data.text import END, encode_texts, made_texts, read_texts
 from kvnet.errors import InputError
 from kvnet.kernels import kernel_threads
-from kvnet.published import PENN_TREEBANK
-from kvnet.training.language_model_settings import LanguageModelSettings
+from kvnet.cli.published import PENN_TREEBANK
+from kvnet.training.recipes.language_model import LanguageModelSettings
 from kvnet.training.text_loss import text_loss
 from kvnet.training.text_run import TextRun, perplexity
 

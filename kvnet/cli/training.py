@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy
 
-from kvnet.atomic_file import write_atomically
+from kvnet.files.atomic_file import write_atomically
 from kvnet.cli.progress import Progress
 from kvnet.errors import InputError
 from kvnet.training.run import Run, train_runs

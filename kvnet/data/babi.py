@@ -182,6 +182,6 @@ def encode_tasks(tasks: Sequence[Task], memory_size: int, random_state: int, xp=
     def split(members):
         examples = [example for _, part in members for example in part]
         numbers = numpy.repeat([number for number, _ in members], [len(p) for _, p in members])
-        return Split(Dataset(examples, vocabulary, sizes, xp), numbers)
+        return Split(Dataset.of_examples(examples, vocabulary, sizes, xp), numbers)
 
     return TaskData(vocabulary, sizes, **{name: split(part) for name, part in parts.items()})

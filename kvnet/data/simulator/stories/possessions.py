@@ -179,7 +179,7 @@ def three_argument_relations(dice: Dice) -> Story:
             gift = next(gift for gift in reversed(recent) if gift.thing == thing)
             queries = (
                 WhatGiven(gift.actor, gift.receiver),
-                WhatGiven(gift.actor, gift.receiver),  # twice as often as the others
+                WhatGiven(gift.actor, gift.receiver),  # twice as the others
                 WhoGaveTo(thing, gift.receiver),
                 WhoGotFrom(gift.actor, thing),
                 WhoReceived(thing),

@@ -1,0 +1,80 @@
+"""Answers to all questions of a data set in one call, a block of questions at a time."""
+
+import numpy
+from numba import njit
+
+from kvnet.kernels.parts.compilation import INNER_NOT_INLINED, NOT_INLINED, cut, multiply, transposed
+from kvnet.kernels.parts.threads import counters_for, next_piece, run_together
+from kvnet.kernels.parts.question_block import forward_block, room_for_hops
+from kvnet.kernels.parts.questions import (
+    filled_or_all,
+    gather_block,
+    is_bow,
+    layout_of,
+    packed,
+    parts_of,
+    read_memory,
+    read_questions,
+)
+from kvnet.training import prediction as textbook
+
+QUESTIONS_A_BLOCK = 50
+
+
+@njit(**INNER_NOT_INLINED)
+def _answer_a_block(lo, hi, data, theta, layout, table_T, encoding, masked, words):
+    W, W_mem, A, TK, TV, R, B = parts_of(theta, *layout)
+    questions = numpy.arange(lo, hi)
+    place_of = numpy.zeros(len(data[0]), numpy.int32)
+    query, sentences, key_rows, value_rows, _ = gather_block(questions, data, place_of)
+    memory = read_memory(sentences, key_rows, value_rows, W_mem, TK, TV, encoding)
+    left = room_for_hops(len(R), len(query), A, memory)
+    u = numpy.empty((len(query), len(B)), B.dtype)
+    allowed = filled_or_all(key_rows, masked)
+    asked = read_questions(query, W, encoding)
+    forward_block(asked, memory, A, transposed(A), R, allowed, left, u)
+    h = numpy.empty((len(u), B.shape[1]), B.dtype)
+    scores = numpy.empty((len(u), table_T.shape[1]), B.dtype)
+    multiply(u, B, h)
+    multiply(h, table_T, scores)
+    for b in range(len(scores)):
+        row, best = scores[b], 0
+        row[0] = 0  # the nil word's, whatever its embedding holds
+        for word in range(1, len(row)):
+            if row[word] > row[best]:
+                best = word
+        words[lo + b] = best
+
+
+@njit(**NOT_INLINED)
+def _answer_part(counters, bounds, data, theta, layout, table_T, encoding, masked, words):
+    """Answer a thread's share of the blocks."""
+    piece = next_piece(counters, 0)
+    while piece < len(bounds) - 1:
+        block = bounds[piece], bounds[piece + 1]
+        _answer_a_block(*block, data, theta, layout, table_T, encoding, masked, words)
+        piece = next_piece(counters, 0)
+
+
+def predict_words(model, dataset) -> numpy.ndarray:
+    """Do what `kvnet.training.prediction.predict_words` does; with the bow reader in one call.
+
+    Parameters and returns: see `kvnet.training.prediction.predict_words`.
+    """
+    if not is_bow(model):
+        return textbook.predict_words(model, dataset)
+    words, bounds = numpy.empty(len(dataset), numpy.int64), cut(len(dataset), QUESTIONS_A_BLOCK)
+    table_T = transposed(model.params["W_mem"])
+    run_together(
+        _answer_part,
+        counters_for(1),
+        bounds,
+        packed(dataset),
+        model.theta,
+        layout_of(model),
+        table_T,
+        model.encoding,
+        model.mask_padding,
+        words,
+    )
+    return words

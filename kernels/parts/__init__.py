@@ -1,0 +1,1 @@
+"""What the fused kernels on NumPy are made of."""

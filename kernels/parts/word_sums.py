@@ -1,0 +1,40 @@
+"""Sums over the words of sentences, without a temporary a word; the nil word counts nothing."""
+
+from numba import njit, prange
+
+from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL, cut
+
+SENTENCES_A_BLOCK = 200
+
+
+@njit(**OPTIONS)
+def _add_product(y, x, factors):
+    for e in range(len(y)):
+        y[e] += factors[e] * x[e]
+
+
+@njit(**OPTIONS)
+def add_words(words, table, encoding, readings):
+    """Add ``readings_n += sum_s encoding_s * table[words[n, s]]`` in place."""
+    for n in range(len(words)):
+        for s in range(words.shape[1]):
+            if words[n, s] != 0:
+                _add_product(readings[n], table[words[n, s]], encoding[s])
+
+
+@njit(**PARALLEL)
+def add_words_in_blocks(words, table, encoding, readings):
+    """Do as `add_words`, for enough sentences to be worth several threads."""
+    bounds = cut(len(words), SENTENCES_A_BLOCK)
+    for k in prange(len(bounds) - 1):
+        block = slice(bounds[k], bounds[k + 1])
+        add_words(words[block], table, encoding, readings[block])
+
+
+@njit(**OPTIONS)
+def scatter_words(words, d_readings, encoding, d_table):
+    """Add ``d_table[words[n, s]] += encoding_s * d_readings_n`` in place."""
+    for n in range(len(words)):
+        for s in range(words.shape[1]):
+            if words[n, s] != 0:
+                _add_product(d_table[words[n, s]], d_readings[n], encoding[s])

@@ -1,0 +1,45 @@
+"""A model from its file, whichever model it is."""
+
+from pathlib import Path
+
+from kvnet.errors import InputError
+from kvnet.files.checkpoint import read_arrays
+from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
+from kvnet.models.memn2n import MemN2N
+from kvnet.models.memn2n_language_model import MemN2NLanguageModel
+from kvnet.models.network import Network
+
+KINDS = {kind.__name__: kind for kind in (KeyValueMemoryNetwork, MemN2N, MemN2NLanguageModel)}
+
+
+def load_model(path: str | Path, backend: str = "numpy", kernels: str = "auto") -> Network:
+    """Read a file that `Network.save` or a training wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    backend : {"numpy", "cupy", "auto"}, default="numpy"
+    kernels : {"reference", "fused", "auto"}, default="auto"
+
+    Returns
+    -------
+    model : Network
+        Of the class that the file names.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or names no model.
+    """
+    return model_from(path, *read_arrays(path), backend, kernels)
+
+
+def model_from(path, arrays: dict, metadata: dict, backend: str, kernels: str) -> Network:
+    """Build the model that the content of a file names; see `load_model`."""
+    kind = metadata.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise InputError(
+            f"{path}: names no model that this version has (kind {kind!r}; it takes "
+            f"{', '.join(KINDS)}); train again, or give another file"
+        )
+    return KINDS[kind].from_state(path, arrays, metadata, backend, kernels)
