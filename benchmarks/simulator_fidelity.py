@@ -148,26 +148,32 @@ def compare(train: list[Story], test: list[Story], generated: list[Story]) -> di
         "released" and "generated".
     """
     parts = [[questions_of(story) for story in split] for split in (train, test, generated)]
-    released, made = parts[0] + parts[1], parts[2]
+    released, simulated = parts[0] + parts[1], parts[2]
     rows = {}
     allowed = max(
         variation(shares(parts[0]), shares(parts[1])),
-        2 * variation_error(released, made),
+        2 * variation_error(released, simulated),
     )
-    rows["answers"] = {"distance": variation(shares(released), shares(made)), "allowed": allowed}
+    rows["answers"] = {
+        "distance": variation(shares(released), shares(simulated)),
+        "allowed": allowed,
+    }
     for measure in ("questions per story", *MEANS):
         if measure == "questions per story":
-            values = [count_and_error(part) for part in (*parts[:2], released, made)]
+            values = [count_and_error(part) for part in (*parts[:2], released, simulated)]
         else:
             values = [
-                mean_and_error(part, itemgetter(measure)) for part in (*parts[:2], released, made)
+                mean_and_error(part, itemgetter(measure))
+                for part in (*parts[:2], released, simulated)
             ]
-        (train_mean, _), (test_mean, _), (mean, error), (made_mean, made_error) = values
+        (train_mean, _), (test_mean, _), (mean, error), (simulated_mean, simulated_error) = values
         rows[measure] = {
             "released": mean,
-            "generated": made_mean,
-            "distance": abs(mean - made_mean),
-            "allowed": max(abs(train_mean - test_mean), 2 * float(np.hypot(error, made_error))),
+            "generated": simulated_mean,
+            "distance": abs(mean - simulated_mean),
+            "allowed": max(
+                abs(train_mean - test_mean), 2 * float(np.hypot(error, simulated_error))
+            ),
         }
     return rows
 

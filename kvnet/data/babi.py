@@ -22,7 +22,7 @@ from kvnet.errors import InputError
 
 VALIDATION_SHARE = 0.1
 EMBEDDED_QUESTIONS = 1000
-"""Default number of training questions per simulated task; also the most test questions."""
+"""Default number of training questions and maximum number of test questions of a simulated task."""
 EMBEDDED_SEED = 0
 
 

@@ -152,7 +152,7 @@ def _can_ask_place(builder: StoryBuilder, thing: str) -> bool:
 
 
 def three_supporting_facts(dice: Dice) -> Story:
-    """Generate a story of task 3: ask where such an object was before being in a place."""
+    """Generate a story of task 3: ask where an object was before being in a place."""
     builder = StoryBuilder(dice)
     house = House(dice, FAMILY)
     while builder.question_count < QUESTIONS:
