@@ -1,4 +1,4 @@
-"""One question with the memory it is asked of, and its answer."""
+"""One question with its memory and its answer."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,16 +9,16 @@ Words = tuple[str, ...]
 
 
 class Example(NamedTuple):
-    """A question, a memory and an answer, in words.
+    """A question, a memory and an answer, as words.
 
     Attributes
     ----------
     question : tuple of str
     keys, values : tuple of tuple of str
-        The memory's slots, oldest first; ``values[i]`` is read where ``keys[i]`` matches. On bAbI
-        both are the story's sentences.
+        The memory slots, oldest first. Slot i is addressed by ``keys[i]`` and returns
+        ``values[i]``. On bAbI both are the sentences of the story.
     answer : str
-        One word of the vocabulary, even where it looks like several: ``"apple,football"``.
+        One word of the vocabulary, even if it lists several items: ``"apple,football"``.
     """
 
     question: Words
@@ -28,7 +28,7 @@ class Example(NamedTuple):
 
 
 def examples_of(stories: Iterable[Story]) -> list[Example]:
-    """Make one example a question; its memory is every sentence of the story above it.
+    """Return one example per question; its memory holds all sentences above it in the story.
 
     Parameters
     ----------
