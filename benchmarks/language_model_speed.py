@@ -35,7 +35,7 @@ PEERS = (
 
 
 def random_text(mem_size: int) -> Text:
-    """Make a text whose words are as a language's: the n-th 1/n as the first."""
+    """Make a text whose words are as rare as a language's: the n-th 1/n as common as the first."""
     rng = numpy.random.default_rng(SEED)
     share = 1 / numpy.arange(1, VOCABULARY + 1)
     ids = rng.choice(VOCABULARY, size=WORDS, p=share / share.sum())

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-STEPS = (2.0**-17, 2.0**-22, 2.0**-27)  # a kink nearer than the last is as at the point
+STEPS = (2.0**-17, 2.0**-22, 2.0**-27)  # a kink nearer than the last is as good as at the point
 
 
 class Kink(NamedTuple):

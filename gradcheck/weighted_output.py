@@ -87,7 +87,7 @@ class WeightedOutput:
     def complex_step_noise(self, place: int, rng: numpy.random.Generator) -> float:
         """Bound the rounding error, in norm, of a leaf's gradient by complex step.
 
-        A slope along a normally distributed direction is off by about as the gradient is in
+        A slope along a normally distributed direction is off by about as much as the gradient is in
         norm, so how it changes with other roundings shows that.
         """
         step = 1j * complex_step.STEP * rng.standard_normal(self.host(place).shape)

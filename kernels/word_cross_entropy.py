@@ -1,4 +1,4 @@
-"""The answer's loss over the whole vocabulary, with no second array as it."""
+"""The answer's loss over the whole vocabulary, with no second array as wide as it."""
 
 import numpy
 from numba import int64, njit, prange

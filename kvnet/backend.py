@@ -103,7 +103,7 @@ def _cupy() -> ModuleType:
         raise InputError(f"backend='cupy' finds no GPU; check nvidia-smi, {instead}")
     try:
         x = cupy.zeros((1, 1))
-        float((x @ x).sum())  # needs the compiler and cuBLAS as the device
+        float((x @ x).sum())  # needs the compiler and cuBLAS as well as the device
     except Exception as error:  # each of these has its own types
         if is_out_of_memory(error):
             raise InputError(

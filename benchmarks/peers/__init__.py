@@ -1,4 +1,4 @@
-"""The same training written for other libraries, each as its users would write it.
+"""The same training written for other libraries, each as fast as its users would write it.
 
 A peer is an object with the methods of `Peer`; `worker.Worker` runs it in a process of its own.
 """

@@ -28,7 +28,7 @@ class KvnetItself:
         self.workload, self.kernels, self.backend = workload, kernels, backend
         xp = array_module(backend)
         self.data = workload.data if xp is numpy else workload.recipe.load(xp)[1]
-        self.lasting = ExitStack()  # as this object does
+        self.lasting = ExitStack()  # as long as this object does
         self.lasting.enter_context(kernel_threads(threads))
 
     def start(self, clip_norm: float, noise_deviation: float) -> None:

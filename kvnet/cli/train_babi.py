@@ -248,7 +248,7 @@ def _seeds_of(arguments) -> list[int]:
 
 
 def _checkpoint_path(arguments, seed, group, start) -> Path | None:
-    """Name a run's own folder below the one given, as there is something to tell apart."""
+    """Name a run's own folder below the one given, as deep as there is something to tell apart."""
     if arguments.checkpoint is None:
         return None
     folder = Path(arguments.checkpoint)

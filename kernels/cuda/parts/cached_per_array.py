@@ -6,7 +6,7 @@ from weakref import finalize
 
 
 def once_an_array(function: Callable) -> Callable:
-    """Keep what a function of an array module and an array returned, as the array lives.
+    """Keep what a function of an array module and an array returned, as long as the array lives.
 
     Batches that come again every epoch bring the same arrays. Nobody changes them.
 
