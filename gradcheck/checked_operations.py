@@ -48,7 +48,10 @@ def hop_matrices(a: RandomArrays, H, F):
 def gru_weights(a: RandomArrays, E, F, gate_bias) -> ops.GruWeights:
     """Draw the weights of a GRU, given its gate bias."""
     size = (E + F) ** -0.5
-    gate_weights, candidate_weights = a.normal(E + F, 2 * F, size=size), a.normal(E + F, F, size=size)
+    gate_weights, candidate_weights = (
+        a.normal(E + F, 2 * F, size=size),
+        a.normal(E + F, F, size=size),
+    )
     return ops.GruWeights(gate_weights, gate_bias(2 * F), candidate_weights, a.normal(F))
 
 

@@ -10,11 +10,11 @@ import numpy
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from kvnet.files.atomic_file import write_atomically
 from kvnet.backend import BACKENDS, array_module, chosen_backend
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
+from kvnet.files.atomic_file import write_atomically
 
 from .cases import LARGEST_SEED
 from .check_gradients import METHODS

@@ -4,12 +4,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kvnet.files.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser
 from kvnet.cli.exit_code import exit_code
 from kvnet.data.babi_format import TASK_NAMES, file_name, format_stories
 from kvnet.data.simulator import generate
 from kvnet.errors import InputError
+from kvnet.files.atomic_file import write_atomically
 
 SPLITS = ("train", "test")
 

@@ -5,8 +5,8 @@ import io
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from kvnet.data.babi_format import TASK_NAMES
 from kvnet.cli.published import Published
+from kvnet.data.babi_format import TASK_NAMES
 
 COLUMNS = ("testing", "training", "validation")
 
@@ -72,7 +72,7 @@ def perplexity_table(
     Parameters
     ----------
     measured : list of (str, float)
-        What was foretold, and the perplexity.
+        The text and its perplexity.
     published : sequence of (str, float or None, float)
         Which model, validation and test perplexity.
 

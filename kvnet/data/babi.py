@@ -12,12 +12,10 @@ from typing import NamedTuple
 
 import numpy
 
-from kvnet.counter_random import permutation
 from kvnet.data.babi_format import file_name, read_stories
-from kvnet.data.dataset import Dataset, Sizes, sizes_of, vocabulary_of
 from kvnet.data.example import Example, examples_of
 from kvnet.data.simulator import generate
-from kvnet.data.vocabulary import Vocabulary
+from kvnet.data.task_data import TaskData, encode_splits, held_out
 from kvnet.errors import InputError
 
 VALIDATION_SHARE = 0.1
@@ -40,40 +38,6 @@ class Task(NamedTuple):
     number: int
     train: list[Example]
     test: list[Example]
-
-
-class Split(NamedTuple):
-    """Encoded questions, each with the number of its task.
-
-    Attributes
-    ----------
-    dataset : Dataset
-    tasks : (N,) integer array
-        Task number of each question.
-    """
-
-    dataset: Dataset
-    tasks: numpy.ndarray
-
-
-class TaskData(NamedTuple):
-    """The encoded data for training and evaluating a model.
-
-    Attributes
-    ----------
-    vocabulary : Vocabulary
-    sizes : Sizes
-    training, validation : Split
-        Disjoint parts of the tasks' `train` examples.
-    testing : Split
-        The tasks' `test` examples.
-    """
-
-    vocabulary: Vocabulary
-    sizes: Sizes
-    training: Split
-    validation: Split
-    testing: Split
 
 
 def find_data_dir(data_dir: str | None) -> Path | None:
@@ -183,22 +147,12 @@ def encode_tasks(tasks: Sequence[Task], memory_size: int, random_state: int, xp=
     -------
     data : TaskData
     """
-    examples = [example for task in tasks for example in (*task.train, *task.test)]
-    vocabulary, sizes = vocabulary_of(examples), sizes_of(examples, memory_size)
-    parts = {"training": [], "validation": [], "testing": []}
+    splits = {"training": [], "validation": [], "testing": []}
     for task in tasks:
-        n = len(task.train)
-        order = permutation(numpy, random_state, f"validation of task {task.number}", 0, n)
-        n_validation = max(1, int(n * VALIDATION_SHARE))
-        held_out, remaining = order[:n_validation], order[n_validation:]
-        for name, indices in (("validation", held_out), ("training", remaining)):
-            parts[name].append((task.number, [task.train[i] for i in sorted(indices)]))
-        parts["testing"].append((task.number, task.test))
-
-    def encode(parts_of_tasks):
-        numbers, examples_per_task = zip(*parts_of_tasks, strict=True)
-        examples = [example for part in examples_per_task for example in part]
-        task_numbers = numpy.repeat(numbers, [len(part) for part in examples_per_task])
-        return Split(Dataset.of_examples(examples, vocabulary, sizes, xp), task_numbers)
-
-    return TaskData(vocabulary, sizes, **{name: encode(part) for name, part in parts.items()})
+        count = max(1, int(len(task.train) * VALIDATION_SHARE))
+        name = f"validation of task {task.number}"
+        kept, drawn = held_out(task.train, count, random_state, name)
+        splits["training"].append((task.number, kept))
+        splits["validation"].append((task.number, drawn))
+        splits["testing"].append((task.number, task.test))
+    return encode_splits(splits, memory_size, xp)
