@@ -187,7 +187,7 @@ def measure_directions(loss, leaf_index, gradient, smooth, by_complex_step, rng)
 
     difference, norm, error = directional_errors(slope_along, gradient, smooth, rng)
     worst = Entry()
-    if difference > error:
+    if not difference <= error:  # also if a derivative is NaN
         index = worst_entry(slope_along, gradient, smooth, rng)
         numeric, _ = loss.slope(loss.along_entry(leaf_index, index), leaf_index, by_complex_step)
         worst = _entry(index, gradient[index], numeric)
