@@ -1,7 +1,7 @@
-"""Operations and models written once more, as formulas that HIPS autograd differentiates.
+"""Independent formulas of the operations and models, which HIPS autograd differentiates.
 
-They share no operation with kvnet: a tape takes the derivatives here, and shapes are spelled out in
-einsum instead of being broadcast.
+They share no operation with kvnet: the derivatives come from autograd's tape, and shapes are
+explicit in einsum instead of being broadcast.
 """
 
 import autograd.numpy as np
@@ -141,7 +141,7 @@ def l2_penalty(theta, l2_lambda):
 
 
 def key_value_memory_network(model, batch, params):
-    """Return the training loss of spec section 1, from words to cross entropy and penalty."""
+    """Return a Key-Value Memory Network's training loss: cross entropy and L2 penalty."""
 
     def read(words, table, part, uniforms):
         flat = words.reshape(-1, words.shape[-1])
@@ -186,7 +186,7 @@ def key_value_memory_network(model, batch, params):
 
 
 def memn2n_language_model(model, context, params):
-    """Return the training loss of spec section 3, from words to cross entropy."""
+    """Return a MemN2N language model's training loss: cross entropy."""
     words = context.words[context.slots]
 
     def drop(x, name, count, width):
@@ -206,11 +206,11 @@ def memn2n_language_model(model, context, params):
 
 
 def memn2n(model, batch, params, linear):
-    """Return the training loss of spec section 2, from words to cross entropy."""
+    """Return a MemN2N's training loss: cross entropy."""
     V, E, hops = model.config["vocabulary_size"], model.config["embedding_size"], model.hops
     last, noise = model.config["memory_size"] - 1, model.config["time_noise"]
     slots = slots_with_times(numpy, batch.keys, V, last, noise, model.config["random_state"], STEP)
-    times = slots[..., 1]  # as words
+    times = slots[..., 1]  # token ids of the times
 
     def read(words, time, table):
         S = words.shape[-1]
@@ -224,20 +224,20 @@ def memn2n(model, batch, params, linear):
             J = (words != 0).sum(axis=-1)[..., None, None] + 1e-300
             own = (1 - j[:-1] / J) - (k / E) * (1 - 2 * j[:-1] / J)
             weights = np.concatenate([own, weights[..., -1:, :]], axis=-2)
-        everything = np.concatenate([words, time[..., None]], axis=-1)
-        real = (everything != 0) * 1.0
-        return np.einsum("...se,...se,...s->...e", weights, table[everything], real)
+        words_and_time = np.concatenate([words, time[..., None]], axis=-1)
+        real = (words_and_time != 0) * 1.0
+        return np.einsum("...se,...se,...s->...e", weights, table[words_and_time], real)
 
     def memory(table):
         return read(batch.sentences[batch.keys], times, table)
 
-    nothing = np.zeros(len(batch.query), int)
+    no_time = np.zeros(len(batch.query), int)
     if model.config["tying"] == "adjacent":
         tables = [params[f"T_{n}"] for n in range(1, hops + 2)]
-        u = read(batch.query, nothing, tables[0])
+        u = read(batch.query, no_time, tables[0])
         u = adjacent_read(u, [memory(table) for table in tables], not linear)
         return cross_entropy(word_scores(u, tables[-1]), batch.answer)
-    u = read(batch.query, nothing, params["B"])
+    u = read(batch.query, no_time, params["B"])
     u = layerwise_read(
         u, memory(params["A"]), memory(params["C"]), params["H"].T, hops, E, not linear
     )
@@ -245,7 +245,7 @@ def memn2n(model, batch, params, linear):
 
 
 def oracle_gradients(case, formula, d_output):
-    """Return autograd's gradients of ``sum(d_output * formula)``, one a float input of a case.
+    """Return autograd's gradients of ``sum(d_output * formula)`` for a case.
 
     Parameters
     ----------
@@ -257,22 +257,23 @@ def oracle_gradients(case, formula, d_output):
     Returns
     -------
     gradients : list of array
+        One per differentiable leaf.
     """
-    taken = DifferentiableFunction(case.function, case.inputs, case.constants)
+    wrapped = DifferentiableFunction(case.function, case.inputs, case.constants)
 
     def loss(arrays):
-        leaves = list(taken.leaves)
-        for place, array in zip(taken.free, arrays, strict=True):
-            leaves[place] = array
+        leaves = list(wrapped.leaves)
+        for leaf_index, array in zip(wrapped.differentiable, arrays, strict=True):
+            leaves[leaf_index] = array
         remaining = iter(leaves)
         inputs = [with_leaves(value, remaining) for value in case.inputs]
         return np.sum(d_output * formula(*inputs))
 
-    return grad(loss)([taken.leaves[place] for place in taken.free])
+    return grad(loss)([wrapped.leaves[leaf_index] for leaf_index in wrapped.differentiable])
 
 
 def own_gradients(case, d_output):
-    """Return the gradients that the function's own backward pass returns, likewise.
+    """Return the gradients of ``sum(d_output * output)`` by the function's own backward pass.
 
     Parameters
     ----------
@@ -282,14 +283,15 @@ def own_gradients(case, d_output):
     Returns
     -------
     gradients : list of array
+        One per differentiable leaf.
     """
-    taken = DifferentiableFunction(case.function, case.inputs, case.constants)
-    _, backward = taken(taken.leaves)
-    return taken.gradients(backward(d_output))
+    wrapped = DifferentiableFunction(case.function, case.inputs, case.constants)
+    _, backward = wrapped(wrapped.leaves)
+    return wrapped.flat_gradients(backward(d_output))
 
 
 def formula_of(subject, case):
-    """Return the formula for a registered operation's or model's case."""
+    """Return the formula of a case of a registered operation or model."""
     formula = globals()[subject.name]
     bound = getattr(case.function, "args", ())  # a model's loss is bound to the model and the batch
     if len(bound) != 2:
