@@ -468,5 +468,10 @@ def test_the_documented_example(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("x: error ")
     assert lines[-1] == "held constant: nothing"
-    with pytest.raises(GradientError, match=r"the gradient of x is wrong at .*; correct: gain"):
+    with pytest.raises(
+        GradientError, match=r"the gradient of x is wrong at .*; correct: gain"
+    ) as caught:
         exec(example.replace("scale**3", "scale**2"), {})
+    documented = text.partition("GradientError: ")[2].partition("```")[0]
+    assert f"wrong at {list(caught.value.index)}: analytic" in documented
+    assert f"error {caught.value.error:.1e}, tolerance" in documented
