@@ -47,7 +47,7 @@ def check_forward(function: DifferentiableFunction):
 def check_backward(
     function: DifferentiableFunction, backward: Callable, d_output: numpy.ndarray
 ) -> list[numpy.ndarray]:
-    """Run backward twice and check everything about the gradients except their values.
+    """Run backward twice and check number, shape, dtype and determinism of the gradients.
 
     Parameters
     ----------

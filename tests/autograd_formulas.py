@@ -80,8 +80,8 @@ def adjacent_read(u, memories, with_softmax):
 
 
 def sum_slots(readings, rows):
-    held = (rows[..., None] == np.arange(len(readings))) * (rows != 0)[..., None]
-    return np.einsum("bmku,ue->bme", held * 1.0, readings)
+    one_hot = (rows[..., None] == np.arange(len(readings))) * (rows != 0)[..., None]
+    return np.einsum("bmku,ue->bme", one_hot * 1.0, readings)
 
 
 def adjacent_slots(u, readings, rows, with_softmax):
