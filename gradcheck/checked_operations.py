@@ -7,9 +7,8 @@ A new operation is one function more: its name is the operation's, its parameter
 from functools import partial
 
 from kvnet import operations as ops
+from kvnet.gradcheck.cases import LOGITS, Case, RandomArrays, Subject, registering
 from kvnet.kernels import choose_operations
-
-from .cases import LOGITS, Case, RandomArrays, Subject, registering
 
 # Without a gradient: constants, random numbers, and the parts of other operations' gradients.
 CONSTANTS = (
