@@ -4,23 +4,23 @@ import numpy
 import pytest
 
 from kvnet import InputError
-from kvnet.counter_random import normal
 from kvnet import renumber as distinct
+from kvnet.counter_random import normal
 from kvnet.data.text import Text, encode_texts, made_words, words_of_lines
 from kvnet.data.vocabulary import Vocabulary
 from kvnet.gradcheck.checked_models import MODELS
 from kvnet.gradcheck.survey import survey_random_cases
 from kvnet.kernels import choose, kernel_threads
 from kvnet.models import Context, MemN2NLanguageModel
-from kvnet.updates.row_gradient import RowGradient
-from kvnet.updates.adagrad import adagrad
-from kvnet.training.optimizers.annealed_sgd import AnnealedSgd, annealed
 from kvnet.training.batches import RandomBatches
+from kvnet.training.optimizers.annealed_sgd import AnnealedSgd, annealed
 from kvnet.training.recipes.language_model import LanguageModelSettings
-from kvnet.updates.sgd import sgd
 from kvnet.training.text_loss import text_loss
 from kvnet.training.text_run import TextRun, perplexity
 from kvnet.training.trainer import Trainer
+from kvnet.updates.adagrad import adagrad
+from kvnet.updates.row_gradient import RowGradient
+from kvnet.updates.sgd import sgd
 
 V, E, M = 11, 6, 4
 

@@ -9,8 +9,8 @@ from conftest import random_batch, small_model
 from kvnet import PRESETS, InputError, QuestionAnswerer, Settings, example
 from kvnet.parameter_vector import by_name
 from kvnet.training.batches import Batches
-from kvnet.updates.noisy_adam import clip_by_norm, gradient_noise
 from kvnet.training.optimizers.noisy_adam import NoisyAdam, staircase
+from kvnet.updates.noisy_adam import clip_by_norm, gradient_noise
 
 
 def test_clip_shortens_long_gradients_only():

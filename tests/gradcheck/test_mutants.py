@@ -4,7 +4,7 @@ import sys
 
 import numpy
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from backward_mutants import KINDS, mutants

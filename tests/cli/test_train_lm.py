@@ -8,7 +8,7 @@ import time
 from math import exp
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 from kvnet.cli.train_lm import main
 from kvnet.data.text import made_words

@@ -9,18 +9,18 @@ import pytest
 from conftest import random_batch
 
 from kvnet import InputError
+from kvnet.cli.published import published_memn2n
 from kvnet.cli.train_babi import main
 from kvnet.data.babi import embedded_task, encode_tasks
 from kvnet.gradcheck.checked_models import MODELS
 from kvnet.gradcheck.survey import survey_random_cases
 from kvnet.models import MemN2N
 from kvnet.operations import centred_position_encoding, own_length_encoding
-from kvnet.cli.published import published_memn2n
 from kvnet.operations.slots_with_times import slots_with_times
-from kvnet.training.recipes.memn2n import MEMN2N_PRESETS, MemN2NSettings
-from kvnet.updates.spectral_sgd import clip_by_spectral_norm
 from kvnet.training.optimizers.stepped_sgd import SteppedSgd
+from kvnet.training.recipes.memn2n import MEMN2N_PRESETS, MemN2NSettings
 from kvnet.training.task_run import TaskRun
+from kvnet.updates.spectral_sgd import clip_by_spectral_norm
 
 SUBJECT = MODELS["memn2n"]
 E = 6

@@ -9,13 +9,13 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 from kvnet import KeyValueMemoryNetwork, __version__
-from kvnet.files.checkpoint import read_arrays
 from kvnet.cli.train_babi import main
 from kvnet.data.babi_format import TASK_NAMES, file_name, format_stories
 from kvnet.data.simulator import generate
+from kvnet.files.checkpoint import read_arrays
 
 SMALL = ["--embedding-size", "8", "--feature-size", "8", "--memory-size", "6"]
 
