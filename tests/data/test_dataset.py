@@ -3,12 +3,15 @@
 import numpy
 import pytest
 
-from kvnet import InputError, example, read_key_value_examples
-from kvnet import renumber as distinct
+from kvnet import Example, InputError, renumber
 from kvnet.data.babi import Task, encode_tasks
 from kvnet.data.dataset import Dataset, Sizes, sizes_of, vocabulary_of
 
 STORY = ["a b", "c", "d e f"]
+
+
+def encoded(examples, memory_size):
+    return Dataset.of_examples(examples, vocabulary_of(examples), sizes_of(examples, memory_size))
 
 
 def decoded(vocabulary, words):
@@ -16,10 +19,12 @@ def decoded(vocabulary, words):
 
 
 def test_slot_0_holds_the_most_recent_sentence():
-    examples = [example("a c?", STORY, "b"), example("d?", STORY[:1], "e")]
+    examples = [
+        Example.of_story("a c?", STORY, answer="b"),
+        Example.of_story("d?", STORY[:1], answer="e"),
+    ]
     vocabulary = vocabulary_of(examples)
-    data = Dataset(examples, vocabulary, sizes_of(examples, memory_size=50))
-    batch = data.batch(numpy.array([1, 0]))
+    batch = encoded(examples, memory_size=50).batch(numpy.array([1, 0]))
     assert batch.keys.shape == (2, 3)
     assert decoded(vocabulary, batch.sentences[batch.keys[1]]) == ["d e f", "c", "a b"]
     assert decoded(vocabulary, batch.sentences[batch.keys[0]]) == ["a b", "", ""]
@@ -31,32 +36,35 @@ def test_slot_0_holds_the_most_recent_sentence():
 
 
 def test_long_memory_keeps_its_most_recent_slots():
-    examples = [example("a?", STORY, "b")]
-    vocabulary = vocabulary_of(examples)
-    data = Dataset(examples, vocabulary, sizes_of(examples, memory_size=2))
-    batch = data.batch(slice(0, 1))
-    assert decoded(vocabulary, batch.sentences[batch.keys[0]]) == ["d e f", "c"]
+    examples = [Example.of_story("a?", STORY, answer="b")]
+    batch = encoded(examples, memory_size=2).batch(numpy.array([0]))
+    assert decoded(vocabulary_of(examples), batch.sentences[batch.keys[0]]) == ["d e f", "c"]
 
 
 def test_values_may_differ_from_keys():
-    examples = [example("a?", keys=["a", "c"], values=["b", "d"], answer="b")]
+    examples = [Example.of_memory("a?", keys=["a", "c"], values=["b", "d"], answer="b")]
     vocabulary = vocabulary_of(examples)
-    batch = Dataset(examples, vocabulary, Sizes(2, 4)).batch(slice(0, 1))
+    data = Dataset.of_examples(examples, vocabulary, Sizes(2, 4))
+    batch = data.batch(numpy.array([0]))
     assert decoded(vocabulary, batch.sentences[batch.keys[0]]) == ["c", "a", "", ""]
     assert decoded(vocabulary, batch.sentences[batch.values[0]]) == ["d", "b", "", ""]
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["keys are values", "keys and values"])
-@pytest.mark.parametrize("cells", [distinct.CELLS_AT_A_TIME, 1])
-def test_batches_equal_single_batches(rng, same, cells, monkeypatch):
-    monkeypatch.setattr(distinct, "CELLS_AT_A_TIME", cells)
+@pytest.mark.parametrize("largest", [renumber.LARGEST_TABLE, 1], ids=["one table", "split"])
+def test_batches_equal_single_batches(rng, same, largest, monkeypatch):
+    monkeypatch.setattr(renumber, "LARGEST_TABLE", largest)
     words = numpy.array(list("abcdefgh"))
     examples = []
     for n in rng.integers(1, 6, 24):
         keys, values = ([" ".join(rng.choice(words, 2)) for _ in range(n)] for _ in range(2))
-        memory = {"story": keys} if same else {"keys": keys, "values": values}
-        examples.append(example(" ".join(rng.choice(words, 2)), answer=rng.choice(words), **memory))
-    data = Dataset(examples, vocabulary_of(examples), sizes_of(examples, 4))
+        question, answer = " ".join(rng.choice(words, 2)), rng.choice(words)
+        examples.append(
+            Example.of_story(question, keys, answer)
+            if same
+            else Example.of_memory(question, keys, values, answer)
+        )
+    data = encoded(examples, memory_size=4)
     rows = rng.integers(0, 24, (5, 3))
     batches = data.batches(rows)
     for batch, batch_rows in zip(batches, rows, strict=True):
@@ -68,34 +76,47 @@ def test_batches_equal_single_batches(rng, same, cells, monkeypatch):
                 assert (array == expected).all()
         sentences, padding = numpy.split(batch.sentences, [len(single.sentences)])
         assert (sentences == single.sentences).all() and not padding.any()
-    if cells > 1:
+    if largest > 1:
         assert len({len(batch.sentences) for batch in batches}) == 1
 
 
 def test_invalid_example_error():
-    vocabulary = vocabulary_of([example("a?", STORY, "b")])
+    vocabulary = vocabulary_of([Example.of_story("a?", STORY, answer="b")])
     for invalid, message in [
-        (example("a a a a?", STORY), "'a a a a': 4 words, but the model reads .* at most 3"),
-        (example("zebra?", STORY), "'zebra' not among the 6 words"),
-        (example("a?", keys=["a"], values=["b", "c"]), "1 keys but 2 values"),
+        (Example.of_story("a a a a?", STORY), "'a a a a': 4 words, but the model reads sentences of at most 3"),
+        (Example.of_story("zebra?", STORY), "'zebra' not among the 6 words"),
+        (Example.of_story("a?", []), "'a': asked of an empty memory"),
+        (Example.of_memory("a?", keys=["a"], values=["b", "c"]), "1 keys but 2 values"),
     ]:
         with pytest.raises(InputError, match=message):
-            Dataset([invalid], vocabulary, Sizes(3, 5))
+            Dataset.of_examples([invalid], vocabulary, Sizes(3, 5))
 
 
-def test_example_requires_story_or_keys_and_values():
-    for arguments in ({}, {"keys": ["a"]}, {"story": ["a"], "keys": ["a"], "values": ["a"]}):
-        with pytest.raises(InputError, match="either story, or keys and values"):
-            example("a?", **arguments)
+def test_a_text_in_place_of_a_list_of_texts_is_refused():
+    with pytest.raises(InputError, match="story='a b' is one text; give a list of texts"):
+        Example.of_story("a?", "a b")
+    for name in ("keys", "values"):
+        memory = {"keys": ["a"], "values": ["b"]} | {name: "c"}
+        with pytest.raises(InputError, match=f"{name}='c' is one text; give a list of texts"):
+            Example.of_memory("a?", **memory)
+
+
+def test_keys_of_a_story_are_its_values():
+    example = Example.of_story("Where is A? ", ["A is here.", "B left."], " Here")
+    assert example == (
+        ("where", "is", "a"),
+        (("a", "is", "here"), ("b", "left")),
+        (("a", "is", "here"), ("b", "left")),
+        "here",
+    )
+    assert example.keys is example.values
 
 
 def test_validation_is_a_disjoint_tenth_of_each_task():
-    tasks = [
-        Task(
-            n, [example(f"q{n} x{i}?", ["s"], "a") for i in range(50)], [example("q?", ["s"], "a")]
-        )
-        for n in (1, 2)
-    ]
+    def examples(*questions):
+        return [Example.of_story(question, ["s"], answer="a") for question in questions]
+
+    tasks = [Task(n, examples(*(f"q{n} x{i}?" for i in range(50))), examples("q?")) for n in (1, 2)]
     data = encode_tasks(tasks, memory_size=5, random_state=3)
 
     def questions(split):
@@ -110,32 +131,3 @@ def test_validation_is_a_disjoint_tenth_of_each_task():
     again = encode_tasks(tasks, memory_size=5, random_state=4)
     d = again.validation.dataset
     assert decoded(again.vocabulary, d.sentences[d.queries]) != validation
-
-
-def test_read_key_value_file(tmp_path):
-    path = tmp_path / "towns.txt"
-    path.write_text(
-        "capital France\tParis\ncapital Peru\tLima\n?\tcapital Peru?\tLima\n\nx\ty\n?\tx\ty\n"
-    )
-    first, second = read_key_value_examples(path)
-    assert first.keys == (("capital", "france"), ("capital", "peru"))
-    assert first.values == (("paris",), ("lima",))
-    assert (first.question, first.answer) == (("capital", "peru"), "lima")
-    assert second.keys == (("x",),)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("a b\n", "line 1: malformed memory slot 'a b'; write 'key<TAB>value'"),
-        ("a\tb\n?\tc\n", "line 2: malformed question .* write '\\?<TAB>question<TAB>answer'"),
-        ("?\tc\td\n", "line 1: question 'c' without a memory"),
-        ("a\tb\n", "contains no question"),
-        (b"\xff\xfe", "byte 0 is not UTF-8"),
-    ],
-)
-def test_malformed_key_value_file_error(tmp_path, content, message):
-    path = tmp_path / "towns.txt"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(InputError, match=message):
-        read_key_value_examples(path)

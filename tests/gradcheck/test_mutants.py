@@ -12,7 +12,7 @@ from mutation_score import is_right, outcome, planted
 
 from kvnet import operations as ops
 
-PATHS = [f"kvnet/operations/{name}.py" for name in ("addressing", "hop", "linear", "softmax")]
+PATHS = [f"kvnet/operations/{name}.py" for name in ("address", "hop", "linear", "softmax")]
 MUTANTS = [mutant for mutant in mutants() if mutant.path in PATHS]
 
 
