@@ -236,10 +236,12 @@ class QuestionAnswerer:
             )
         try:
             words, recipe = metadata["vocabulary"], RECIPES[kind](**metadata["recipe"])
-        except (KeyError, TypeError) as error:
+        except KeyError as error:
             raise InputError(
                 f"{path}: has no {error}; give a file that QuestionAnswerer or a training wrote"
             ) from None
+        except (TypeError, InputError) as error:
+            raise InputError(f"{path}: its recipe is damaged ({error}); give another") from None
         if len(words) + 1 != model.config.vocabulary_size:
             raise InputError(
                 f"{path}: {len(words)} words for a vocabulary_size of "
