@@ -1,4 +1,4 @@
-"""What several tests use: small models and batches, commands, independent formulas."""
+"""What several tests use: small models and batches, trainings, independent formulas."""
 
 from pathlib import Path
 
