@@ -124,9 +124,14 @@ class QuestionAnswerer:
                 "below 1"
             )
         count = max(1, int(validation_share * len(examples))) if validation_share else 0
+        if count == len(examples):
+            raise InputError(
+                f"validation_share={validation_share!r} leaves no example to train on; give more "
+                "examples"
+            )
         recipe = self.recipe or KeyValueRecipe(
             shuffle_questions=True,
-            batch_size=min(KeyValueRecipe.batch_size, max(1, len(examples) - count)),
+            batch_size=min(KeyValueRecipe.batch_size, len(examples) - count),
         )
         if recipe.early_stopping and not count:
             raise InputError(
