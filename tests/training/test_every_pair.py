@@ -22,7 +22,9 @@ RECIPES = {
     "simple_gru": KeyValueRecipe(**SMALL, feature_size=8, reader="simple_gru", keep_prob=0.9),
     "memn2n": MemN2NRecipe(**SMALL, linear_start=2),
     "memn2n layerwise": MemN2NRecipe(**SMALL, linear_start=0, tying="layerwise"),
-    "language model": LanguageModelRecipe(**SMALL, linear_size=4, hops=2, init_std=0.3),
+    "language model": LanguageModelRecipe(
+        **SMALL, linear_size=4, hops=2, init_std=0.3, dropout=0.1, word_dropout=0.05
+    ),
 }
 CLIPPED = {"max_norm": 20.0, "clip": "each"}
 OPTIMIZERS = {
@@ -38,7 +40,7 @@ OPTIMIZERS = {
     "stepped_sgd": partial(
         SteppedSgd, learning_rate=0.02, max_grad_norm=20.0, constant_steps=10, halving_steps=10
     ),
-    "annealed_sgd": partial(AnnealedSgd, learning_rate=0.01, **CLIPPED, averaged_steps=9),
+    "annealed_sgd": partial(AnnealedSgd, learning_rate=0.01, **CLIPPED),
     "annealed_adagrad": partial(AnnealedAdagrad, learning_rate=0.05, **CLIPPED),
 }
 
