@@ -12,24 +12,23 @@ import numpy
 from numba import njit, uint64
 
 from kvnet.counter_random import WORD
-from kvnet.kernels.parts.compilation import INNER, INNER_NOT_INLINED, NOT_INLINED, cut_questions
-from kvnet.kernels.parts.threads import counters_for, meet, next_piece, piece_done, run_together
 from kvnet.kernels.noisy_adam import NUMBERS_A_BLOCK, as_bounds, fill_noise, update_piece
+from kvnet.kernels.parts.bow_arguments import BowModel, Questions
+from kvnet.kernels.parts.compilation import INNER, INNER_NOT_INLINED, NOT_INLINED, cut_questions
 from kvnet.kernels.parts.philox import counter_and_key
 from kvnet.kernels.parts.question_block import there_and_back
 from kvnet.kernels.parts.questions import (
     filled_or_all,
     gather_block,
-    is_bow,
     layout_of,
     packed,
     parts_of,
     read_memory,
     read_questions,
 )
+from kvnet.kernels.parts.threads import counters_for, meet, next_piece, piece_done, run_together
 from kvnet.kernels.parts.word_sums import scatter_words
-from kvnet.training import steps as textbook
-from kvnet.updates.noisy_adam import BETA_1, BETA_2, corrected_rate
+from kvnet.updates.noisy_adam import BETA_1, BETA_2
 
 PHASES = 3
 
@@ -167,21 +166,31 @@ def _take_part(counters, rows, data, places, vectors, gradients, layout, plan, r
         meet(counters, phase, stretches)
 
 
-def take_steps(trainer, count: int) -> numpy.ndarray:
-    """Do what `kvnet.training.steps.take_steps` does; with the bow reader in one call.
+def take_steps(bow: BowModel, m, v, questions: Questions, rows, first_step, rates, rule):
+    """Take consecutive training steps; change the parameters, m and v.
 
-    Parameters and returns: see `kvnet.training.steps.take_steps`.
+    Parameters
+    ----------
+    bow : BowModel
+    m, v : (N,) float array
+        As for `kvnet.updates.noisy_adam`.
+    questions : Questions
+    rows : (count, B) int64 array
+        The questions of each step.
+    first_step : int
+    rates : sequence of float
+        The bias-corrected learning rate of each step.
+    rule : UpdateRule
+
+    Returns
+    -------
+    losses : (count,) float64 array
+        Of each step, summed over its batch, the penalty included.
     """
-    model, data, optimizer = trainer.model, trainer.dataset, trainer.optimizer
-    if not is_bow(model):
-        return textbook.take_steps(trainer, count)
-    rows = trainer.batches.next_rows(trainer.step, count)
-    number, N, rule = model.theta.dtype.type, model.theta.size, optimizer.rule
+    theta, count = bow.theta, len(rows)
+    number, N = theta.dtype.type, theta.size
     bounds, stretches = cut_questions(rows.shape[1]), -(-N // NUMBERS_A_BLOCK)
     noise = numpy.empty(stretches * NUMBERS_A_BLOCK, number)
-    steps = range(trainer.step, trainer.step + count)
-    rates = [corrected_rate(optimizer.learning_rate_at(step), step) for step in steps]
-    l2_lambda = trainer.settings.l2_lambda
     losses, penalties = (
         numpy.empty(rows.shape, number),
         numpy.empty((count, stretches), number),
@@ -191,14 +200,14 @@ def take_steps(trainer, count: int) -> numpy.ndarray:
         _take_part,
         counters_for(PHASES * count),
         rows,
-        packed(data),
-        numpy.zeros((len(bounds) - 1, len(data.sentences)), numpy.int32),
-        (model.theta, optimizer.m, optimizer.v, noise),
+        packed(questions),
+        numpy.zeros((len(bounds) - 1, len(questions.sentences)), numpy.int32),
+        (theta, m, v, noise),
         numpy.empty((len(bounds) - 1, N), number),
-        layout_of(model),
+        layout_of(bow),
         (
-            model.encoding,
-            model.mask_padding,
+            bow.encoding,
+            bow.mask_padding,
             bounds,
             as_bounds(rule.sections),
             as_bounds(rule.silent),
@@ -208,13 +217,13 @@ def take_steps(trainer, count: int) -> numpy.ndarray:
             number(1 - BETA_1),
             number(1 - BETA_2),
             number(rule.epsilon),
-            number(l2_lambda),
+            number(rule.l2_lambda),
             number(rule.clip_norm),
             number(rule.noise_deviation),
-            numpy.array([purpose, trainer.step, *key], numpy.uint64),
+            numpy.array([purpose, first_step, *key], numpy.uint64),
         ),
         (losses, penalties, numpy.empty((stretches, len(rule.sections)), number)),
     )
-    return losses.sum(axis=1, dtype="float64") + l2_lambda / 2 * penalties.sum(
+    return losses.sum(axis=1, dtype="float64") + rule.l2_lambda / 2 * penalties.sum(
         axis=1, dtype="float64"
     )

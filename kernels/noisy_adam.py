@@ -8,6 +8,7 @@ from numba import njit, prange
 from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL
 from kvnet.kernels.parts.philox import counter_and_key, random_words, unit_interval
 from kvnet.kernels.parts.vector_math import cosine_and_sine, log
+from kvnet.operations.l2_penalty import l2_penalty
 from kvnet.updates.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 NUMBERS_A_BLOCK = 4096  # of noise, that stays in the fastest cache until it is used
@@ -101,6 +102,8 @@ def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
 
     Parameters and source: see there.
     """
+    penalty, backward_penalty = l2_penalty(xp, theta, rule.l2_lambda)
+    gradient = gradient + backward_penalty(1.0)
     number = theta.dtype.type  # of the arrays' dtype, or the loop would run in float64
     _update(
         theta,
@@ -119,6 +122,7 @@ def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
             number(rule.epsilon),
         ),
     )
+    return penalty
 
 
 @cache

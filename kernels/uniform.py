@@ -22,9 +22,9 @@ def _fill(u, purpose, step_low, step_high, key_low, key_high):
 
 
 def uniform(xp, seed, purpose, step, shape, dtype):
-    """Do what `kvnet.counter_random.uniform` does: the same bits, a block of four at a time.
+    """Do what `kvnet.operations.uniform` does: the same bits, a block of four at a time.
 
-    Parameters and returns: see `kvnet.counter_random.uniform`.
+    Parameters and returns: see `kvnet.operations.uniform`.
     """
     count = prod(shape)
     u = numpy.empty(((count + 3) // 4, 4), dtype)
