@@ -4,7 +4,8 @@ import numpy
 from numba import njit
 
 from kvnet.kernels.key_value_hops_by_row import memory_of_block, tables_and_slots
-from kvnet.kernels.parts.compilation import INNER, NOT_INLINED, cut_questions, numbers
+from kvnet.kernels.parts.blocks import cut_questions
+from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED, as_int32
 from kvnet.kernels.parts.question_block import there_and_back
 from kvnet.kernels.parts.slot_products import mask
 from kvnet.kernels.parts.threads import counters_for, next_piece, run_together
@@ -39,7 +40,7 @@ def answer_loss(xp, query, memory: Memory, A, R, output_map, table, answers):
 
     Parameters, returns and source: see `kvnet.operations.answer_loss`.
     """
-    N, M, answers = len(query), len(memory.TK), numbers(answers)
+    N, M, answers = len(query), len(memory.TK), as_int32(answers)
     R, bounds, allowed = numpy.ascontiguousarray(R), cut_questions(N), mask(memory.allowed, N)
     memory = tables_and_slots(memory)
     keys, values, *_ = memory

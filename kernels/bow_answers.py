@@ -3,14 +3,10 @@
 import numpy
 from numba import njit
 
+from kvnet.kernels.parts.blocks import cut
 from kvnet.kernels.parts.bow_arguments import BowModel, Questions
-from kvnet.kernels.parts.compilation import (
-    INNER_NOT_INLINED,
-    NOT_INLINED,
-    cut,
-    multiply,
-    transposed,
-)
+from kvnet.kernels.parts.compile_options import INNER_NOT_INLINED, NOT_INLINED
+from kvnet.kernels.parts.matrices import multiply, transposed
 from kvnet.kernels.parts.question_block import forward_block, room_for_hops
 from kvnet.kernels.parts.questions import (
     filled_or_all,

@@ -3,15 +3,8 @@
 import numpy
 from numba import njit, prange
 
-from kvnet.kernels.parts.compilation import (
-    OPTIONS,
-    PARALLEL,
-    add_up,
-    copy_into,
-    cut,
-    multiply,
-    numbers,
-)
+from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
 from kvnet.kernels.parts.distinct_words import (
     add_word_dots,
     add_word_sums,
@@ -19,6 +12,7 @@ from kvnet.kernels.parts.distinct_words import (
     four_fold,
     scatter_hops,
 )
+from kvnet.kernels.parts.matrices import add_up, copy_into, multiply
 from kvnet.kernels.parts.softmax_rows import softmax_backward_rows, softmax_rows
 from kvnet.operations.memory import ContextMemory
 
@@ -168,7 +162,7 @@ def context_hops_by_row(xp, u, memory: ContextMemory, matrix, hops, linear_size)
     """
     (B, E), M = u.shape, len(memory.TK)
     *arrays, rows = memory
-    slots, bounds = numbers(rows), cut(B, TARGETS_A_BLOCK)
+    slots, bounds = as_int32(rows), cut(B, TARGETS_A_BLOCK)
     C = numpy.ascontiguousarray(matrix)
     inputs = u, *arrays, C, slots, linear_size
     words = tuple(numpy.empty(shape, numpy.int32) for shape in ((B, four_fold(M)), (B, M), (B,)))

@@ -5,7 +5,9 @@ from itertools import pairwise
 import numpy
 from numba import int64, njit, prange
 
-from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL, cut, multiply, numbers
+from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
+from kvnet.kernels.parts.matrices import multiply
 from kvnet.kernels.parts.slot_products import occurrences
 from kvnet.kernels.parts.vector_math import exp
 from kvnet.operations.gru import GruWeights
@@ -154,7 +156,7 @@ def gru_reading(xp, words, table, weights: GruWeights):
 
     Parameters, returns and source: see `kvnet.operations.gru_reading`.
     """
-    words = numbers(words)
+    words = as_int32(words)
     gate_weights, gate_bias, candidate_weights, candidate_bias = weights
     (N, S), (V, E), F = words.shape, table.shape, len(candidate_bias)
     by_word = numpy.concatenate([gate_weights[:E], candidate_weights[:E]], axis=1)  # (E, 3 F)

@@ -3,14 +3,9 @@
 import numpy
 from numba import njit
 
-from kvnet.kernels.parts.compilation import (
-    INNER,
-    NOT_INLINED,
-    copy_into,
-    cut_questions,
-    numbers,
-    transposed,
-)
+from kvnet.kernels.parts.blocks import cut_questions
+from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED, as_int32
+from kvnet.kernels.parts.matrices import copy_into, transposed
 from kvnet.kernels.parts.question_block import backward_block, forward_block, sentences_are_shared
 from kvnet.kernels.parts.slot_products import filled_slots, mask
 from kvnet.kernels.parts.threads import counters_for, next_piece, run_together
@@ -27,7 +22,7 @@ def tables_and_slots(memory: Memory):
         whether questions share enough of the readings.
     """
     keys, values = (numpy.concatenate((T, memory.readings)) for T in (memory.TK, memory.TV))
-    key_rows, value_rows = numbers(memory.key_rows), numbers(memory.value_rows)
+    key_rows, value_rows = as_int32(memory.key_rows), as_int32(memory.value_rows)
     filled = filled_slots(key_rows, value_rows)
     shared = sentences_are_shared(filled, len(memory.readings))
     return keys, values, key_rows, value_rows, filled, shared

@@ -4,7 +4,7 @@ import numpy
 from numba import njit
 
 from kvnet.kernels.parts.bow_arguments import BowModel, Questions
-from kvnet.kernels.parts.compilation import INNER
+from kvnet.kernels.parts.compile_options import INNER
 from kvnet.kernels.parts.question_block import sentences_are_shared
 from kvnet.kernels.parts.slot_products import filled_slots
 from kvnet.kernels.parts.word_sums import add_words
