@@ -40,12 +40,17 @@ def _descend(theta, rows, gradient, rate, bounds):
         _descend_rows(theta, rows, gradient, rate, bounds[k], bounds[k + 1])
 
 
+def as_matrix(array):
+    """Return a view of an array as a matrix; a vector is one column."""
+    return array.reshape(len(array), -1)
+
+
 def clipped(gradients, max_norm, clip):
     """Give each parameter's name, rows with a gradient, that, their blocks and the factor."""
     found, squares = {}, {}
     for name, gradient in gradients.items():
         if not isinstance(gradient, RowGradient):
-            gradient = RowGradient(numpy.arange(len(gradient)), gradient)
+            gradient = RowGradient(numpy.arange(len(gradient)), as_matrix(gradient))
         bounds = cut(len(gradient.rows), ROWS_A_BLOCK)
         parts = numpy.empty(len(bounds) - 1, gradient.values.dtype)
         _squares(gradient.values, bounds, parts)
@@ -60,4 +65,5 @@ def sgd(xp, params, gradients, learning_rate, max_norm, clip):
     Parameters: see there.
     """
     for name, rows, values, bounds, scale in clipped(gradients, max_norm, clip):
-        _descend(params[name], rows, values, values.dtype.type(learning_rate * scale), bounds)
+        rate = values.dtype.type(learning_rate * scale)
+        _descend(as_matrix(params[name]), rows, values, rate, bounds)
