@@ -84,8 +84,8 @@ def test_initial_weights_are_glorot_uniform_with_nil_at_zero():
 def test_hop_matrices_are_one_view_of_the_parameters():
     model = key_value_model()
     assert model.R.shape == (3, 7, 7)
-    model.R[1] = 5
-    assert (model.params["R_2"] == 5).all() and (model.params["R_3"] != 5).all()
+    model.R[0] = 5
+    assert (model.params["R_1"] == 5).all() and (model.params["R_3"] != 5).all()
 
 
 def test_initial_gru_biases_are_the_published_ones():
