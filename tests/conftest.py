@@ -5,9 +5,6 @@ from pathlib import Path
 
 import numpy
 import pytest
-
-pytest.register_assert_rewrite("helpers")
-
 from cuda_on_the_host import COMPILER, WHY_NOT
 from helpers import ROOT
 from strict_arrays import strict

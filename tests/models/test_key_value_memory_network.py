@@ -48,6 +48,7 @@ def test_attention_sums_to_one_and_the_mask_omits_empty_slots(rng):
     assert (attention[..., -1] > 0).all()
     p, masked = key_value_model(mask_padding=True).predict_proba(batch)
     empty = batch.keys == 0
+    assert empty[:, -1].all() and empty[1:, -2].all() and not empty[0, -2]
     assert (masked[:, empty] == 0).all()
     numpy.testing.assert_allclose(masked.sum(axis=-1), 1)
     numpy.testing.assert_allclose(p.sum(axis=-1), 1)
