@@ -52,6 +52,7 @@ setup(
             "matplotlib>=3.8",
             "pytest>=8.0",
             "ruff>=0.12",
+            "sybil>=9.0",
         ],
         "bench": ["jax>=0.5", "matplotlib>=3.8", "torch>=2.7"],
     },
