@@ -49,6 +49,8 @@ setup(
             "autograd>=1.7",
             "build>=1.2",
             "hypothesis>=6.100",
+        "import-linter>=2.17",
+        "jedi>=0.19",
             "matplotlib>=3.8",
             "pytest>=8.0",
             "ruff>=0.12",
