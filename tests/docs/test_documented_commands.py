@@ -134,6 +134,7 @@ def test_the_gradcheck_command_of_the_readme(capsys):
 
 def test_the_session_of_the_readme(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KVNET_DATA", raising=False)  # the simulator's stories
     blocks = re.search(r"```sh\n([^`]*--ask[^`]*)```\s+```text\n(.*?)```", README, re.DOTALL)
     lines, shown = blocks[1].splitlines(), blocks[2].splitlines()
     train, ask = (program_and_arguments(shlex.split(line))[1] for line in lines)
