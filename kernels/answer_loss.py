@@ -5,7 +5,7 @@ from numba import njit
 
 from kvnet.kernels.parts.blocks import cut_questions
 from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED, as_int32
-from kvnet.kernels.parts.question_block import LossGradients, forward_backward
+from kvnet.kernels.parts.question_block import Gradients, forward_backward
 from kvnet.kernels.parts.stacked_memory import memory_of_block, stack_memory
 from kvnet.kernels.parts.threads import counters_for, next_block, run_on_all_threads
 from kvnet.operations.answer_loss import AnswerGradients
@@ -16,7 +16,7 @@ from kvnet.operations.memory import Memory
 def _answer_block(k, lo, hi, query, memory, A, R, output_map, table, answers, losses, gradients):
     block, d = slice(lo, hi), gradients
     of_memory = d.keys[k], d.values[k]
-    d = LossGradients(d.query[block], *of_memory, d.A[k], d.R[k], d.output_map[k], d.table[k])
+    d = Gradients(d.query[block], *of_memory, d.A[k], d.R[k], d.output_map[k], d.table[k])
     query, memory = query[block], memory_of_block(memory, block)
     weights = A, R, output_map, table
     forward_backward(query, memory, *weights, answers[block], losses[block], d)
@@ -42,7 +42,7 @@ def answer_loss(xp, query, memory: Memory, A, R, output_map, table, answers):
     R, bounds, memory = numpy.ascontiguousarray(R), cut_questions(N), stack_memory(memory)
     arrays = memory.keys, memory.values, A, R, output_map, table
     by_block = [numpy.empty((len(bounds) - 1, *array.shape), dtype) for array in arrays]
-    losses, gradients = numpy.empty(N, dtype), LossGradients(numpy.empty_like(query), *by_block)
+    losses, gradients = numpy.empty(N, dtype), Gradients(numpy.empty_like(query), *by_block)
     weights = A, R, output_map, table, as_int32(answers)
     run_on_all_threads(
         _losses_and_gradients, counters_for(1), bounds, query, memory, *weights, losses, gradients

@@ -10,7 +10,7 @@ A step has three phases. Threads share the blocks of each (`kvnet.kernels.parts.
 """
 
 import numpy
-from numba import njit, uint64
+from numba import njit
 
 from kvnet.kernels.parts.blocks import cut_questions
 from kvnet.kernels.parts.bow_arguments import BowModel, Questions
@@ -22,8 +22,8 @@ from kvnet.kernels.parts.bow_questions import (
     read_query,
 )
 from kvnet.kernels.parts.compile_options import INNER_NOT_INLINED, NOT_INLINED
-from kvnet.kernels.parts.philox import at_step, stream_of
-from kvnet.kernels.parts.question_block import LossGradients, forward_backward
+from kvnet.kernels.parts.philox import steps_later, stream_of
+from kvnet.kernels.parts.question_block import Gradients, forward_backward
 from kvnet.kernels.parts.threads import (
     block_done,
     counters_for,
@@ -37,7 +37,7 @@ from kvnet.kernels.parts.update_blocks import (
     add_penalty,
     clip_scales,
     fill_noise,
-    rule_of,
+    rule_for,
     update_block,
 )
 from kvnet.kernels.parts.word_sums import scatter_words
@@ -58,7 +58,7 @@ def _differentiate(rows, questions, same, new_rows, model, gradient, losses):
     )
     d_query, d_keys = numpy.empty_like(query), numpy.empty_like(memory.keys)
     d_values = numpy.empty_like(d_keys)
-    gradients = LossGradients(d_query, d_keys, d_values, d.A, d.R, d.output_map, d.W_mem)
+    gradients = Gradients(d_query, d_keys, d_values, d.A, d.R, d.output_map, d.W_mem)
     weights = p.A, p.R, p.output_map, p.W_mem
     forward_backward(query, memory, *weights, block.answers, losses, gradients)
     for n in range(M):
@@ -106,7 +106,6 @@ def _take_steps(
     bounds,
     questions,
     same,
-    new_rows,
     model,
     gradients,
     vectors,
@@ -114,31 +113,24 @@ def _take_steps(
     rates,
     rule,
     stream,
-    first_step,
     losses,
     penalties,
 ):
     """Do a thread's share of all steps."""
     question_blocks, blocks = len(bounds) - 1, len(squares)
+    new_rows = numpy.zeros(len(questions.sentences), numpy.int32)
     for step in range(len(rows)):
         phase = PHASES * step
         k = next_block(counters, phase)
         while k < question_blocks + blocks:
             if k < question_blocks:
                 block = slice(bounds[k], bounds[k + 1])
-                _differentiate(
-                    rows[step, block],
-                    questions,
-                    same,
-                    new_rows[k],
-                    model,
-                    gradients[k],
-                    losses[step, block],
-                )
+                results = gradients[k], losses[step, block]
+                _differentiate(rows[step, block], questions, same, new_rows, model, *results)
             else:
                 start = (k - question_blocks) * PARAMETERS_PER_BLOCK
                 noise = vectors.noise[start : start + PARAMETERS_PER_BLOCK]
-                fill_noise(noise, start, rule, at_step(stream, uint64(first_step + step)))
+                fill_noise(noise, start, rule, steps_later(stream, step))
             block_done(counters, phase)
             k = next_block(counters, phase)
         wait_until_done(counters, phase, question_blocks + blocks)
@@ -189,26 +181,16 @@ def take_steps(
     def empty(*shape):
         return numpy.empty(shape, theta.dtype)
 
+    inputs = rows, bounds, questions, questions.values is questions.keys, compiled_model(bow)
     gradients, noise = empty(len(bounds) - 1, theta.size), empty(blocks * PARAMETERS_PER_BLOCK)
-    losses, penalties = empty(*rows.shape), empty(count, blocks)
-    run_on_all_threads(
-        _take_steps,
-        counters_for(PHASES * count),
-        rows,
-        bounds,
-        questions,
-        questions.values is questions.keys,
-        numpy.zeros((len(bounds) - 1, len(questions.sentences)), numpy.int32),
-        compiled_model(bow),
-        gradients,
+    vectors, by_section = (
         Vectors(theta, gradients[0], m, v, noise),
         empty(blocks, len(rule.sections)),
-        numpy.array(rates, theta.dtype),
-        rule_of(rule, theta.dtype),
-        stream_of(rule.random_state, "gradient noise", first_step),
-        first_step,
-        losses,
-        penalties,
     )
+    stream = stream_of(rule.random_state, "gradient noise", first_step)
+    update = numpy.array(rates, theta.dtype), rule_for(theta.dtype, rule), stream
+    losses, penalties = empty(*rows.shape), empty(count, blocks)
+    arguments = *inputs, gradients, vectors, by_section, *update, losses, penalties
+    run_on_all_threads(_take_steps, counters_for(PHASES * count), *arguments)
     squares = penalties.sum(axis=1, dtype="float64")
     return losses.sum(axis=1, dtype="float64") + rule.l2_lambda / 2 * squares

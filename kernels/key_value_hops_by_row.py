@@ -7,7 +7,7 @@ from kvnet.kernels.parts.blocks import cut_questions
 from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED
 from kvnet.kernels.parts.matrices import copy_into, transposed
 from kvnet.kernels.parts.question_block import (
-    HopGradients,
+    Gradients,
     SavedHops,
     backward_block,
     forward_block,
@@ -41,10 +41,9 @@ def _hop_block(lo, hi, query, memory, A, R, saved, u, attention):
 
 @njit(**INNER)
 def _hop_backward_block(k, lo, hi, du, query, memory, A, R, saved, gradients):
-    block = slice(lo, hi)
+    block, d = slice(lo, hi), gradients
     saved, memory = _saved_of_block(saved, len(R), lo, hi), memory_of_block(memory, block)
-    d = gradients
-    d = HopGradients(d.query[block], d.keys[k], d.values[k], d.A[k], d.R[k])
+    d = Gradients(d.query[block], d.keys[k], d.values[k], d.A[k], d.R[k], None, None)
     backward_block(du[block], query[block], memory, A, transposed(A), R, saved, d)
 
 
@@ -65,7 +64,9 @@ def _backward(counters, bounds, du, query, memory, A, R, saved, gradients):
 
 
 def key_value_hops_by_row(xp, query, memory: Memory, A, R):
-    """Fused form of `kvnet.operations.key_value_hops_by_row`; see `kvnet.kernels.parts.question_block`.
+    """Fused form of `kvnet.operations.key_value_hops_by_row`: no slot is filled or multiplied.
+
+    `kvnet.kernels.parts.question_block` has the algorithm.
 
     Parameters, returns and references: see `kvnet.operations.key_value_hops_by_row`.
     """
@@ -85,7 +86,7 @@ def key_value_hops_by_row(xp, query, memory: Memory, A, R):
     def backward(du):
         weights = memory.keys, memory.values, A, R
         by_block = [empty(len(bounds) - 1, *array.shape) for array in weights]
-        gradients = HopGradients(empty(B, D), *by_block)
+        gradients = Gradients(empty(B, D), *by_block, None, None)
         du = numpy.ascontiguousarray(du)
         run_on_all_threads(_backward, counters_for(1), bounds, du, *hops, gradients)
         d_keys, d_values, dA, dR = (part.sum(axis=0) for part in by_block)

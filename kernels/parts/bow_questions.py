@@ -12,16 +12,6 @@ from kvnet.kernels.parts.word_sums import add_words
 from kvnet.parameter_vector import sections_of
 
 
-class Sizes(NamedTuple):
-    """The sizes of a model: words, components, slots, features and hops."""
-
-    V: int
-    E: int
-    M: int
-    F: int
-    H: int
-
-
 class Parameters(NamedTuple):
     """The parameters of a model, their gradients, or their first indices in `theta`."""
 
@@ -38,14 +28,14 @@ class CompiledModel(NamedTuple):
     """A `BowModel` as kernels take it."""
 
     theta: numpy.ndarray
-    sizes: Sizes
+    sizes: tuple[int, ...]  # V, E, M, F, H
     starts: Parameters
     encoding: numpy.ndarray
     mask_padding: bool
 
 
 class QuestionBlock(NamedTuple):
-    """A block of questions; row 0 of the sentences is all nil, and each different one is there once."""
+    """A block of questions. Its different sentences are stored once; row 0 is all nil."""
 
     query: numpy.ndarray  # (B, S) int32
     sentences: numpy.ndarray  # (U, S) int32
@@ -58,7 +48,7 @@ def compiled_model(bow: BowModel) -> CompiledModel:
     """Return a model as kernels take it."""
     sections, shapes = sections_of(bow.shapes), bow.shapes
     names = ("W", "W_mem", "A", "TK", "TV", "R_1", "B")
-    sizes = Sizes(*shapes["W"], shapes["TK"][0], shapes["A"][0], bow.hops)
+    sizes = *shapes["W"], shapes["TK"][0], shapes["A"][0], bow.hops
     starts = Parameters(*(sections[name][0] for name in names))
     return CompiledModel(bow.theta, sizes, starts, bow.encoding, bow.mask_padding)
 

@@ -14,8 +14,11 @@ from numba import njit
 from kvnet.kernels.parts.compile_options import INNER
 from kvnet.kernels.parts.matrices import add_up, copy_into, multiply, transposed
 from kvnet.kernels.parts.slot_products import add_dots, add_sums, gather_rows
-from kvnet.kernels.parts.softmax_rows import softmax_backward_rows, softmax_rows
-from kvnet.kernels.word_cross_entropy import entropy_rows
+from kvnet.kernels.parts.softmax_rows import (
+    cross_entropy_rows,
+    softmax_backward_rows,
+    softmax_rows,
+)
 
 
 class SavedHops(NamedTuple):
@@ -44,26 +47,19 @@ class SavedHops(NamedTuple):
     sums: numpy.ndarray
 
 
-class HopGradients(NamedTuple):
-    """The gradients of `backward_block`; those of keys and values are of the stacked tables."""
+class Gradients(NamedTuple):
+    """The gradients of `forward_backward`; `backward_block` does not use the last two.
+
+    Those of keys and values are of the tables of a `StackedMemory`.
+    """
 
     query: numpy.ndarray
     keys: numpy.ndarray
     values: numpy.ndarray
     A: numpy.ndarray
     R: numpy.ndarray
-
-
-class LossGradients(NamedTuple):
-    """The gradients of `forward_backward`."""
-
-    query: numpy.ndarray
-    keys: numpy.ndarray
-    values: numpy.ndarray
-    A: numpy.ndarray
-    R: numpy.ndarray
-    output_map: numpy.ndarray
-    table: numpy.ndarray
+    output_map: numpy.ndarray | None
+    table: numpy.ndarray | None
 
 
 @njit(**INNER)
@@ -196,7 +192,7 @@ def forward_backward(query, memory, A, R, output_map, table, answers, losses, gr
     scores = numpy.empty((len(u), len(table)), A.dtype)
     multiply(u, output_map, h)
     multiply(h, transposed(table), scores)
-    entropy_rows(scores, answers, losses)  # from here on, `scores` is their gradient
+    cross_entropy_rows(scores, answers, losses)  # from here on, `scores` is their gradient
     multiply(scores.T, h, gradients.table)
     dh, du = numpy.empty_like(h), numpy.empty_like(u)
     multiply(scores, table, dh)
