@@ -76,7 +76,7 @@ def gather_rows(rows, filled, p, w, d_readings):
 
 
 class Occurrences(NamedTuple):
-    """Where each value u is in a matrix: entries ``starts[u]`` to ``starts[u + 1]`` of the others."""
+    """Where each value u of a matrix is: entries ``starts[u]`` to ``starts[u + 1]`` of the rest."""
 
     starts: numpy.ndarray  # (U + 1,) int64
     rows: numpy.ndarray  # (N,) int64
