@@ -1,4 +1,4 @@
-"""The array module that everything runs on: NumPy or CuPy, chosen by name.
+"""The array module, NumPy or CuPy, chosen by name.
 
 This is the one module that knows CuPy. Operations and models take the array module as ``xp``.
 """
@@ -44,13 +44,13 @@ def array_module(name: str) -> ModuleType:
 
 
 def chosen_backend(name: str, say: Callable[[str], None]) -> str:
-    """Return which backend a name comes to here, and say so where it had the choice.
+    """Return the backend that a name selects on this machine; print the choice of ``auto``.
 
     Parameters
     ----------
     name : {"numpy", "cupy", "auto"}
     say : callable
-        Takes a line of text.
+        Prints a line of text.
 
     Returns
     -------

@@ -26,11 +26,7 @@ def hyper_parameter(
         The published name, which is its command-line flag. By default the field's own name.
     """
     metadata = {"takes": takes, "good": good, "help": help, "flag": flag}
-    return (
-        field(metadata=metadata)
-        if default is MISSING
-        else field(default=default, metadata=metadata)
-    )
+    return field(default=default, metadata=metadata)
 
 
 def at_least_one(default, help: str, flag: str | None = None):

@@ -14,7 +14,7 @@ from kvnet.cli.ask import ask
 from kvnet.cli.compiling import announce_compilation
 from kvnet.cli.exit_code import exit_code
 from kvnet.cli.published import published, published_memn2n
-from kvnet.cli.report import accuracies, csv_text, table
+from kvnet.cli.report import accuracies, accuracy_table, csv_text
 from kvnet.cli.training import (
     CHECKPOINT,
     CHOICES_AMONG_STARTS,
@@ -39,7 +39,7 @@ from kvnet.training.task_run import TaskRun
 from kvnet.version import __version__
 
 PRESETS = {"kv": KEY_VALUE_PRESETS, "memn2n": MEMN2N_PRESETS}
-RECIPES = (KeyValueRecipe, MemN2NRecipe)
+RECIPES = {"kv": KeyValueRecipe, "memn2n": MemN2NRecipe}
 EMBEDDED_SIZES = {"1k": 1000, "10k": 10_000}
 
 
@@ -108,7 +108,7 @@ def _train(arguments, recipe, say, stop, program, argv) -> int:
     results = accuracies(records)
     if arguments.output_file:
         write_atomically(arguments.output_file, csv_text(results).encode())
-    print(table(results, _published(arguments, recipe, tasks)))
+    print(accuracy_table(results, _published(arguments, recipe, tasks)))
     _print_spread(arguments, records, groups)
     say(f"{time.monotonic() - began:.1f} s in total")
     return 0
@@ -181,7 +181,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--quiet", action="store_true", help="print the results only")
     parser.add_argument("--version", action="version", version=f"kvnet {__version__}")
     title = "hyper-parameters (default: the preset's value)"
-    add_recipe(parser, title, *RECIPES)
+    add_recipe(parser, title, RECIPES)
     return parser
 
 
@@ -207,7 +207,7 @@ def _recipe(arguments) -> Recipe:
     preset = arguments.preset or f"{arguments.model}-{kind}"
     if preset not in presets:
         raise InputError(f"--preset {preset} is none of --model {arguments.model}; drop one")
-    return recipe_from(arguments, presets[preset], *RECIPES)
+    return recipe_from(arguments, presets[preset], *RECIPES.values())
 
 
 def _load_tasks(arguments, say) -> list[Task]:

@@ -116,7 +116,7 @@ def _parser() -> ArgumentParser:
     add_machine(parser)
     parser.add_argument("--version", action="version", version=f"kvnet {__version__}")
     title = "hyper-parameters (default: the published value)"
-    add_recipe(parser, title, LanguageModelRecipe)
+    add_recipe(parser, title, {"lm": LanguageModelRecipe})
     return parser
 
 

@@ -12,22 +12,36 @@ from kvnet.kernels import CHOICES
 from kvnet.training.recipes.recipe import Recipe
 
 
-def add_recipe(parser: argparse.ArgumentParser, title: str, *kinds: type[Recipe]) -> None:
-    """Add a flag for every hyper-parameter of some kinds of recipes, without defaults."""
-    group, added = parser.add_argument_group(title), set()
-    for spec in (spec for kind in kinds for spec in fields(kind)):
-        if spec.name in added:
-            continue
-        added.add(spec.name)
-        help = spec.metadata["help"]
-        if spec.type is not bool:
-            help += f" ({spec.metadata['takes']})"
-        options = {"default": argparse.SUPPRESS, "dest": spec.name, "help": help}
+def add_recipe(
+    parser: argparse.ArgumentParser, title: str, recipes: dict[str, type[Recipe]]
+) -> None:
+    """Add a flag for every hyper-parameter of some recipes, without defaults.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    title : str
+        Of the group of flags.
+    recipes : dict of str to type
+        By the name of the model.
+    """
+    group, helps, specs = parser.add_argument_group(title), {}, {}
+    for model, recipe in recipes.items():
+        for spec in fields(recipe):
+            takes = "" if spec.type is bool else f" ({spec.metadata['takes']})"
+            helps.setdefault(spec.name, {})[model] = spec.metadata["help"] + takes
+            specs[spec.name] = spec
+    for name, spec in specs.items():
+        texts = helps[name]
+        help = next(iter(texts.values()))
+        if len(set(texts.values())) > 1:
+            help = "; ".join(f"{model}: {text}" for model, text in texts.items())
+        options = {"default": argparse.SUPPRESS, "dest": name, "help": help}
         if spec.type is bool:
-            group.add_argument(f"--{flag_of(spec)}", action="store_true", **options)
+            options |= {"action": "store_true"}
         else:
             options |= {"type": spec.type, "metavar": spec.type.__name__.upper()}
-            group.add_argument(f"--{flag_of(spec)}", **options)
+        group.add_argument(f"--{flag_of(spec)}", **options)
 
 
 def recipe_from(arguments: argparse.Namespace, preset: Recipe, *kinds: type[Recipe]) -> Recipe:

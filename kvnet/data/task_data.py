@@ -10,7 +10,7 @@ from kvnet.data.dataset import Dataset, Sizes, sizes_of, vocabulary_of
 from kvnet.data.example import Example
 from kvnet.data.vocabulary import Vocabulary
 
-SPLITS = ("training", "validation", "testing")
+SPLITS = ("testing", "training", "validation")
 
 
 class Split(NamedTuple):

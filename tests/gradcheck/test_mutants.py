@@ -1,10 +1,10 @@
-"""Planted bugs are found; benchmarks/mutation_score.py does this for every backward pass."""
+"""gradcheck detects planted bugs; benchmarks/mutation_score.py covers every backward pass."""
 
 import sys
 
 import numpy
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from backward_mutants import KINDS, mutants
@@ -12,11 +12,11 @@ from mutation_score import is_right, outcome, planted
 
 from kvnet import operations as ops
 
-PATHS = [f"kvnet/operations/{name}.py" for name in ("addressing", "hop", "linear", "softmax")]
+PATHS = [f"kvnet/operations/{name}.py" for name in ("address", "hop", "linear", "softmax")]
 MUTANTS = [mutant for mutant in mutants() if mutant.path in PATHS]
 
 
-def test_all_kinds_of_bug_are_planted_somewhere():
+def test_there_are_mutants_of_every_kind():
     assert {mutant.kind for mutant in mutants()} == set(KINDS)
 
 
@@ -31,7 +31,7 @@ def test_every_wrong_mutant_is_caught(path):
                 assert is_right(subject, seed=0), (mutant.line, mutant.before, mutant.after)
 
 
-def test_the_project_is_whole_again_afterwards():
+def test_the_original_function_is_restored():
     before = ops.softmax
     with planted(next(m for m in MUTANTS if "softmax" in m.path)) as (subject,):
         assert ops.softmax is not before
