@@ -7,8 +7,8 @@ import subprocess
 import pytest
 from cuda_on_the_host import KERNEL
 
-from kvnet.kernels.cuda.parts import compilation
 from kvnet.kernels.cuda.key_value_hops_by_row import QUESTION_THREADS
+from kvnet.kernels.cuda.parts import compilation
 
 # Rates and losses are double; elsewhere a constant without its f would draw arithmetic into it.
 WITH_DOUBLES = ("begin_step", "noisy_adam", "noisy_adam_and_end")

@@ -24,14 +24,14 @@ from kvnet.kernels.cuda import (
     slot_hops,
 )
 from kvnet.kernels.cuda import key_value_hops_by_row as read_slots_module
-from kvnet.parameter_vector import as_vector, by_name
-from kvnet.updates.row_gradient import RowGradient
 from kvnet.operations.slots_with_times import slots_with_times
+from kvnet.parameter_vector import as_vector, by_name
 from kvnet.training.recipes.language_model import LanguageModelSettings
 from kvnet.training.recipes.memn2n import MemN2NSettings
-from kvnet.updates.noisy_adam import UpdateRule, noisy_adam
 from kvnet.training.text_loss import text_loss
 from kvnet.training.trainer import Trainer
+from kvnet.updates.noisy_adam import UpdateRule, noisy_adam
+from kvnet.updates.row_gradient import RowGradient
 
 pytestmark = pytest.mark.usefixtures("kernels")
 TOLERANCE = {"float32": 1e-4, "float64": 1e-11}

@@ -12,15 +12,15 @@ import pytest
 from cuda_on_the_host import COMPILER, WHY_NOT
 from strict_arrays import counted, launched, strict
 
-from kvnet.backend import array_module, to_numpy
-from kvnet.files.checkpoint import read_arrays
-from kvnet.cli import train_babi, train_lm
 from kvnet import renumber as distinct
+from kvnet.backend import array_module, to_numpy
+from kvnet.cli import train_babi, train_lm
 from kvnet.data.babi import embedded_task, encode_tasks
 from kvnet.data.text import Text
+from kvnet.files.checkpoint import read_arrays
+from kvnet.training.recipes.key_value import Settings
 from kvnet.training.recipes.language_model import LanguageModelSettings
 from kvnet.training.recipes.memn2n import MemN2NSettings
-from kvnet.training.recipes.key_value import Settings
 from kvnet.training.text_loss import text_loss
 from kvnet.training.trainer import Trainer
 

@@ -7,12 +7,12 @@ import pytest
 from strict_arrays import counted, launched, strict
 
 from kvnet import Settings, example
-from kvnet.backend import to_numpy
-from kvnet.files.checkpoint import read_arrays
-from kvnet.cli.train_babi import main
 from kvnet import renumber as distinct
+from kvnet.backend import to_numpy
+from kvnet.cli.train_babi import main
 from kvnet.data.babi import embedded_task, encode_tasks
 from kvnet.data.dataset import Dataset, sizes_of, vocabulary_of
+from kvnet.files.checkpoint import read_arrays
 from kvnet.kernels.cuda import (
     answer_loss,
     batch_records,
