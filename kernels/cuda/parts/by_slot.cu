@@ -1,23 +1,30 @@
-// A hop of questions that share few sentences: it fetches every slot's sentence once. A block works on
-// a question, a warp on some of its slots at a time: scores, weights and what is read come in the same
-// pass, and what has been summed so far moves to the scale of a larger score (Milakov and Gimelshein
-// 2018). What temporal encodings add to scores and sums are products before and after.
+// A hop by slot, for questions that share few sentences: the sentence of each slot is loaded once.
+// One block per question, one warp for some of its slots at a time. Score, weight and weighted sum
+// are computed in the same pass; the running sums are rescaled whenever a larger score is found
+// (Milakov and Gimelshein 2018). The contributions of the temporal encodings are dense products
+// before and after.
+#include "parts/sums.cu"
 
-#define NUMBERS_A_LANE 16  // of sentences, fetched together
+#define COMPONENTS_PER_LANE 16  // of sentences that are loaded together
+
+#define BY_SLOT(FIELD)            \
+  FIELD(int, M)                   \
+  FIELD(int, D)                   \
+  FIELD(const real *, readings)   \
+  FIELD(const int *, key_rows)    \
+  FIELD(const int *, value_rows)  \
+  FIELD(const int *, allowed)     \
+  FIELD(int, masked)
 
 struct BySlot {
-  int M, D;
-  const real *readings;
-  const int *key_rows, *value_rows, *allowed;
-  bool masked;
+  BY_SLOT(MEMBER)
 };
 
-#define BY_SLOT                                                                               \
-  int M, int D, const real *readings, const int *key_rows, const int *value_rows,             \
-      const int *allowed, int masked
-#define BY_SLOT_GIVEN                                                                         \
-  {M, D, readings, key_rows + (size_t)blockIdx.x * M, value_rows + (size_t)blockIdx.x * M,    \
-   allowed + (size_t)blockIdx.x * M * (masked != 0), masked != 0}
+__device__ BySlot of_question(BySlot m) {
+  size_t first = (size_t)blockIdx.x * m.M;
+  m.key_rows += first, m.value_rows += first, m.allowed += first * m.masked;
+  return m;
+}
 
 // A lane's columns of a vector: every 32nd.
 template <int COLUMNS>
@@ -29,8 +36,8 @@ __device__ void columns_of(const real *vector, int D, real *to) {
   }
 }
 
-// Those of some slots' sentences, and the slots' dot products with a vector, on top of what lane 0
-// brings in `dots`.
+// The columns of the sentences of some slots, and the slots' dot products with a vector, added to
+// what lane 0 has in `dots`.
 template <int SLOTS, int COLUMNS>
 __device__ void sentences_and_dots(const BySlot &m, const int *rows, int first, const real *vector,
                                    real (*sentences)[COLUMNS], real *dots) {
@@ -47,9 +54,10 @@ __device__ void sentences_and_dots(const BySlot &m, const int *rows, int first, 
     for (int n = 0; n < SLOTS; n++) dots[n] += __shfl_xor_sync(ALL_LANES, dots[n], offset);
 }
 
-// Sum the warps' vectors, each times its factor, to out = share * sum. `sums` holds a vector a warp.
+// Sum the vectors of all warps, each times its factor: out = scale * sum. `sums` has one vector per
+// warp.
 template <int COLUMNS>
-__device__ void sum_of_warps(const real *own, real factor, real share, int D, real *sums, real *out) {
+__device__ void sum_of_warps(const real *own, real factor, real scale, int D, real *sums, real *out) {
   int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
 #pragma unroll
   for (int c = 0; c < COLUMNS; c++)
@@ -58,17 +66,17 @@ __device__ void sum_of_warps(const real *own, real factor, real share, int D, re
   for (int d = threadIdx.x; d < D; d += blockDim.x) {
     real sum = 0;
     for (int w = 0; w < (int)blockDim.x / WARP; w++) sum += sums[w * D + d];
-    out[d] = share * sum;
+    out[d] = scale * sum;
   }
 }
 
-// p: the encodings' scores, then the weights.
+// p: on entry the scores of the encodings, on return the weights.
 template <int COLUMNS>
 __device__ void hop_by_slot(const BySlot &m, const real *w, real *p, real *read, real *shared) {
-  constexpr int SLOTS = NUMBERS_A_LANE / COLUMNS;
+  constexpr int SLOTS = COMPONENTS_PER_LANE / COLUMNS;
   real *scores = shared, *sums = scores + m.M;
   int lane = threadIdx.x % WARP, step = blockDim.x / WARP * SLOTS;
-  real vector[COLUMNS], sum[COLUMNS] = {}, largest = NOTHING, total = 0;
+  real vector[COLUMNS], sum[COLUMNS] = {}, largest = LEAST_SCORE, total = 0;
   columns_of<COLUMNS>(w, m.D, vector);
   for (int first = threadIdx.x / WARP * SLOTS; first < m.M; first += step) {
     real sentences[SLOTS][COLUMNS], score[SLOTS], larger = largest;
@@ -89,31 +97,31 @@ __device__ void hop_by_slot(const BySlot &m, const real *w, real *p, real *read,
 #pragma unroll
     for (int n = 0; n < SLOTS; n++) {
       if (first + n >= m.M) break;
-      if (lane == 0) scores[first + n] = counts[n] ? score[n] : NOTHING;
-      real share = counts[n] ? exp(score[n] - largest) : (real)0;
-      total += share;
+      if (lane == 0) scores[first + n] = counts[n] ? score[n] : LEAST_SCORE;
+      real weight = counts[n] ? exp(score[n] - largest) : (real)0;
+      total += weight;
       if (m.value_rows != m.key_rows)
         columns_of<COLUMNS>(m.readings + (size_t)m.value_rows[first + n] * m.D, m.D, sentences[n]);
 #pragma unroll
-      for (int c = 0; c < COLUMNS; c++) sum[c] += share * sentences[n][c];
+      for (int c = 0; c < COLUMNS; c++) sum[c] += weight * sentences[n][c];
     }
   }
   real own_largest = largest;
   largest = block_max(largest);
   real factor = exp(own_largest - largest);
   total = block_sum(lane == 0 ? factor * total : (real)0);
-  real share = 1 / max(total, (real)1e-30);  // nothing allowed: all zero
-  sum_of_warps<COLUMNS>(sum, factor, share, m.D, sums, read);
+  real scale = 1 / max(total, (real)1e-30);  // if no slot is allowed, all p are zero
+  sum_of_warps<COLUMNS>(sum, factor, scale, m.D, sums, read);
   for (int i = threadIdx.x; i < m.M; i += blockDim.x)
-    p[i] = scores[i] > NOTHING ? exp(scores[i] - largest) * share : (real)0;
+    p[i] = scores[i] > LEAST_SCORE ? exp(scores[i] - largest) * scale : (real)0;
 }
 
-// d_scores: what d_read gives the encodings, then the scores' gradient p (dp - sum_j p_j dp_j), whose
-// sum is the product of d_read with what was read, encodings included.
+// d_scores: on entry the products of d_read with the encodings, on return the gradient of the scores,
+// p (dp - sum_j p_j dp_j). The sum is the product of d_read with what was read, encodings included.
 template <int COLUMNS>
-__device__ void hop_by_slot_back(const BySlot &m, const real *d_read, const real *read, const real *p,
-                                 real *d_scores, real *dw, real *shared) {
-  constexpr int SLOTS = NUMBERS_A_LANE / COLUMNS;
+__device__ void hop_by_slot_backward(const BySlot &m, const real *d_read, const real *read,
+                                     const real *p, real *d_scores, real *dw, real *shared) {
+  constexpr int SLOTS = COMPONENTS_PER_LANE / COLUMNS;
   int lane = threadIdx.x % WARP, step = blockDim.x / WARP * SLOTS;
   real vector[COLUMNS], was_read[COLUMNS], sum[COLUMNS] = {}, mean = 0;
   columns_of<COLUMNS>(d_read, m.D, vector);
@@ -141,27 +149,29 @@ __device__ void hop_by_slot_back(const BySlot &m, const real *d_read, const real
   sum_of_warps<COLUMNS>(sum, 1, 1, m.D, shared, dw);
 }
 
-// Columns a lane, known to the compiler.
-#define WIDE_ENOUGH(columns, call) \
-  if (D <= columns * WARP) return call<columns>
-#define AS_WIDE_AS_NEEDED(call, arguments) \
-  WIDE_ENOUGH(1, call) arguments;          \
-  WIDE_ENOUGH(2, call) arguments;          \
-  WIDE_ENOUGH(4, call) arguments;          \
-  WIDE_ENOUGH(8, call) arguments;
+// Call a function for the least number of columns per lane that holds D components; the compiler has
+// to know it.
+#define IF_WIDE_ENOUGH(columns, function) \
+  if (D <= columns * WARP) return function<columns>
+#define AS_WIDE_AS_NEEDED(function, arguments) \
+  IF_WIDE_ENOUGH(1, function) arguments;       \
+  IF_WIDE_ENOUGH(2, function) arguments;       \
+  IF_WIDE_ENOUGH(4, function) arguments;       \
+  IF_WIDE_ENOUGH(8, function) arguments;
 
-extern "C" __global__ void by_slot(BY_SLOT, const real *ws, real *ps, real *reads) {
+extern "C" __global__ void by_slot(BY_SLOT(PARAMETER) const real *ws, real *ps, real *reads) {
   DYNAMIC_SHARED(shared);
   size_t b = blockIdx.x;
-  BySlot m = BY_SLOT_GIVEN;
+  BySlot m = of_question({BY_SLOT(VALUE)});
   AS_WIDE_AS_NEEDED(hop_by_slot, (m, ws + b * D, ps + b * M, reads + b * D, shared))
 }
 
-extern "C" __global__ void by_slot_back(BY_SLOT, const real *d_reads, const real *reads,
-                                        const real *ps, real *d_scores, real *dws) {
+extern "C" __global__ void by_slot_backward(BY_SLOT(PARAMETER) const real *d_reads,
+                                            const real *reads, const real *ps, real *d_scores,
+                                            real *dws) {
   DYNAMIC_SHARED(shared);
   size_t b = blockIdx.x;
-  BySlot m = BY_SLOT_GIVEN;
-  AS_WIDE_AS_NEEDED(hop_by_slot_back, (m, d_reads + b * D, reads + b * D, ps + b * M,
-                                       d_scores + b * M, dws + b * D, shared))
+  BySlot m = of_question({BY_SLOT(VALUE)});
+  AS_WIDE_AS_NEEDED(hop_by_slot_backward, (m, d_reads + b * D, reads + b * D, ps + b * M,
+                                           d_scores + b * M, dws + b * D, shared))
 }

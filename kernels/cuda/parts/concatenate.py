@@ -1,0 +1,30 @@
+"""Concatenate arrays, several per launch."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy
+
+from kvnet.kernels.cuda.parts.constants import ARRAYS_PER_LAUNCH
+from kvnet.kernels.cuda.parts.launch import blocks_for, launch, numbered
+
+
+class _Section(NamedTuple):
+    section: numpy.ndarray
+    end: int
+
+
+def concatenate(xp, arrays: Sequence):
+    """Return the elements of several arrays as one vector, in one launch per `ARRAYS_PER_LAUNCH`."""
+    arrays = [xp.ascontiguousarray(array) for array in arrays]
+    vector = xp.empty(sum(array.size for array in arrays), arrays[0].dtype)
+    start = 0
+    for first in range(0, len(arrays), ARRAYS_PER_LAUNCH):
+        sections, end = [], 0
+        for array in arrays[first : first + ARRAYS_PER_LAUNCH]:
+            end += array.size
+            sections.append(_Section(array, end))
+        arguments = numbered(sections, ARRAYS_PER_LAUNCH) | {"vector": vector, "start": start}
+        launch(xp, vector.dtype, "concatenate", blocks_for(end), **arguments)
+        start += end
+    return vector
