@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "kvnet/__init__.py").read_text(), re.M)[1]
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "kvnet/version.py").read_text(), re.M)[1]
 
 setup(
     name="kvnet",
@@ -49,6 +49,8 @@ setup(
             "autograd>=1.7",
             "build>=1.2",
             "hypothesis>=6.100",
+        "import-linter>=2.17",
+        "jedi>=0.19",
             "matplotlib>=3.8",
             "pytest>=8.0",
             "ruff>=0.12",

@@ -1,4 +1,4 @@
-"""Planted bugs: every backward pass of the project, wrong in one place at a time."""
+"""Mutants: the project's modules with one bug at a time planted in a backward pass."""
 
 import ast
 import copy
@@ -27,13 +27,14 @@ class Mutant(NamedTuple):
     Attributes
     ----------
     path : str
-        Of the module.
+        Path of the module, relative to the repository.
     line : int
     kind : str
         One of `KINDS`.
     before, after : str
-        The code there.
+        Source of the node without and with the bug.
     tree : ast.Module
+        The whole module with the bug.
     """
 
     path: str
@@ -43,14 +44,14 @@ class Mutant(NamedTuple):
     after: str
     tree: ast.Module
 
-    def names(self) -> SimpleNamespace:
-        """Run the module and return what it defines."""
-        # Its compiled functions are those of the module itself, and are cached as such.
+    def execute(self) -> SimpleNamespace:
+        """Execute the module and return its namespace."""
+        # Under the module's own name, so that its compiled functions are cached as the module's.
         parts = Path(self.path).with_suffix("").parts
         name = ".".join(parts if parts[0] == "kvnet" else ("kvnet", *parts))
-        defined = {"__name__": name, "__file__": self.path}
-        exec(compile(self.tree, self.path, "exec"), defined)
-        return SimpleNamespace(**defined)
+        namespace = {"__name__": name, "__file__": self.path}
+        exec(compile(self.tree, self.path, "exec"), namespace)
+        return SimpleNamespace(**namespace)
 
 
 def mutants() -> Iterator[Mutant]:
@@ -63,23 +64,23 @@ def mutants() -> Iterator[Mutant]:
 def mutants_of(path: str, source: str) -> Iterator[Mutant]:
     """Yield every mutant of one module."""
     tree = ast.parse(source)
-    places = list(ast.walk(tree))
-    for place in sorted(backward_places(tree), key=lambda p: (places[p].lineno, p)):
-        for kind, change in changes(places[place]):
+    nodes = list(ast.walk(tree))
+    for node_index in sorted(backward_nodes(tree), key=lambda i: (nodes[i].lineno, i)):
+        for kind, change in changes(nodes[node_index]):
             mutated = copy.deepcopy(tree)
-            node = list(ast.walk(mutated))[place]
+            node = list(ast.walk(mutated))[node_index]
             before = ast.unparse(node)
             new = change(node)
             Replace(node, new).visit(mutated)
             ast.fix_missing_locations(mutated)
-            yield Mutant(path, places[place].lineno, kind, before, ast.unparse(new), mutated)
+            yield Mutant(path, nodes[node_index].lineno, kind, before, ast.unparse(new), mutated)
 
 
-def backward_places(tree: ast.Module) -> set[int]:
-    """Return where, in the order of `ast.walk`, the nodes of backward passes stand.
+def backward_nodes(tree: ast.Module) -> set[int]:
+    """Return the indices, in the order of `ast.walk`, of the nodes of backward passes.
 
-    A backward pass is a function whose name starts with ``backward``; so is the scatter that two of
-    them share, and what the model does to gradients outside of one.
+    A backward pass is a function whose name starts with ``backward``. The scatter that several of
+    them share counts too, as do the assignments of gradients in a model's methods.
     """
     inside = set()
     for node in ast.walk(tree):
@@ -91,40 +92,40 @@ def backward_places(tree: ast.Module) -> set[int]:
             "loss_and_gradient",
             "entropy_and_gradients",
         ):
-            for part in ast.walk(node):  # `grads = ...`, `d_penalty = ...` and the sum of the two
+            for part in ast.walk(node):  # `grads = ...`, `d_penalty = ...`, dict comprehensions
                 if isinstance(part, ast.DictComp) or (
                     isinstance(part, ast.Assign)
                     and ast.unparse(part.targets[0]) in ("grads", "d_penalty")
                 ):
                     inside |= {id(inner) for inner in ast.walk(part)}
     return {
-        place
-        for place, node in enumerate(ast.walk(tree))
+        node_index
+        for node_index, node in enumerate(ast.walk(tree))
         if id(node) in inside and isinstance(node, ast.expr | ast.stmt)
     }
 
 
 class Replace(ast.NodeTransformer):
-    """Put one node in the place of another."""
+    """Replace one node by another."""
 
     def __init__(self, old: ast.AST, new: ast.AST):
         self.old, self.new = old, new
 
     def visit(self, node: ast.AST) -> ast.AST:
-        """Return the new node for the old one, and go on into every other."""
+        """Return the new node for the old one, and visit the children of any other."""
         return self.new if node is self.old else self.generic_visit(node)
 
 
 def changes(node: ast.AST) -> Iterator[tuple]:
-    """Yield (kind, function from the node to its mutant) for every bug that fits a node."""
+    """Yield (kind, function from the node to its mutant) for every bug that applies to a node."""
     yield from value_changes(node)
     yield from operand_changes(node)
     yield from order_changes(node)
-    yield from place_changes(node)
+    yield from index_changes(node)
 
 
 def value_changes(node):
-    """Negate or scale what is assigned or returned, or do without adding up."""
+    """Negate or scale an assigned or returned value, or replace ``+=`` by ``=`` or nothing."""
     if isinstance(node, ast.AugAssign):
         yield "= for +=", lambda n: ast.Assign([n.target], n.value)
         yield "dropped term", lambda n: ast.Pass()
@@ -148,7 +149,7 @@ WRONG_VALUES = {
 
 
 def wrong_values(value, wrong):
-    """Make a returned value wrong; of a dict, its values."""
+    """Make a returned value wrong: every value of a dict comprehension, the first of a dict."""
     if isinstance(value, ast.DictComp):
         value.value = wrong(value.value)
         return value
@@ -159,17 +160,17 @@ def wrong_values(value, wrong):
 
 
 def with_value(node, value):
-    """Return a statement with another value."""
+    """Set the value of a statement and return the statement."""
     node.value = value
     return node
 
 
 def with_element(node, i, wrong):
-    """Return a return statement with one value of its tuple wrong."""
+    """Make one value of a returned tuple wrong and return the statement."""
     element = node.value.elts[i]
     if isinstance(element, ast.DictComp):
         wrong_values(element, wrong)
-    elif isinstance(element, ast.Starred):  # several values: all of them
+    elif isinstance(element, ast.Starred):  # several values: every one of them
         each = ast.parse("[value for value in ()]", mode="eval").body
         each.elt, each.generators[0].iter = wrong(each.elt), element.value
         element.value = each
@@ -179,7 +180,7 @@ def with_element(node, i, wrong):
 
 
 def operand_changes(node):
-    """Drop an operand, swap two, take minus for plus, leave a transpose out."""
+    """Drop an operand, swap two, swap plus and minus, or omit a transpose."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.Mult):
         yield "dropped term", lambda n: n.left
         if not isinstance(node.op, ast.Sub):
@@ -195,7 +196,7 @@ def operand_changes(node):
 
 
 def order_changes(node):
-    """Swap neighbours: returned gradients, concatenated parts; turn axes round."""
+    """Swap adjacent returned gradients, list elements or subscripts, or change an axis."""
     if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
         for i in range(len(node.value.elts) - 1):
             yield "swapped operands", lambda n, i=i: with_value(n, swapped(n.value, i))
@@ -213,32 +214,32 @@ def order_changes(node):
 
 
 def swapped(node, i):
-    """Swap an element with the next."""
+    """Swap an element with the next and return the node."""
     node.elts[i], node.elts[i + 1] = node.elts[i + 1], node.elts[i]
     return node
 
 
 def with_slice(node, new):
-    """Return a subscript with other indices."""
+    """Set the indices of a subscript and return it."""
     node.slice = new
     return node
 
 
 def with_other_axis(node, i):
-    """Sum, or join, along axis 1 for 0 and 0 for any other."""
+    """Replace the axis of a call: 1 for 0, and 0 for any other."""
     axis = ast.unparse(node.keywords[i].value)
     node.keywords[i].value = ast.Constant(1 if axis == "0" else 0)
     return node
 
 
-def place_changes(node):
-    """Miss by one: slices, indices, loops, the nil word's id."""
+def index_changes(node):
+    """Shift a slice, an index, a loop or the nil word's id by one."""
     if isinstance(node, ast.Slice):
         for bound in ("lower", "upper"):
             if getattr(node, bound) is not None:
                 for step in (-1, 1):
                     yield "off-by-one slot", lambda n, b=bound, s=step: with_bound(n, b, s)
-    if isinstance(node, ast.Subscript) and is_number(node.slice):
+    if isinstance(node, ast.Subscript) and may_be_integer(node.slice):
         for step in (-1, 1):
             yield "off-by-one slot", lambda n, s=step: with_slice(n, shifted(n.slice, s))
     if isinstance(node, ast.Compare) and isinstance(node.comparators[0], ast.Constant):
@@ -256,13 +257,13 @@ def place_changes(node):
         )
 
 
-def is_number(node):
-    """Tell whether an index may be a number: a name, or a number itself."""
+def may_be_integer(node):
+    """Return whether an index may be an integer: it is a name or an integer literal."""
     return isinstance(node, ast.Name) or isinstance(getattr(node, "value", None), int)
 
 
 def with_bound(node, bound, step):
-    """Return a slice with a bound moved."""
+    """Shift one bound of a slice and return the slice."""
     setattr(node, bound, shifted(getattr(node, bound), step))
     return node
 

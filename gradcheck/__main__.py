@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from .command_line import main
+    from kvnet.gradcheck.command_line import main
 except ModuleNotFoundError as error:
     print(f"gradcheck: {error}; the command needs: pip install 'kvnet[test]'", file=sys.stderr)
     sys.exit(2)

@@ -7,6 +7,7 @@ import copy
 from functools import partial
 
 from kvnet.data.batch import Batch, Context
+from kvnet.gradcheck.cases import Case, RandomArrays, Subject, registering
 from kvnet.models import (
     KeyValueConfig,
     KeyValueMemoryNetwork,
@@ -19,8 +20,6 @@ from kvnet.models.key_value_memory_network import READERS
 from kvnet.models.memn2n import ENCODINGS, TYINGS
 from kvnet.updates.as_vector import as_vector
 from kvnet.updates.row_gradient import dense
-
-from .cases import Case, RandomArrays, Subject, registering
 
 STEP = 3  # training step, which seeds dropout
 MODELS: dict[str, Subject] = {}

@@ -7,9 +7,8 @@ A new operation is one function more: its name is the operation's, its parameter
 from functools import partial
 
 from kvnet import operations as ops
+from kvnet.gradcheck.cases import LOGITS, Case, RandomArrays, Subject, registering
 from kvnet.kernels import choose_operations
-
-from .cases import LOGITS, Case, RandomArrays, Subject, registering
 
 # Without a gradient: constants, random numbers, and the parts of other operations' gradients.
 CONSTANTS = (
@@ -32,7 +31,7 @@ def cancellation(logits: str) -> float:
 
 
 def in_form(name: str, kernels: str, a: RandomArrays, inputs, constants=(), scale=0.0) -> Case:
-    """Take an operation in its textbook form or in its fused one, which has to equal the other."""
+    """Return the case of an operation in its textbook form, or in its fused form to be compared with it."""
     textbook = partial(getattr(ops, name), a.xp)
     if kernels == "reference":
         return Case(textbook, inputs, constants, scale)
@@ -48,7 +47,10 @@ def hop_matrices(a: RandomArrays, H, F):
 def gru_weights(a: RandomArrays, E, F, gate_bias) -> ops.GruWeights:
     """Draw the weights of a GRU, given its gate bias."""
     size = (E + F) ** -0.5
-    gate_weights, candidate_weights = a.normal(E + F, 2 * F, size=size), a.normal(E + F, F, size=size)
+    gate_weights, candidate_weights = (
+        a.normal(E + F, 2 * F, size=size),
+        a.normal(E + F, F, size=size),
+    )
     return ops.GruWeights(gate_weights, gate_bias(2 * F), candidate_weights, a.normal(F))
 
 
@@ -87,14 +89,14 @@ def take_rows(a: RandomArrays, B, M, N, E) -> Case:
 
 @operation(logits=tuple(LOGITS))
 def softmax(a: RandomArrays, logits, allowed, B, M) -> Case:
-    """Take scores of any size, all or some allowed."""
+    """Normalise scores of any size, all or some of them allowed."""
     inputs = (a.logits(logits, B, M), a.allowed(allowed, B, M))
     return Case(partial(ops.softmax, a.xp), inputs, scale=cancellation(logits))
 
 
 @operation(logits=tuple(LOGITS))
 def address(a: RandomArrays, logits, allowed, with_softmax, B, M, F) -> Case:
-    """Look into a memory with attention of any sharpness."""
+    """Read a memory with attention of any sharpness."""
     u = a.normal(B, F, size=LOGITS[logits] * F**-0.5)  # so that ordinary scores are near 1
     keys, values = a.normal(B, M, F), a.normal(B, M, F)
     if logits != "ordinary":
@@ -125,7 +127,7 @@ def key_value_hops(a: RandomArrays, allowed, B, M, E, F, H) -> Case:
 
 @operation()
 def fill_slots(a: RandomArrays, B, M, N, E) -> Case:
-    """Put readings into slots; some stand in several, some in none."""
+    """Fill slots with readings; some are in several slots, some in none."""
     inputs = (a.normal(N, E), a.rows(N, B, M), a.normal(M, E))
     return Case(partial(ops.fill_slots, a.xp), inputs)
 
@@ -172,20 +174,20 @@ def layerwise_hops(a: RandomArrays, linear_size, with_softmax, B, M, E, H) -> Ca
 
 @operation()
 def adjacent_hops(a: RandomArrays, with_softmax, B, M, E, H) -> Case:
-    """Hop over a memory that is another one for every hop."""
+    """Hop over a different memory in each hop."""
     memories = [a.normal(B, M, E, size=E**-0.5) for _ in range(H + 1)]
     return Case(partial(ops.adjacent_hops, a.xp), (a.normal(B, E), memories, with_softmax))
 
 
 @operation()
 def sum_slots(a: RandomArrays, B, M, N, E) -> Case:
-    """Sum slots of two readings each, or of one, or of nothing."""
+    """Sum two readings per slot, or one, or none."""
     return Case(partial(ops.sum_slots, a.xp), (a.normal(N, E), a.rows(N, B, M, 2)))
 
 
 @operation(kernels=("reference", "fused"))
 def adjacent_hops_by_row(a: RandomArrays, kernels, with_softmax, B, M, N, E, H) -> Case:
-    """Hop over a memory of summed slots, another one for every hop."""
+    """Hop over memories of summed slots, a different one in each hop."""
     readings = [a.normal(N, E, size=E**-0.5) for _ in range(H + 1)]
     inputs = (a.normal(B, E), readings, a.rows(N, B, M, 2), with_softmax)
     return in_form("adjacent_hops_by_row", kernels, a, inputs)
@@ -202,7 +204,7 @@ def layerwise_hops_by_row(a: RandomArrays, kernels, with_softmax, B, M, N, E, H)
 
 @operation(kernels=("reference", "fused"))
 def context_hops_by_row(a: RandomArrays, kernels, linear_size, B, M, N, E, H) -> Case:
-    """Hop over a memory of words by number."""
+    """Hop over a memory whose slots name their words."""
     readings, temporal = (a.normal(N, E), a.normal(N, E)), (a.normal(M, E), a.normal(M, E))
     matrix, memory = a.normal(E, E, size=E**-0.5), (*readings, *temporal, a.rows(N, B, M))
     inputs = (a.normal(B, E), ops.ContextMemory(*memory), matrix, H, min(linear_size, E))
@@ -225,7 +227,7 @@ def gru_reading(a: RandomArrays, kernels, words, V, N, S, E, F) -> Case:
 
 @operation()
 def dropout(a: RandomArrays, keep_prob, N, F) -> Case:
-    """Drop components by numbers drawn beforehand: linear in x, whatever falls."""
+    """Drop components by given random numbers: linear in x for any choice."""
     inputs = (a.normal(N, F), a.uniform(N, F), keep_prob)
     return Case(partial(ops.dropout, a.xp), inputs, ("uniforms",))
 
@@ -238,7 +240,7 @@ def word_scores(a: RandomArrays, nil, B, V, E) -> Case:
 
 @operation(logits=tuple(LOGITS))
 def cross_entropy(a: RandomArrays, logits, B, V) -> Case:
-    """Take scores of any size; the nil word may be the answer."""
+    """Compute the loss of scores of any size; the nil word may be the answer."""
     answers = a.xp.asarray(a.rng.integers(0, V, B))
     inputs = (a.logits(logits, B, V), answers)
     return Case(partial(ops.cross_entropy, a.xp), inputs, scale=cancellation(logits))
@@ -246,7 +248,7 @@ def cross_entropy(a: RandomArrays, logits, B, V) -> Case:
 
 @operation(kernels=("reference", "fused"), logits=tuple(LOGITS))
 def word_cross_entropy(a: RandomArrays, kernels, logits, nil, B, V, E) -> Case:
-    """Score all words and take the loss; the nil word may be the answer."""
+    """Score all words and compute the loss; the nil word may be the answer."""
     h, table = a.normal(B, E, size=LOGITS[logits] * E**-0.5), a.normal(V, E)
     answers = a.xp.asarray(a.rng.integers(0, V, B))
     scale = {

@@ -1,4 +1,4 @@
-"""The array module that everything runs on: NumPy or CuPy, chosen by name.
+"""The array module, NumPy or CuPy, chosen by name.
 
 This is the one module that knows CuPy. Operations and models take the array module as ``xp``.
 """
@@ -45,13 +45,13 @@ def array_module(name: str) -> ModuleType:
 
 
 def chosen_backend(name: str, say: Callable[[str], None]) -> str:
-    """Return which backend a name comes to here, and say so where it had the choice.
+    """Return the backend that a name selects on this machine; print the choice of ``auto``.
 
     Parameters
     ----------
     name : {"numpy", "cupy", "auto"}
     say : callable
-        Takes a line of text.
+        Prints a line of text.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def _cupy() -> ModuleType:
         raise InputError(f"backend='cupy' finds no GPU; check nvidia-smi, {instead}")
     try:
         x = cupy.zeros((1, 1))
-        float((x @ x).sum())  # needs the compiler and cuBLAS as the device
+        float((x @ x).sum())  # needs the compiler and cuBLAS as well as the device
     except Exception as error:  # each of these has its own types
         if is_out_of_memory(error):
             raise InputError(

@@ -1,7 +1,7 @@
 """Hyper-parameters: dataclass fields with a range, and the check of a set of them."""
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from kvnet.errors import InputError
@@ -26,7 +26,7 @@ def hyper_parameter(
         The published name, which is its command-line flag. By default the field's own name.
     """
     metadata = {"takes": takes, "good": good, "help": help, "flag": flag}
-    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def at_least_one(default, help: str, flag: str | None = None):
@@ -36,9 +36,7 @@ def at_least_one(default, help: str, flag: str | None = None):
 
 def positive(default, help: str, flag: str | None = None):
     """Return a field for a number above 0."""
-    return hyper_parameter(
-        default, "a number above 0", lambda x: 0 < x < float("inf"), help, flag
-    )
+    return hyper_parameter(default, "a number above 0", lambda x: 0 < x < float("inf"), help, flag)
 
 
 def one_of(default, choices: tuple[str, ...], help: str):

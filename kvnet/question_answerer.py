@@ -1,39 +1,41 @@
-"""Question answering on plain Python stories: fit, predict, save, load."""
+"""Question answering on plain Python stories and facts: fit, predict, save, load."""
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy
 
 from kvnet.backend import array_module, to_numpy
-from kvnet.files.checkpoint import read_arrays, write_arrays
-from kvnet.data.dataset import Dataset, Sizes, sizes_of, vocabulary_of
+from kvnet.data.dataset import Dataset, Sizes
 from kvnet.data.example import Example
-from kvnet.data.story import words_of
+from kvnet.data.task_data import encode_splits, held_out
 from kvnet.data.vocabulary import Vocabulary
 from kvnet.errors import InputError
+from kvnet.files.checkpoint import read_arrays, write_arrays
 from kvnet.kernels import kernel_threads
-from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
+from kvnet.models.load_model import model_from
 from kvnet.models.memn2n import MemN2N
-from kvnet.training.recipes.memn2n import MemN2NSettings
-from kvnet.training.pace import Pace
 from kvnet.training.prediction import map_batches
-from kvnet.training.recipes.key_value import Settings
-from kvnet.training.trainer import Trainer
+from kvnet.training.recipes.key_value import KeyValueRecipe
+from kvnet.training.recipes.memn2n import MemN2NRecipe
+from kvnet.training.session import train_to_end
+from kvnet.training.task_run import TaskRun
+
+RECIPES = {"KeyValueMemoryNetwork": KeyValueRecipe, "MemN2N": MemN2NRecipe}
 
 
 class Answer(NamedTuple):
-    """An answer and where it came from.
+    """An answer and where it was read.
 
     Attributes
     ----------
     word : str
     probability : float
     attention : (H, M) float array
-        What each hop read; column 0 is the most recent slot, M the slots of the question's memory.
+        The weight of each slot in each hop; column 0 is the most recent of the memory's M slots.
     """
 
     word: str
@@ -41,90 +43,64 @@ class Answer(NamedTuple):
     attention: numpy.ndarray
 
 
-def example(
-    question: str,
-    story: Sequence[str] | None = None,
-    answer: str = "",
-    keys: Sequence[str] | None = None,
-    values: Sequence[str] | None = None,
-) -> Example:
-    """Make an example of plain text.
-
-    Parameters
-    ----------
-    question : str
-    story : sequence of str, optional
-        Sentences, oldest first: both keys and values of the memory.
-    answer : str
-        One word; left out for a question to be answered.
-    keys, values : sequence of str, optional
-        A memory whose keys and values differ, in place of `story`.
-
-    Returns
-    -------
-    example : Example
-
-    Raises
-    ------
-    InputError
-        If not exactly one of `story` and `keys` with `values` is given.
-    """
-    if isinstance(story, str):
-        raise InputError(f"story={story!r} is one text; give a list of sentences")
-    if (story is None) == (keys is None) or (keys is None) != (values is None):
-        raise InputError("an example takes either story, or keys and values together")
-    memory = tuple(words_of(line) for line in (keys if story is None else story))
-    second = memory if values is None else tuple(words_of(line) for line in values)
-    return Example(words_of(question), memory, second, answer.strip().lower())
-
-
 class QuestionAnswerer:
     """A memory network with its vocabulary, for questions about your own texts.
 
-    `fit` trains a Key-Value Memory Network; `load` takes a MemN2N of `train_babi.py` too.
-
     Parameters
     ----------
-    settings : Settings, optional
-        Hyper-parameters; the published joint ones without it, with new batches every epoch.
-    backend : {"numpy", "cupy", "auto"}
-    random_state : int
-    kernels : {"reference", "fused", "auto"}
+    recipe : KeyValueRecipe or MemN2NRecipe, optional
+        Hyper-parameters; they select the model. By default the published ones of the Key-Value
+        Memory Network, with new batches every epoch, of at most as many questions as there are.
+    backend : {"numpy", "cupy", "auto"}, default="numpy"
+    random_state : int, default=0
+    kernels : {"reference", "fused", "auto"}, default="auto"
+    verbose : bool, default=False
+        Show the progress of `fit` on standard error.
 
     Attributes
     ----------
     model : KeyValueMemoryNetwork or MemN2N
         After `fit` or `load`.
     vocabulary : Vocabulary
+    history : list of dict
+        After `fit`: one record per evaluation, with the loss and the accuracy.
 
     Examples
     --------
-    >>> from kvnet import QuestionAnswerer, Settings, example
-    >>> town = dict(keys=["capital france", "capital peru"], values=["paris", "lima"])
-    >>> examples = [example("capital france?", answer="paris", **town),
-    ...             example("capital peru?", answer="lima", **town)]
-    >>> answerer = QuestionAnswerer(Settings(epochs=300, learning_rate=0.01, batch_size=2))
-    >>> answerer.fit(examples).predict([example("capital peru?", **town)])[0].word
+    >>> from kvnet import Example, KeyValueRecipe, QuestionAnswerer
+    >>> towns = dict(keys=["capital france", "capital peru"], values=["paris", "lima"])
+    >>> examples = [Example.of_memory("capital france?", answer="paris", **towns),
+    ...             Example.of_memory("capital peru?", answer="lima", **towns)]
+    >>> recipe = KeyValueRecipe(
+    ...     epochs=300, learning_rate=0.01, batch_size=2, shuffle_questions=True)
+    >>> answerer = QuestionAnswerer(recipe).fit(examples)
+    >>> answerer.predict([Example.of_memory("capital peru?", **towns)])[0].word
     'lima'
     """
 
     def __init__(
         self,
-        settings: Settings | None = None,
+        recipe: KeyValueRecipe | MemN2NRecipe | None = None,
         backend: str = "numpy",
         random_state: int = 0,
         kernels: str = "auto",
+        verbose: bool = False,
     ):
-        self.settings = settings or Settings(shuffle_questions=True)
-        self.backend, self.random_state, self.kernels = backend, random_state, kernels
+        self.recipe, self.backend, self.kernels = recipe, backend, kernels
+        self.random_state, self.verbose = random_state, verbose
 
-    def fit(self, examples: Sequence[Example]) -> "QuestionAnswerer":
-        """Train on examples.
+    def fit(self, examples: Sequence[Example], validation_share: float = 0.0) -> "QuestionAnswerer":
+        """Train on examples, as the commands train.
+
+        Ctrl-C ends the training after the current steps and raises KeyboardInterrupt; the model is
+        then usable as far as it is trained.
 
         Parameters
         ----------
         examples : sequence of Example
-            All of them are trained on; hold out your own for a test.
+        validation_share : float, default=0.0
+            Share of the examples that is drawn at random, not trained on, and evaluated as
+            validation. Early stopping needs one.
 
         Returns
         -------
@@ -133,32 +109,39 @@ class QuestionAnswerer:
         Raises
         ------
         InputError
-            If there is no example, or one without a memory.
+            If there is no example, one cannot be used, or the recipe cannot be applied to them.
         """
+        examples = list(examples)
         if not examples:
             raise InputError("fit needs at least one example")
         for each in examples:
             if not each.answer or not each.question:
                 missing = "answer" if each.question else "question"
                 raise InputError(f"{each}: has no {missing}; fit needs one in every example")
-        s = replace(
-            self.settings,
+        if not 0 <= validation_share < 1:
+            raise InputError(
+                f"validation_share={validation_share!r} is out of range; it takes a number from 0, "
+                "below 1"
+            )
+        count = max(1, int(validation_share * len(examples))) if validation_share else 0
+        recipe = self.recipe or KeyValueRecipe(
             shuffle_questions=True,
-            batch_size=min(self.settings.batch_size, len(examples)),
+            batch_size=min(KeyValueRecipe.batch_size, max(1, len(examples) - count)),
         )
-        self.vocabulary = vocabulary_of(examples)
-        self.sizes = sizes_of(examples, s.memory_size)
-        # The data first: an example that cannot be used is told by name, not by a model's size.
-        dataset = Dataset(examples, self.vocabulary, self.sizes, array_module(self.backend))
-        self.model = s.new_model(
-            len(self.vocabulary), self.sizes, self.random_state, self.backend, self.kernels
-        )
-        trainer, pace = Trainer(self.model, dataset, s, self.random_state), Pace()
-        with kernel_threads(os.cpu_count() or 1):
-            while trainer.step < trainer.steps:
-                count = min(pace.steps, trainer.steps - trainer.step)
-                with pace.timed(count):
-                    trainer.train(count)
+        if recipe.early_stopping and not count:
+            raise InputError(
+                f"early_stopping={recipe.early_stopping} needs validation examples; give fit a "
+                "validation_share, or leave early_stopping at 0"
+            )
+        if isinstance(recipe, MemN2NRecipe):
+            _check_one_text_per_slot(examples)
+        kept, drawn = held_out(examples, count, self.random_state, "validation")
+        splits = {"training": [(1, kept)]} | ({"validation": [(1, drawn)]} if drawn else {})
+        data = encode_splits(splits, recipe.memory_size, array_module(self.backend))
+        run = TaskRun(data, recipe, self.random_state, backend=self.backend, kernels=self.kernels)
+        self.model, self.vocabulary, self.sizes = run.model, data.vocabulary, data.sizes
+        self.history, self._fitted_recipe = run.history, recipe
+        train_to_end(run, self.verbose)
         return self
 
     def predict(self, examples: Sequence[Example]) -> list[Answer]:
@@ -167,7 +150,7 @@ class QuestionAnswerer:
         Parameters
         ----------
         examples : sequence of Example
-            Their answers are not looked at.
+            Their answers are not used.
 
         Returns
         -------
@@ -180,10 +163,12 @@ class QuestionAnswerer:
             has been trained or loaded yet.
         """
         self._check_trained()
-        unanswered = [example._replace(answer="") for example in examples]
+        unanswered = [each._replace(answer="") for each in examples]
         if not unanswered:
             return []
-        dataset = Dataset(unanswered, self.vocabulary, self.sizes, self.model.xp)
+        if isinstance(self.model, MemN2N):
+            _check_one_text_per_slot(unanswered)
+        dataset = Dataset.of_examples(unanswered, self.vocabulary, self.sizes, self.model.xp)
         with kernel_threads(os.cpu_count() or 1):
             parts = map_batches(
                 lambda batch: map(to_numpy, self.model.predict_proba(batch)), dataset
@@ -191,8 +176,8 @@ class QuestionAnswerer:
         answers = []
         for p, attention in parts:
             for b, row in enumerate(p):
-                slots = len(examples[len(answers)].keys)
-                best = int(row[: len(self.vocabulary)].argmax())  # MemN2N's time words come after
+                slots = len(unanswered[len(answers)].keys)
+                best = int(row[: len(self.vocabulary)].argmax())  # MemN2N's time words follow
                 answers.append(
                     Answer(self.vocabulary.word(best), float(row[best]), attention[:, b, :slots])
                 )
@@ -200,10 +185,11 @@ class QuestionAnswerer:
 
     def check_words(self, sentence: str) -> None:
         """Raise an `InputError` unless the model can read a sentence: its words and its length."""
-        Dataset([example(sentence, [sentence])], self.vocabulary, self.sizes)
+        example = Example.of_story(sentence, [sentence])
+        Dataset.of_examples([example], self.vocabulary, self.sizes)
 
     def save(self, path: str | Path) -> None:
-        """Write the model and its vocabulary to a file.
+        """Write the model, its vocabulary and its recipe to a file.
 
         Parameters
         ----------
@@ -217,20 +203,20 @@ class QuestionAnswerer:
         """
         self._check_trained()
         arrays, metadata = self.model.state()
-        metadata |= {"vocabulary": self.vocabulary.words, "settings": asdict(self.settings)}
+        metadata |= {"vocabulary": self.vocabulary.words, "recipe": asdict(self._fitted_recipe)}
         write_arrays(path, arrays, metadata)
 
     @classmethod
     def load(
         cls, path: str | Path, backend: str = "numpy", kernels: str = "auto"
     ) -> "QuestionAnswerer":
-        """Read what `save` wrote, or the checkpoint of a training.
+        """Read a file that `save` or ``train_babi.py`` wrote.
 
         Parameters
         ----------
         path : str or Path
-        backend : {"numpy", "cupy", "auto"}
-        kernels : {"reference", "fused", "auto"}
+        backend : {"numpy", "cupy", "auto"}, default="numpy"
+        kernels : {"reference", "fused", "auto"}, default="auto"
 
         Returns
         -------
@@ -239,30 +225,41 @@ class QuestionAnswerer:
         Raises
         ------
         InputError
-            If the file cannot be read or holds no model with a vocabulary.
+            If the file cannot be read or has no question answering model with a vocabulary.
         """
         arrays, metadata = read_arrays(path)
-        kind, recipe = KeyValueMemoryNetwork, Settings
-        if "tying" in metadata.get("model", ()):  # what only MemN2N has
-            kind, recipe = MemN2N, MemN2NSettings
-        model = kind.from_state(path, arrays, metadata, backend, kernels)
+        model = model_from(path, arrays, metadata, backend, kernels)
+        kind = type(model).__name__
+        if kind not in RECIPES:
+            raise InputError(
+                f"{path}: is a file of {kind}, which answers no questions; give another"
+            )
         try:
-            words, settings = metadata["vocabulary"], recipe(**metadata["settings"])
+            words, recipe = metadata["vocabulary"], RECIPES[kind](**metadata["recipe"])
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: holds a model without its {error}; give a file that QuestionAnswerer or "
-                "a training wrote"
+                f"{path}: has no {error}; give a file that QuestionAnswerer or a training wrote"
             ) from None
-        if len(words) + 1 != model.config["vocabulary_size"]:
+        if len(words) + 1 != model.config.vocabulary_size:
             raise InputError(
                 f"{path}: {len(words)} words for a vocabulary_size of "
-                f"{model.config['vocabulary_size']}; the file is damaged, give another"
+                f"{model.config.vocabulary_size}; the file is damaged, give another"
             )
-        answerer = cls(settings, backend, kernels=kernels)
+        answerer = cls(recipe, backend, kernels=kernels)
         answerer.model, answerer.vocabulary = model, Vocabulary(words)
-        answerer.sizes = Sizes(model.config["sentence_size"], model.config["memory_size"])
+        answerer.sizes = Sizes(model.config.sentence_size, model.config.memory_size)
+        answerer._fitted_recipe = recipe
         return answerer
 
     def _check_trained(self):
         if not hasattr(self, "model"):
-            raise InputError("this QuestionAnswerer knows nothing yet; call fit, or use load")
+            raise InputError("this QuestionAnswerer is not trained; call fit, or use load")
+
+
+def _check_one_text_per_slot(examples):
+    for each in examples:
+        if each.keys != each.values:
+            raise InputError(
+                f"{' '.join(each.question)!r}: its keys and values differ, but MemN2N reads one "
+                "text per slot; use KeyValueRecipe, or Example.of_story"
+            )

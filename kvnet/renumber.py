@@ -1,7 +1,7 @@
 """Renumbering: the different indices that batches use, and their places among those.
 
-How many different indices there are decides shapes, so a device must synchronise with the host: once
-for all batches that are renumbered together.
+The number of different indices decides shapes, so a device must synchronise with the host: once for
+all batches that are renumbered together.
 """
 
 BATCHES_TOGETHER = 64  # that training packs with one synchronisation

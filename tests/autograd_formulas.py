@@ -1,18 +1,19 @@
-"""Operations and models written once more, as formulas that HIPS autograd differentiates.
+"""Independent formulas of the operations and models, which HIPS autograd differentiates.
 
-They share no operation with kvnet: a tape takes the derivatives here, and shapes are spelled out in
-einsum instead of being broadcast.
+They share no operation with kvnet: the derivatives come from autograd's tape, and shapes are
+explicit in einsum instead of being broadcast.
 """
 
 import autograd.numpy as np
 import numpy
 from autograd import grad
 
-from kvnet.counter_random import uniform
-from kvnet.gradcheck.checked_models import L2_LAMBDA, STEP
+from kvnet.gradcheck.checked_models import MODELS, STEP
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
 from kvnet.gradcheck.nested_arrays import with_leaves
+from kvnet.operations import GruWeights
 from kvnet.operations.slots_with_times import slots_with_times
+from kvnet.operations.uniform import uniform
 
 
 def embedding_lookup(words, table):
@@ -25,6 +26,14 @@ def embedding_sum(words, table, encoding):
 
 def linear(x, matrix):
     return np.einsum("...d,fd->...f", x, matrix)
+
+
+def matrix_product(x, matrix):
+    return np.einsum("bf,fe->be", x, matrix)
+
+
+def take_rows(table, indices):
+    return np.einsum("bmu,ud->bmd", indices[..., None] == np.arange(len(table)), table)
 
 
 def softmax(scores, allowed=None):
@@ -44,22 +53,21 @@ def hop(u, o, matrix):
     return np.einsum("bg,fg->bf", u + o, matrix)
 
 
-def key_value_hops(query, keys, values, A, hop_matrices, allowed=None):
+def key_value_hops(query, keys, values, A, R, allowed=None):
     u = linear(query, A)
-    for R in hop_matrices:
-        u = hop(u, address(u, linear(keys, A), linear(values, A), allowed), R)
+    for h in range(len(R)):
+        u = hop(u, address(u, linear(keys, A), linear(values, A), allowed), R[h])
     return u
 
 
 def fill_slots(readings, rows, temporal):
-    return (
-        np.einsum("bmu,ud->bmd", rows[..., None] == np.arange(len(readings)), readings) + temporal
-    )
+    return take_rows(readings, rows) + temporal
 
 
-def key_value_hops_by_row(query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed):
+def key_value_hops_by_row(query, memory, A, R):
+    readings, TK, TV, key_rows, value_rows, allowed = memory
     keys, values = fill_slots(readings, key_rows, TK), fill_slots(readings, value_rows, TV)
-    return key_value_hops(query, keys, values, A, hop_matrices, allowed)
+    return key_value_hops(query, keys, values, A, R, allowed)
 
 
 def partial_relu(x, linear_size):
@@ -80,8 +88,8 @@ def adjacent_hops(u, memories, with_softmax):
 
 
 def sum_slots(readings, rows):
-    held = (rows[..., None] == np.arange(len(readings))) * (rows != 0)[..., None]
-    return np.einsum("bmku,ue->bme", held * 1.0, readings)
+    one_hot = (rows[..., None] == np.arange(len(readings))) * (rows != 0)[..., None]
+    return np.einsum("bmku,ue->bme", one_hot * 1.0, readings)
 
 
 def adjacent_hops_by_row(u, readings, rows, with_softmax):
@@ -93,12 +101,14 @@ def layerwise_hops_by_row(u, key_readings, value_readings, matrix, rows, hops, w
     return layerwise_hops(u, keys, values, matrix, hops, u.shape[1], with_softmax)
 
 
-def context_hops_by_row(u, key_readings, value_readings, TK, TV, matrix, rows, hops, linear_size):
+def context_hops_by_row(u, memory, matrix, hops, linear_size):
+    key_readings, value_readings, TK, TV, rows = memory
     keys, values = fill_slots(key_readings, rows, TK), fill_slots(value_readings, rows, TV)
     return layerwise_hops(u, keys, values, matrix, hops, linear_size)
 
 
-def gru(x, gate_weights, gate_bias, candidate_weights, candidate_bias):
+def gru(x, weights):
+    gate_weights, gate_bias, candidate_weights, candidate_bias = weights
     E, F = x.shape[2], len(candidate_bias)
     h = np.zeros((len(x), F))
     for s in range(x.shape[1]):
@@ -110,9 +120,8 @@ def gru(x, gate_weights, gate_bias, candidate_weights, candidate_bias):
     return h
 
 
-def gru_reading(words, table, gate_weights, gate_bias, candidate_weights, candidate_bias):
-    x = embedding_lookup(words, table)
-    return gru(x, gate_weights, gate_bias, candidate_weights, candidate_bias)
+def gru_reading(words, table, weights):
+    return gru(embedding_lookup(words, table), weights)
 
 
 def dropout(x, uniforms, keep_prob):
@@ -131,9 +140,9 @@ def word_cross_entropy(h, table, answers, nil=True):
     return cross_entropy(word_scores(h, table, nil), answers)
 
 
-def answer_loss(*inputs):
-    *memory, B, table, answers = inputs
-    return word_cross_entropy(np.einsum("bf,fe->be", key_value_hops_by_row(*memory), B), table, answers)
+def answer_loss(query, memory, A, R, output_map, table, answers):
+    u = key_value_hops_by_row(query, memory, A, R)
+    return word_cross_entropy(matrix_product(u, output_map), table, answers)
 
 
 def l2_penalty(theta, l2_lambda):
@@ -141,26 +150,26 @@ def l2_penalty(theta, l2_lambda):
 
 
 def key_value_memory_network(model, batch, params):
-    """Return the training loss of spec section 1, from words to cross entropy and penalty."""
+    """Return the training loss of a Key-Value Memory Network: cross entropy."""
+    c = model.config
 
     def read(words, table, part, uniforms):
         flat = words.reshape(-1, words.shape[-1])
-        if model.reader == "bow":
+        if c.reader == "bow":
             S, E = flat.shape[1], params[table].shape[1]
             j, e = np.arange(1, S + 1)[:, None], np.arange(1, E + 1)[None]
             readings = embedding_sum(
                 flat, params[table], 1 + 4 * (e - E / 2) * (j - S / 2) / (E * S)
             )
         else:
-            kinds = ("gate_weights", "gate_bias", "candidate_weights", "candidate_bias")
-            weights = [params[f"{part}_{kind}"] for kind in kinds]
-            readings = gru(embedding_lookup(flat, params[table]), *weights)
-            readings = dropout(readings, uniforms, model.keep_prob)
+            weights = [params[f"{part}_{field}"] for field in GruWeights._fields]
+            readings = gru(embedding_lookup(flat, params[table]), weights)
+            readings = dropout(readings, uniforms, c.keep_prob)
         return readings.reshape((*words.shape[:-1], -1))
 
     def drawn(purpose, count):
         shape = (count, params["A"].shape[1])
-        return uniform(np, model.random_state, f"dropout {purpose}", STEP, shape, "float64")
+        return uniform(np, c.random_state, f"dropout {purpose}", STEP, shape, "float64")
 
     same = batch.keys is batch.values
     rows = [batch.keys] if same else [batch.keys, batch.values]
@@ -170,82 +179,80 @@ def key_value_memory_network(model, batch, params):
         for part, u in zip(rows, uniforms, strict=True)
     ]
     keys, values = readings[0], readings[-1]
-    allowed = batch.keys != 0 if model.mask_padding else None
+    allowed = batch.keys != 0 if c.mask_padding else None
     slots = batch.keys.shape[1]
     u = key_value_hops(
         read(batch.query, "W", "query", drawn("query", len(batch.query))),
         keys + params["TK"][:slots],
         values + params["TV"][:slots],
         params["A"],
-        [params[f"R_{h}"] for h in range(1, model.hops + 1)],
+        [params[f"R_{h}"] for h in range(1, c.hops + 1)],
         allowed,
     )
-    scores = word_scores(np.einsum("bf,fe->be", u, params["B"]), params["W_mem"])
-    penalty = sum(l2_penalty(theta, L2_LAMBDA) for theta in params.values())
-    return cross_entropy(scores, batch.answer) + penalty
+    return word_cross_entropy(matrix_product(u, params["B"]), params["W_mem"], batch.answer)
 
 
 def memn2n_language_model(model, context, params):
-    """Return the training loss of spec section 3, from words to cross entropy."""
-    words = context.words[context.slots]
+    """Return the training loss of a MemN2N language model: cross entropy."""
+    c, words = model.config, context.words[context.slots]
 
     def drop(x, name, count, width):
-        seed, shape = model.config["random_state"], (count, width)
-        u = uniform(np, seed, name, STEP, shape, "float64")
+        u = uniform(np, c.random_state, name, STEP, (count, width), "float64")
         spread = u[context.slots] if name == "word_dropout" else u
-        return dropout(x, spread, 1 - model.config[name])
+        return dropout(x, spread, 1 - getattr(c, name))
 
-    u = np.full((len(words), params["C"].shape[0]), model.config["init_hid"])
+    u = np.full((len(words), params["C"].shape[0]), c.initial_query)
     A, B = (drop(params[n][words], "word_dropout", len(context.words), 1) for n in "AB")
     keys, values = A + params["TA"], B + params["TB"]
-    for _ in range(model.config["nhop"]):
+    for _ in range(c.hops):
         d = np.einsum("be,ef->bf", u, params["C"]) + address(u, keys, values)
-        u = partial_relu(d, model.config["lindim"])
+        u = partial_relu(d, c.linear_size)
     u = drop(u, "dropout", *u.shape)
     return cross_entropy(np.einsum("be,ve->bv", u, params["W"]), context.target)
 
 
-def memn2n(model, batch, params, linear):
-    """Return the training loss of spec section 2, from words to cross entropy."""
-    V, E, hops = model.config["vocabulary_size"], model.config["embedding_size"], model.hops
-    last, noise = model.config["memory_size"] - 1, model.config["time_noise"]
-    slots = slots_with_times(numpy, batch.keys, V, last, noise, model.config["random_state"], STEP)
-    times = slots[..., 1]  # as words
+def memn2n(model, batch, params):
+    """Return the training loss of a MemN2N: cross entropy."""
+    c = model.config
+    V, E, hops = c.vocabulary_size, c.embedding_size, c.hops
+    last, noise = c.memory_size - 1, c.time_noise
+    slots = slots_with_times(numpy, batch.keys, V, last, noise, c.random_state, STEP)
+    times = slots[..., 1]  # token ids of the times
 
     def read(words, time, table):
         S = words.shape[-1]
         j, k = np.arange(1, S + 2)[:, None], np.arange(1, E + 1)[None]
-        if model.config["encoding"] == "matlab":
+        if c.encoding == "matlab":
             weights = 1 + 4 * (k - (E + 1) / 2) * (j - (S + 2) / 2) / (E * (S + 1))
             weights = weights * np.ones((*words.shape[:-1], 1, 1))
         else:
             weights = np.ones((*words.shape[:-1], S + 1, E))
-        if model.config["encoding"] == "paper":
+        if c.encoding == "paper":
             J = (words != 0).sum(axis=-1)[..., None, None] + 1e-300
             own = (1 - j[:-1] / J) - (k / E) * (1 - 2 * j[:-1] / J)
             weights = np.concatenate([own, weights[..., -1:, :]], axis=-2)
-        everything = np.concatenate([words, time[..., None]], axis=-1)
-        real = (everything != 0) * 1.0
-        return np.einsum("...se,...se,...s->...e", weights, table[everything], real)
+        words_and_time = np.concatenate([words, time[..., None]], axis=-1)
+        real = (words_and_time != 0) * 1.0
+        return np.einsum("...se,...se,...s->...e", weights, table[words_and_time], real)
 
     def memory(table):
         return read(batch.sentences[batch.keys], times, table)
 
-    nothing = np.zeros(len(batch.query), int)
-    if model.config["tying"] == "adjacent":
+    no_time = np.zeros(len(batch.query), int)
+    if c.tying == "adjacent":
         tables = [params[f"T_{n}"] for n in range(1, hops + 2)]
-        u = read(batch.query, nothing, tables[0])
-        u = adjacent_hops(u, [memory(table) for table in tables], not linear)
+        u = read(batch.query, no_time, tables[0])
+        u = adjacent_hops(u, [memory(table) for table in tables], model.with_softmax)
         return cross_entropy(word_scores(u, tables[-1]), batch.answer)
-    u = read(batch.query, nothing, params["B"])
+    u = read(batch.query, no_time, params["B"])
     u = layerwise_hops(
-        u, memory(params["A"]), memory(params["C"]), params["H"].T, hops, E, not linear
+        u, memory(params["A"]), memory(params["C"]), params["H"].T, hops, E, model.with_softmax
     )
     return cross_entropy(word_scores(u, params["W"]), batch.answer)
 
 
 def oracle_gradients(case, formula, d_output):
-    """Return autograd's gradients of ``sum(d_output * formula)``, one a float input of a case.
+    """Return autograd's gradients of ``sum(d_output * formula)`` for a case.
 
     Parameters
     ----------
@@ -257,22 +264,23 @@ def oracle_gradients(case, formula, d_output):
     Returns
     -------
     gradients : list of array
+        One per differentiable leaf.
     """
-    taken = DifferentiableFunction(case.function, case.inputs, case.constants)
+    wrapped = DifferentiableFunction(case.function, case.inputs, case.constants)
 
     def loss(arrays):
-        leaves = list(taken.leaves)
-        for place, array in zip(taken.free, arrays, strict=True):
-            leaves[place] = array
+        leaves = list(wrapped.leaves)
+        for leaf_index, array in zip(wrapped.differentiable, arrays, strict=True):
+            leaves[leaf_index] = array
         remaining = iter(leaves)
         inputs = [with_leaves(value, remaining) for value in case.inputs]
         return np.sum(d_output * formula(*inputs))
 
-    return grad(loss)([taken.leaves[place] for place in taken.free])
+    return grad(loss)([wrapped.leaves[leaf_index] for leaf_index in wrapped.differentiable])
 
 
 def own_gradients(case, d_output):
-    """Return the gradients that the function's own backward pass returns, likewise.
+    """Return the gradients of ``sum(d_output * output)`` by the function's own backward pass.
 
     Parameters
     ----------
@@ -282,18 +290,17 @@ def own_gradients(case, d_output):
     Returns
     -------
     gradients : list of array
+        One per differentiable leaf.
     """
-    taken = DifferentiableFunction(case.function, case.inputs, case.constants)
-    _, backward = taken(taken.leaves)
-    return taken.gradients(backward(d_output))
+    wrapped = DifferentiableFunction(case.function, case.inputs, case.constants)
+    _, backward = wrapped(wrapped.leaves)
+    return wrapped.flat_gradients(backward(d_output))
 
 
 def formula_of(subject, case):
-    """Return the formula for a registered operation's or model's case."""
+    """Return the formula of a case of a registered operation or model."""
     formula = globals()[subject.name]
-    bound = getattr(case.function, "args", ())  # a model's loss is bound to the model and the batch
-    if len(bound) != 2:
+    if subject.name not in MODELS:
         return formula
-    linear = case.function.keywords.get("linear")
-    options = {} if linear is None else {"linear": linear}
-    return lambda params: formula(*bound, params, **options)
+    bound = case.function.args  # the model and the batch
+    return lambda params: formula(*bound, params)

@@ -106,7 +106,7 @@ def _run(function, name, grid, block, arguments, wholes, shared, backwards):
         fill = numpy.nan if whole.dtype.kind == "f" else whole.dtype.type(1) * 77
         fenced[key] = numpy.full(whole.size + 2 * FENCE, fill, whole.dtype)
         fenced[key][FENCE : FENCE + whole.size] = whole.reshape(-1)
-    numbers = [numpy.array(a) for a in arguments]  # kept as their addresses are used
+    numbers = [numpy.array(a) for a in arguments]  # kept as long as their addresses are used
     for a, number in zip(arguments, numbers, strict=True):
         whole = _whole(a)
         if whole is None:

@@ -1,4 +1,4 @@
-"""An array module on NumPy that is as CuPy: what is on the device stays there.
+"""An array module on NumPy that is as strict as CuPy: what is on the device stays there.
 
 Arrays refuse NumPy's functions, and NumPy's arrays are refused. Whatever would make CuPy copy
 between host and device, or wait for the device, is counted in `transfers`. A stream records what

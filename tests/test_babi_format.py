@@ -1,4 +1,4 @@
-"""Reading and writing bAbI files, and what is said of broken ones."""
+"""Reading and writing bAbI files, and the error messages for malformed ones."""
 
 import pytest
 
@@ -19,7 +19,7 @@ GOOD = (
 )
 
 
-def test_stories_are_read_and_written_back(tmp_path):
+def test_read_and_write_round_trip(tmp_path):
     path = tmp_path / "qa.txt"
     path.write_text(GOOD)
     stories = read_stories(path)
@@ -29,13 +29,13 @@ def test_stories_are_read_and_written_back(tmp_path):
     assert format_stories(stories) == GOOD
 
 
-def test_windows_files_are_read(tmp_path):
+def test_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path):
     path = tmp_path / "qa.txt"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode() + b"\r\n\r\n")
     assert format_stories(read_stories(path)) == GOOD
 
 
-def test_examples_remember_every_sentence_above_their_question(tmp_path):
+def test_memory_holds_every_sentence_above_the_question(tmp_path):
     path = tmp_path / "qa.txt"
     path.write_text(GOOD)
     examples = examples_of(read_stories(path))
@@ -46,33 +46,45 @@ def test_examples_remember_every_sentence_above_their_question(tmp_path):
     assert words_of("Where is Mary? ") == ("where", "is", "mary")
 
 
-BROKEN = {
-    "no ID": ("Mary is here.\n", "line 1: no ID at its start"),
-    "no tab": ("1 Mary is here.\n2 Where is Mary?\n", "line 2: the question .* has no tab"),
+MALFORMED = {
+    "no ID": ("Mary is here.\n", "line 1: 'Mary is here.' does not start with an ID"),
+    "no tab": (
+        "1 Mary is here.\n2 Where is Mary?\n",
+        r"line 2: the question 'Where is Mary\?' is not followed by a tab",
+    ),
     "no answer": ("1 Mary is here.\n2 Where is Mary?\t\t1\n", "line 2: .* has no answer"),
-    "no question": ("1 Mary is here.\n2 ?\there\t1\n", "line 2: no question before the tab"),
-    "IDs that fall": ("1 A b.\n2 C d.\n2 E f.\n", "line 3: ID 2 after ID 2"),
-    "IDs that jump": ("1 A b.\n3 C d.\n", "line 2: ID 3 after ID 1"),
-    "a first ID of 2": ("2 A b.\n", "line 1: ID 2 after ID 0"),
-    "no sentence": ("1 Where is Mary?\there\t\n", "line 1: a question before any sentence"),
-    "an ID alone": ("1 A b.\n2 \n", "line 2: ID 2 without a sentence"),
-    "a wrong fact": ("1 A b.\n2 C?\td\t7\n", "line 2: supporting ID 7 is no sentence above"),
-    "a fact that is no number": ("1 A b.\n2 C?\td\tx\n", "line 2: supporting IDs 'x'"),
-    "a stray tab": ("1 A b.\n2 Mary\tis here.\n", "line 2: a tab after 'Mary', which ends in no"),
-    "an endless ID": ("9" * 5000 + " A b.\n", "line 1: no ID at its start"),
-    "a blank line": ("1 A b.\n\n2 C d.\n", "line 2: no ID at its start"),
-    "zero bytes": ("1 A b.\n2 C\0d.\n", "line 2: holds a zero byte"),
+    "no question": (
+        "1 Mary is here.\n2 ?\there\t1\n",
+        r"line 2: no question text in '\?' before the tab",
+    ),
+    "repeated ID": ("1 A b.\n2 C d.\n2 E f.\n", "line 3: got ID 2, expected ID 3"),
+    "skipped ID": ("1 A b.\n3 C d.\n", "line 2: got ID 3, expected ID 2"),
+    "first ID 2": ("2 A b.\n", "line 1: got ID 2, expected ID 1"),
+    "no sentence": ("1 Where is Mary?\there\t\n", "line 1: .* comes before any sentence"),
+    "ID only": ("1 A b.\n2 \n", "line 2: ID 2 without a sentence"),
+    "wrong supporting ID": (
+        "1 A b.\n2 C?\td\t7\n",
+        "line 2: supporting ID 7 is not the ID of a sentence above",
+    ),
+    "non-numeric supporting ID": ("1 A b.\n2 C?\td\tx\n", "line 2: supporting IDs 'x'"),
+    "stray tab": (
+        "1 A b.\n2 Mary\tis here.\n",
+        r"line 2: a tab after 'Mary', which does not end with '\?'",
+    ),
+    "too long ID": ("9" * 5000 + " A b.\n", "line 1: '9{40}' does not start with an ID"),
+    "blank line": ("1 A b.\n\n2 C d.\n", "line 2: '' does not start with an ID"),
+    "zero byte": ("1 A b.\n2 C\0d.\n", "line 2: contains a zero byte"),
     "latin-1": ("1 A b.\n2 caf\xe9.\n".encode("latin-1"), "line 2: byte 0xe9 is not UTF-8"),
     "binary": (b"\x80\x04\x95\xff\x00\x01", "line 1: byte 0x80 is not UTF-8"),
-    "nothing": ("", "the file is empty"),
-    "blank lines": ("\n\n", "the file is empty"),
+    "empty file": ("", "the file is empty"),
+    "blank lines only": ("\n\n", "the file is empty"),
 }
 
 
-@pytest.mark.parametrize("kind", BROKEN)
-def test_broken_files_name_file_line_and_remedy(tmp_path, kind):
-    content, message = BROKEN[kind]
-    path = tmp_path / "qa1_broken.txt"
+@pytest.mark.parametrize("kind", MALFORMED)
+def test_malformed_file_error_names_file_and_line(tmp_path, kind):
+    content, message = MALFORMED[kind]
+    path = tmp_path / "qa1_malformed.txt"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=message) as caught:
         read_stories(path)
@@ -80,13 +92,13 @@ def test_broken_files_name_file_line_and_remedy(tmp_path, kind):
     assert "\n" not in str(caught.value)
 
 
-def test_a_task_without_its_file_is_named(tmp_path):
+def test_missing_task_file_error(tmp_path):
     (tmp_path / file_name(1, "train")).write_text(GOOD)
-    with pytest.raises(InputError, match=r"qa1_single-supporting-fact_test\.txt: task 1 has no"):
+    with pytest.raises(InputError, match=r"qa1_single-supporting-fact_test\.txt: file of task 1 "):
         read_task(tmp_path, 1)
 
 
-def test_folders_without_tasks_are_named(tmp_path, monkeypatch):
+def test_find_data_dir(tmp_path, monkeypatch):
     monkeypatch.delenv("KVNET_DATA", raising=False)
     assert find_data_dir(None) is None
     with pytest.raises(InputError, match=r"--data-dir: .* holds no qa\*_train\.txt files"):
@@ -101,13 +113,13 @@ def test_folders_without_tasks_are_named(tmp_path, monkeypatch):
     assert find_data_dir(None) == tmp_path / "tasks_1-20_v1-2/en"
 
 
-def test_released_files_come_back_byte_for_byte(released):
+def test_released_files_round_trip_byte_for_byte(released):
     for task in TASK_NAMES:
         path = released / file_name(task, "test")
         assert format_stories(read_stories(path)) == path.read_text()
 
 
-def test_released_sizes_are_the_published_ones(released):
+def test_released_data_has_published_sizes(released):
     tasks = [read_task(released, number) for number in TASK_NAMES]
     joint = encode_tasks(tasks, memory_size=50, random_state=0)
     assert (len(joint.vocabulary), *joint.sizes) == (175, 11, 50)

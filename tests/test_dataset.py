@@ -1,4 +1,4 @@
-"""Examples as arrays: what stands in which slot."""
+"""Encoded examples: which sentence is in which memory slot."""
 
 import numpy
 import pytest
@@ -15,7 +15,7 @@ def decoded(vocabulary, words):
     return [" ".join(vocabulary.word(i) for i in row if i) for row in words]
 
 
-def test_slot_0_is_the_most_recent_sentence():
+def test_slot_0_holds_the_most_recent_sentence():
     examples = [example("a c?", STORY, "b"), example("d?", STORY[:1], "e")]
     vocabulary = vocabulary_of(examples)
     data = Dataset(examples, vocabulary, sizes_of(examples, memory_size=50))
@@ -23,14 +23,14 @@ def test_slot_0_is_the_most_recent_sentence():
     assert batch.keys.shape == (2, 3)
     assert decoded(vocabulary, batch.sentences[batch.keys[1]]) == ["d e f", "c", "a b"]
     assert decoded(vocabulary, batch.sentences[batch.keys[0]]) == ["a b", "", ""]
-    assert len(batch.sentences) == 4  # each different sentence once, and the empty one first
+    assert len(batch.sentences) == 4  # each distinct sentence once, the empty one first
     assert not batch.sentences[0].any()
     assert decoded(vocabulary, batch.query) == ["d", "a c"]
     assert batch.values is batch.keys
     assert vocabulary.word(int(batch.answer[1])) == "b"
 
 
-def test_a_long_memory_keeps_its_most_recent_slots():
+def test_long_memory_keeps_its_most_recent_slots():
     examples = [example("a?", STORY, "b")]
     vocabulary = vocabulary_of(examples)
     data = Dataset(examples, vocabulary, sizes_of(examples, memory_size=2))
@@ -48,7 +48,7 @@ def test_values_may_differ_from_keys():
 
 @pytest.mark.parametrize("same", [True, False], ids=["keys are values", "keys and values"])
 @pytest.mark.parametrize("cells", [distinct.CELLS_AT_A_TIME, 1])
-def test_batches_together_are_those_one_by_one(rng, same, cells, monkeypatch):
+def test_batches_equal_single_batches(rng, same, cells, monkeypatch):
     monkeypatch.setattr(distinct, "CELLS_AT_A_TIME", cells)
     words = numpy.array(list("abcdefgh"))
     examples = []
@@ -58,38 +58,38 @@ def test_batches_together_are_those_one_by_one(rng, same, cells, monkeypatch):
         examples.append(example(" ".join(rng.choice(words, 2)), answer=rng.choice(words), **memory))
     data = Dataset(examples, vocabulary_of(examples), sizes_of(examples, 4))
     rows = rng.integers(0, 24, (5, 3))
-    together = data.batches(rows)
-    for batch, part in zip(together, rows, strict=True):
-        alone = data.batch(part)
+    batches = data.batches(rows)
+    for batch, batch_rows in zip(batches, rows, strict=True):
+        single = data.batch(batch_rows)
         assert not batch.sentences[0].any()
         assert (batch.values is batch.keys) == same
-        for one, other in zip(batch, alone, strict=True):
-            if one is not batch.sentences:
-                assert (one == other).all()
-        listed, more = numpy.split(batch.sentences, [len(alone.sentences)])
-        assert (listed == alone.sentences).all() and not more.any()
+        for array, expected in zip(batch, single, strict=True):
+            if array is not batch.sentences:
+                assert (array == expected).all()
+        sentences, padding = numpy.split(batch.sentences, [len(single.sentences)])
+        assert (sentences == single.sentences).all() and not padding.any()
     if cells > 1:
-        assert len({len(batch.sentences) for batch in together}) == 1
+        assert len({len(batch.sentences) for batch in batches}) == 1
 
 
-def test_what_does_not_fit_is_named():
+def test_invalid_example_error():
     vocabulary = vocabulary_of([example("a?", STORY, "b")])
-    for bad, message in [
+    for invalid, message in [
         (example("a a a a?", STORY), "'a a a a': 4 words, but the model reads .* at most 3"),
         (example("zebra?", STORY), "'zebra' not among the 6 words"),
         (example("a?", keys=["a"], values=["b", "c"]), "1 keys but 2 values"),
     ]:
         with pytest.raises(InputError, match=message):
-            Dataset([bad], vocabulary, Sizes(3, 5))
+            Dataset([invalid], vocabulary, Sizes(3, 5))
 
 
-def test_an_example_takes_a_story_or_keys_and_values():
+def test_example_requires_story_or_keys_and_values():
     for arguments in ({}, {"keys": ["a"]}, {"story": ["a"], "keys": ["a"], "values": ["a"]}):
         with pytest.raises(InputError, match="either story, or keys and values"):
             example("a?", **arguments)
 
 
-def test_validation_is_a_tenth_of_each_task_and_none_of_its_training():
+def test_validation_is_a_disjoint_tenth_of_each_task():
     tasks = [
         Task(
             n, [example(f"q{n} x{i}?", ["s"], "a") for i in range(50)], [example("q?", ["s"], "a")]
@@ -112,7 +112,7 @@ def test_validation_is_a_tenth_of_each_task_and_none_of_its_training():
     assert decoded(again.vocabulary, d.sentences[d.queries]) != validation
 
 
-def test_key_value_files(tmp_path):
+def test_read_key_value_file(tmp_path):
     path = tmp_path / "towns.txt"
     path.write_text(
         "capital France\tParis\ncapital Peru\tLima\n?\tcapital Peru?\tLima\n\nx\ty\n?\tx\ty\n"
@@ -127,14 +127,14 @@ def test_key_value_files(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a b\n", "line 1: 'a b'; write 'key<TAB>value'"),
-        ("a\tb\n?\tc\n", "line 2: .* write '\\?<TAB>question<TAB>answer'"),
-        ("?\tc\td\n", "line 1: a question before any"),
-        ("a\tb\n", "holds no question"),
+        ("a b\n", "line 1: malformed memory slot 'a b'; write 'key<TAB>value'"),
+        ("a\tb\n?\tc\n", "line 2: malformed question .* write '\\?<TAB>question<TAB>answer'"),
+        ("?\tc\td\n", "line 1: question 'c' without a memory"),
+        ("a\tb\n", "contains no question"),
         (b"\xff\xfe", "byte 0 is not UTF-8"),
     ],
 )
-def test_broken_key_value_files(tmp_path, content, message):
+def test_malformed_key_value_file_error(tmp_path, content, message):
     path = tmp_path / "towns.txt"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=message):

@@ -1,4 +1,4 @@
-"""The command that writes bAbI files."""
+"""The command that writes generated bAbI files."""
 
 import pytest
 
@@ -11,11 +11,11 @@ def run(*flags):
     """Run the command and return its exit code."""
     try:
         return generate.main(flags)
-    except SystemExit as ended:
-        return ended.code
+    except SystemExit as exit_:
+        return exit_.code
 
 
-def test_it_writes_every_task_under_its_released_name(tmp_path, capsys):
+def test_every_task_is_written_under_its_released_name(tmp_path, capsys):
     folder = tmp_path / "new" / "made"
     assert generate.main(["--questions", "12", "--out", str(folder)]) == 0
     expected = {file_name(task, split) for task in TASK_NAMES for split in ("train", "test")}
@@ -26,7 +26,7 @@ def test_it_writes_every_task_under_its_released_name(tmp_path, capsys):
     assert capsys.readouterr().out == f"wrote 40 files of 12 questions each to {folder}\n"
 
 
-def test_the_same_seed_writes_the_same_bytes(tmp_path):
+def test_same_seed_writes_same_bytes(tmp_path):
     for folder, seed in (("one", "4"), ("two", "4"), ("three", "5")):
         generate.main(
             ["--task", "3", "--seed", seed, "--questions=9", "--out", f"{tmp_path / folder}"]
@@ -53,7 +53,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path):
         ["--task"],
     ],
 )
-def test_bad_flags_end_in_one_line(flags, tmp_path, capsys):
+def test_invalid_flags_print_one_line(flags, tmp_path, capsys):
     folder = tmp_path / "made"
     assert run("--out", str(folder), *flags) == 2
     printed = capsys.readouterr()
@@ -63,7 +63,7 @@ def test_bad_flags_end_in_one_line(flags, tmp_path, capsys):
     assert not folder.exists()
 
 
-def test_a_missing_out_and_an_out_that_cannot_be(tmp_path, capsys):
+def test_missing_and_unwritable_out(tmp_path, capsys):
     blocked = tmp_path / "file"
     blocked.write_text("here")
     for flags in ([], ["--out", str(blocked)], ["--out", str(blocked / "below")]):

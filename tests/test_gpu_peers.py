@@ -1,6 +1,6 @@
-"""PyTorch's steps for a GPU, run on the processor: they are the steps that kvnet takes.
+"""The PyTorch peers for a GPU take the same steps as kvnet; tested on the CPU.
 
-A graph is a direct call here, and what would be compiled runs as written.
+A direct call replaces each CUDA graph, and functions that would be compiled run uncompiled.
 """
 
 from types import SimpleNamespace
@@ -28,15 +28,15 @@ def expected(workload):
 
 @pytest.fixture
 def peer(request, workload, monkeypatch):
-    """Return a peer of a class, which runs on the processor."""
+    """Return a peer of the requested class that runs on the CPU."""
     from peers import torch_gpu, torch_graph, torch_usual
 
-    def called(step):
+    def warmed_up(step):
         for _ in range(torch_graph.WARM_UPS):
             step()
         return step
 
-    monkeypatch.setattr(torch_graph, "recorded", called)
+    monkeypatch.setattr(torch_graph, "recorded", warmed_up)
     monkeypatch.setattr(torch_graph.TorchCompiledRecorded, "compiled_step", lambda p: p.step)
     if request.param == "usual":
         return torch_usual.TorchUsual(workload, 1, compile_step=False)
@@ -55,17 +55,17 @@ def test_a_peer_takes_the_same_steps(peer, workload, expected):
         return getattr(peer, method)(*arguments)
 
     found = first_steps(run, workload.settings.max_grad_norm)
-    who = SimpleNamespace(label=type(peer).__name__, threads=1)
-    compare(who, workload.starting_weights(), found, expected)
+    worker = SimpleNamespace(label=type(peer).__name__, threads=1)
+    compare(worker, workload.starting_weights(), found, expected)
 
 
 @pytest.mark.parametrize("peer", CLASSES, indirect=True)
-def test_a_peer_draws_noise_but_for_nil_rows(peer, workload):
-    ends = []
+def test_a_peer_draws_noise_except_for_nil_rows(peer, workload):
+    results = []
     for _ in range(2):
         peer.start(workload.settings.clip_norm, 1e-3)
         peer.train(range(4))
-        ends.append(peer.parameters())
-    for name, weights in ends[0].items():
-        assert (weights != ends[1][name]).any()
+        results.append(peer.parameters())
+    for name, weights in results[0].items():
+        assert (weights != results[1][name]).any()
         assert name not in ("W", "W_mem") or not weights[0].any()

@@ -1,4 +1,4 @@
-"""gradcheck as a library: right gradients pass, every kind of fault is reported as what it is."""
+"""gradcheck as a library: correct gradients pass, and each kind of fault has its own message."""
 
 import numpy
 import pytest
@@ -28,7 +28,7 @@ def relu(x):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_right_gradients_pass(method):
+def test_correct_gradients_pass(method):
     report = check_gradients(product, X, MATRIX, method=method)
     assert [checked.name for checked in report.inputs] == ["x", "matrix"]
     for checked in report.inputs:
@@ -40,7 +40,7 @@ def test_right_gradients_pass(method):
     ("method", "factor"),
     [("complex_step", 1e-13), ("central_differences", 1e-10), ("random_directions", 1e-12)],
 )
-def test_the_smallest_wrong_factor(method, factor):
+def test_the_smallest_wrong_factor_is_detected(method, factor):
     def slightly_wrong(x, matrix):
         y, backward = product(x, matrix)
 
@@ -74,10 +74,10 @@ def test_the_message_names_input_entry_values_and_tolerance(method):
     assert (error.input, error.index) == ("matrix", (2, 1))
     assert error.analytic - error.numeric == pytest.approx(0.5)
     assert error.error > error.tolerance
-    for told in ("the gradient of matrix is wrong at [2, 1]", "right: x", method):
-        assert told in str(error)
-    for number in (error.analytic, error.numeric):
-        assert f"{number:.17g}" in str(error)
+    for text in ("the gradient of matrix is wrong at [2, 1]", "correct: x", method):
+        assert text in str(error)
+    for value in (error.analytic, error.numeric):
+        assert f"{value:.17g}" in str(error)
     assert [checked.fault is None for checked in error.report.inputs] == [True, False]
 
 
@@ -135,21 +135,25 @@ FAULTS = {
     "too few": (
         returning(X),
         (X, MATRIX),
-        "returns 1 gradient where 2 gradients are due: x, matrix",
+        "returns 1 gradient, but 2 gradients are expected: x, matrix",
     ),
-    "too many": (returning(X, X, X), (X, MATRIX), "returns 3 gradients where 2 gradients are due"),
+    "too many": (
+        returning(X, X, X),
+        (X, MATRIX),
+        "returns 3 gradients, but 2 gradients are expected",
+    ),
     "not a tuple": (
         lambda x, matrix: (x @ matrix.T, lambda dy: dy @ matrix),
         (X, MATRIX),
-        "returns 1 gradient where 2 gradients are due",
+        "returns 1 gradient, but 2 gradients are expected",
     ),
     "a tuple for one input": (
         lambda x: (x + 0, lambda dy: (dy, dy)),
         (X,),
-        "returns 2 gradients where 1 gradient is due: x",
+        "returns 2 gradients, but 1 gradient is expected: x",
     ),
     "None": (dx_and(lambda dy, x: None), (X, MATRIX), "the gradient of matrix is None"),
-    "no array": (dx_and(lambda dy, x: "zero"), (X, MATRIX), "matrix is no array but 'zero'"),
+    "not an array": (dx_and(lambda dy, x: "zero"), (X, MATRIX), "matrix is not an array: 'zero'"),
     "shape": (
         dx_and(lambda dy, x: x.T @ dy),
         (X, MATRIX),
@@ -175,17 +179,17 @@ FAULTS = {
         (X,),
         r"the forward pass returns nan at \[1, 0\]",
     ),
-    "a dict lacks one": (
+    "missing in a dict": (
         lambda params: (params["a"] + params["b"], lambda dy: {"a": dy}),
         ({"a": X, "b": X + 1},),
         r"no gradient of params\['b'\]",
     ),
     "random forward": (noisy_forward(), (X,), "not deterministic: two forward passes"),
     "random backward": (noisy_backward(), (X,), "backward pass is not deterministic"),
-    "backward remembers": (accumulating, (X,), "backward pass is not deterministic"),
+    "stateful backward": (accumulating, (X,), "backward pass is not deterministic"),
     "forward changes x": (changing_forward, (X,), "the forward pass changes its input x"),
     "backward changes x": (changing_backward, (X,), "the backward pass changes its input x"),
-    "backward changes dy": (changing_d_output, (X,), "changes the gradient of the output"),
+    "backward changes dy": (changing_d_output, (X,), "changes its argument, the gradient"),
     "integer output": (
         lambda x: (x.astype(int), lambda dy: dy),
         (X,),
@@ -195,7 +199,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_faults_are_named(kind):
+def test_the_message_names_the_fault(kind):
     function, inputs, message = FAULTS[kind]
     with pytest.raises(GradientError, match=message):
         check_gradients(function, *[_copy(x) for x in inputs])
@@ -210,36 +214,36 @@ def _copy(value):
     [
         (cube, (3.0,), {}, "no input has a gradient"),
         (cube, (X.astype(int),), {}, "no input has a gradient"),
-        (cube, (X + 1j,), {}, "x is complex128; gradients are checked of float32 and float64"),
-        (cube, (X * numpy.inf,), {}, "x holds numbers that are not finite"),
-        (cube, (X, X), {}, "does not take these 2 inputs"),
-        (cube, (X,), {"method": "guess"}, "method='guess' is unknown; it takes complex_step"),
-        (product, (X, MATRIX), {"constants": ["A"]}, r"constants=\['A'\] are no inputs"),
+        (cube, (X + 1j,), {}, "x is complex128; only gradients of float32 and float64"),
+        (cube, (X * numpy.inf,), {}, "x contains values that are not finite"),
+        (cube, (X, X), {}, "cannot be called with these 2 inputs"),
+        (cube, (X,), {"method": "guess"}, "method='guess' is unknown; choose one of complex_step"),
+        (product, (X, MATRIX), {"constants": ["A"]}, r"constants=\['A'\] are not inputs"),
         (lambda x: x, (X,), {}, "returns no backward pass"),
     ],
 )
-def test_what_cannot_be_checked(function, inputs, options, message):
+def test_invalid_arguments_raise_an_input_error(function, inputs, options, message):
     with pytest.raises(InputError, match=message):
         check_gradients(function, *inputs, **options)
 
 
-def test_whole_numbers_masks_and_declared_inputs_are_constants():
-    def pick(x, places, mask, factors, power):
+def test_integers_masks_and_declared_inputs_are_constants():
+    def pick(x, rows, mask, factors, power):
         def backward(dy):
             dx = numpy.zeros_like(x)
-            numpy.add.at(dx, places, dy * mask * factors * power)
+            numpy.add.at(dx, rows, dy * mask * factors * power)
             return dx
 
-        return x[places] * mask * factors * power, backward
+        return x[rows] * mask * factors * power, backward
 
-    places, mask = numpy.array([1, 1, 0]), numpy.array([[True, False]])
-    inputs = (X, places, mask, numpy.array([2.0, 3.0]), 1.5)
+    rows, mask = numpy.array([1, 1, 0]), numpy.array([[True, False]])
+    inputs = (X, rows, mask, numpy.array([2.0, 3.0]), 1.5)
     report = check_gradients(pick, *inputs, constants=["factors"])
-    kinds = {"places": "int64", "mask": "bool", "factors": "float64", "power": "float"}
+    kinds = {"rows": "int64", "mask": "bool", "factors": "float64", "power": "float"}
     assert report.constants == kinds
     assert report.inputs[0].zeros == 2
-    for told in ("2 without gradient", "held constant: places (int64), mask (bool)"):
-        assert told in str(report)
+    for text in ("2 with zero gradient", "held constant: rows (int64), mask (bool)"):
+        assert text in str(report)
 
 
 def test_lists_and_dicts_of_arrays():
@@ -266,7 +270,7 @@ def test_one_tuple_of_arrays():
     assert names == ["terms[0]", "terms[1]"]
 
 
-def test_the_inputs_of_a_starred_function_have_names():
+def test_starred_inputs_have_names():
     def add(*terms):
         return sum(terms), lambda dy: (dy,) * len(terms)
 
@@ -299,22 +303,22 @@ def test_central_differences_step_around_a_kink(distance):
     assert not checked.kinks
 
 
-def test_a_jump_is_no_smooth_point():
+def test_a_jump_is_a_kink():
     def step(x):
         return numpy.floor(x) + x, lambda dy: dy
 
-    with pytest.raises(GradientError, match="takes no complex numbers"):
+    with pytest.raises(GradientError, match="does not accept complex numbers"):
         check_gradients(step, X)
     (checked,) = check_gradients(step, numpy.array([1.0, 1.5]), method="central_differences").inputs
     assert [kink.index for kink in checked.kinks] == [(0,)]
 
 
-def test_a_smooth_bend_is_no_kink():
-    def bend(x):
+def test_a_strongly_curved_function_has_no_kink():
+    def curved(x):
         return numpy.exp(30 * x), lambda dy: 30 * numpy.exp(30 * x) * dy
 
     for method in METHODS:
-        assert not check_gradients(bend, X / 2, method=method).inputs[0].kinks
+        assert not check_gradients(curved, X / 2, method=method).inputs[0].kinks
 
 
 def test_a_forward_that_loses_imaginary_parts():
@@ -330,10 +334,23 @@ def test_a_forward_that_loses_imaginary_parts():
         y[...] = x
         return y, lambda dy: dy
 
-    with pytest.raises(GradientError, match="takes no complex numbers"):
+    with pytest.raises(GradientError, match="does not accept complex numbers"):
         check_gradients(casting, X)
     (checked,) = check_gradients(casting, X, method="random_directions").inputs
     assert checked.method == "random_directions by central differences"
+
+
+@pytest.mark.parametrize("method", ["complex_step", "random_directions"])
+def test_a_derivative_that_is_nan_is_a_gradient_error(method):
+    def sigmoid(x):
+        y = 1 / (1 + numpy.exp(-x))  # overflows: real numbers give 0, complex ones NaN
+        return y, lambda dy: dy * y * (1 - y)
+
+    with (
+        numpy.errstate(all="ignore"),
+        pytest.raises(GradientError, match=r"wrong at \[1\].*numeric nan"),
+    ):
+        check_gradients(sigmoid, numpy.array([1.0, -800.0]), method=method)
 
 
 def test_differences_that_do_not_converge_are_undecided():
@@ -344,7 +361,7 @@ def test_differences_that_do_not_converge_are_undecided():
         check_gradients(rough, numpy.array([0.5, 2.0]), method="central_differences")
 
 
-def test_float32_gradients_are_held_against_float64():
+def test_float32_gradients_are_compared_with_float64():
     (checked,) = check_gradients(cube, X.astype("float32")).inputs
     assert checked.dtype == "float32"
     assert 1e-9 < checked.error <= checked.tolerance < 1e-5
@@ -357,7 +374,7 @@ def test_float32_gradients_are_held_against_float64():
 
 
 def test_the_tolerance_follows_the_condition_number():
-    """Where 1 - p cancels, float32 has lost digits that float64 has; neither is a fault."""
+    """Where 1 - p cancels, float32 loses digits that float64 keeps; that is not a fault."""
 
     def cross_entropy(s):
         p = 1 / (1 + numpy.exp(-s))
@@ -373,7 +390,7 @@ def test_the_tolerance_follows_the_condition_number():
     assert tolerances[2] / tolerances[1] == pytest.approx(ratio, rel=0.5)
 
 
-def test_a_gradient_that_is_zero_says_so():
+def test_a_zero_gradient_is_reported_as_vacuous():
     def constant(x):
         return 0 * x, lambda dy: 0 * dy
 
@@ -405,7 +422,7 @@ def test_same_seed_same_report():
 
 
 def float32_kernel(x, matrix):
-    """Stand for a fused kernel: float32 inside, no complex numbers."""
+    """Imitate a fused kernel: it computes in float32 and does not accept complex numbers."""
     a, b = numpy.asarray(x, "float32"), numpy.asarray(matrix, "float32")
     y = (a @ b.T).astype(x.dtype)
 
@@ -424,14 +441,16 @@ def test_a_kernel_equals_its_textbook_operation():
         y, backward = product(x, matrix)
         return y * (1 + 3e-5), backward
 
-    with pytest.raises(GradientError, match=r"^the output is not the textbook operation's at"):
+    with pytest.raises(
+        GradientError, match=r"^the output is not equal to the textbook operation's at"
+    ):
         check_equality(another_kernel, product, *single)
 
     def wrong_gradient(x, matrix):
         y, backward = product(x, matrix)
         return y, lambda dy: [2 * d for d in backward(dy)]
 
-    with pytest.raises(GradientError, match="the gradient of x is not the textbook"):
+    with pytest.raises(GradientError, match="the gradient of x is not equal to the textbook"):
         check_equality(wrong_gradient, product, X, MATRIX)
 
     def wrong_shape(x, matrix):
@@ -449,5 +468,10 @@ def test_the_documented_example(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("x: error ")
     assert lines[-1] == "held constant: nothing"
-    with pytest.raises(GradientError, match=r"the gradient of x is wrong at .*; right: gain"):
+    with pytest.raises(
+        GradientError, match=r"the gradient of x is wrong at .*; correct: gain"
+    ) as caught:
         exec(example.replace("scale**3", "scale**2"), {})
+    documented = text.partition("GradientError: ")[2].partition("```")[0]
+    assert f"wrong at {list(caught.value.index)}: analytic" in documented
+    assert f"error {caught.value.error:.1e}, tolerance" in documented

@@ -1,5 +1,6 @@
-"""``python -m kvnet.gradcheck``: the table, the exit code, a failure as a command to run again."""
+"""``python -m kvnet.gradcheck``: the table, the exit code and the command of a failing case."""
 
+import importlib
 import json
 import os
 import shlex
@@ -10,6 +11,7 @@ import numpy
 import pytest
 from conftest import ROOT
 
+from kvnet import gradcheck
 from kvnet import operations as ops
 from kvnet.gradcheck import checked_operations
 from kvnet.gradcheck.cases import Case, registering
@@ -35,10 +37,10 @@ def wrong_softmax(monkeypatch):
 def test_the_table(capsys):
     assert main(["--op", "embedding_sum"]) == 0
     out = capsys.readouterr().out
-    for told in ("complex_step", "central_differences", "random_directions", "complex_step f32"):
-        assert told in out
+    for column in ("complex_step", "central_differences", "random_directions", "complex_step f32"):
+        assert column in out
     assert "held constant: words (int64), encoding (float64 or float32)" in out
-    assert "entries without gradient" in out
+    assert "entries with zero gradient" in out
     assert out.endswith("all right\n")
 
 
@@ -66,28 +68,30 @@ def test_one_method_and_dtype(capsys):
 def test_json_holds_every_row_and_failure(wrong_softmax, tmp_path, capsys):
     path = tmp_path / "gradcheck.json"
     assert main(["--op", "softmax", "--seed", "5", "--json", str(path)]) == 1
-    told = json.loads(path.read_text())
-    assert told["seed"] == 5
-    assert told["numpy"] == numpy.__version__
-    assert told["failures"][0]["command"].startswith(f"{PROGRAM} --op softmax")
+    document = json.loads(path.read_text())
+    assert document["seed"] == 5
+    assert document["numpy"] == numpy.__version__
+    assert document["failures"][0]["command"].startswith(f"{PROGRAM} --op softmax")
     assert main(["--op", "hop", "--json", str(path)]) == 0
     rows = json.loads(path.read_text())["rows"]
     assert {(row["input"], row["method"]) for row in rows} >= {("matrix", "complex_step")}
     assert all(row["error"] <= row["tolerance"] for row in rows)
 
 
-def test_same_seed_same_numbers(capsys):
+def test_the_same_seed_gives_the_same_table(capsys):
     outputs = []
     for seed in ("1", "1", "2"):
         main(["--op", "linear", "--seed", seed, "--method", "complex_step"])
-        outputs.append(capsys.readouterr().out.splitlines()[:-2])  # but the time it took
+        outputs.append(
+            capsys.readouterr().out.splitlines()[:-2]
+        )  # the last two lines contain the time
     assert outputs[0] == outputs[1] != outputs[2]
 
 
 @pytest.mark.parametrize("subject", MODELS.values(), ids=MODELS)
 def test_a_model_on_a_device(device, subject, capsys):
-    numbers = {name: values[len(values) // 2] for name, values in subject.options().items()}
-    case = ",".join(f"{name}={value}" for name, value in numbers.items())
+    parameters = {name: values[len(values) // 2] for name, values in subject.options().items()}
+    case = ",".join(f"{name}={value}" for name, value in parameters.items())
     arguments = ["--backend", "cupy", "--model", subject.name, "--method", "complex_step"]
     assert main([*arguments, "--case", case]) == 0
     assert capsys.readouterr().out.endswith("all right\n")
@@ -98,14 +102,18 @@ def test_a_model_on_a_device(device, subject, capsys):
     [
         (["--op", "softmux"], "invalid choice: 'softmux'"),
         (["--opp", "softmax"], "did you mean --op?"),
-        (["--case", "B=1"], "--case is a case of one operation or model"),
-        (["--op", "softmax", "--case", "B=99"], "--case: 'B=99' is none of softmax's"),
-        (["--op", "softmax", "--case", "Q=1"], "--case: 'Q=1' is none of softmax's"),
+        (["--case", "B=1"], "--case needs the operation or model that it is a case of"),
+        (
+            ["--op", "hop", "--model", "memn2n", "--case", "B=1"],
+            "--case is a case of one operation or model",
+        ),
+        (["--op", "softmax", "--case", "B=99"], "--case: 'B=99' is not valid for softmax"),
+        (["--op", "softmax", "--case", "Q=1"], "--case: 'Q=1' is not valid for softmax"),
         (["--seed", "-1"], "'-1' is out of range"),
         (["--op", "hop", "--json", "missing/x.json"], "--json: the folder missing does not exist"),
     ],
 )
-def test_mistakes_end_in_one_line_and_code_2(arguments, message, capsys):
+def test_invalid_arguments_exit_with_2_and_one_line(arguments, message, capsys):
     try:
         code = main(arguments)
     except SystemExit as stop:
@@ -125,7 +133,7 @@ def test_a_kernel_is_compared_with_its_textbook_operation(monkeypatch, capsys):
             return x**2, lambda dy: 2 * x * dy
 
         def kernel(x):
-            y = numpy.empty(x.shape, x.dtype)  # takes no complex numbers
+            y = numpy.empty(x.shape, x.dtype)  # does not accept complex numbers
             numpy.multiply(x, x, out=y)
             return y, lambda dy: 2 * x * dy
 
@@ -142,7 +150,7 @@ def test_a_kernel_is_compared_with_its_textbook_operation(monkeypatch, capsys):
     assert "the output" in out
 
 
-def test_the_plot_shows_the_v_and_the_flat_line(tmp_path):
+def test_the_plot_shows_the_error_of_each_method(tmp_path):
     path = tmp_path / "steps.png"
     assert main(["--op", "key_value_hops", "--plot", str(path)]) == 0
     assert path.read_bytes().startswith(b"\x89PNG")
@@ -154,15 +162,43 @@ def test_the_plot_shows_the_v_and_the_flat_line(tmp_path):
     assert errors["central differences"][best] < errors["forward differences"].min()
 
 
-@pytest.mark.parametrize("module", ["gradcheck", "kvnet.gradcheck"])
-def test_as_a_module(module):
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", module, "--op", "hop", "--method", "complex_step"],
+def run_in_checkout(*arguments):
+    return subprocess.run(
+        [sys.executable, *arguments],
         cwd=ROOT,
-        env=environment,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
+
+
+@pytest.mark.parametrize("module", ["gradcheck", "kvnet.gradcheck"])
+def test_as_a_module(module):
+    done = run_in_checkout("-m", module, "--op", "hop", "--method", "complex_step")
     assert done.returncode == 0, done.stderr
     assert "all right" in done.stdout
+
+
+def test_help_of_the_folder_is_that_of_the_package():
+    done = run_in_checkout("-m", "gradcheck", "--help")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: {PROGRAM} ")
+
+
+@pytest.mark.parametrize("name", gradcheck.__all__)
+def test_the_folder_and_the_package_give_the_same_classes_and_functions(name, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    folder = importlib.import_module("gradcheck")
+    assert getattr(folder, name) is getattr(gradcheck, name)
+
+
+def test_the_command_loads_each_module_once():
+    script = (
+        "import runpy, sys\n"
+        "sys.argv[1:] = ['--op', 'hop', '--method', 'complex_step']\n"
+        "try:\n    runpy.run_module('gradcheck', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as stop:\n    print(stop.code)\n"
+        "print(sorted(name for name in sys.modules if name.startswith('gradcheck')))"
+    )
+    done = run_in_checkout("-c", script)
+    assert done.stdout.splitlines()[-2:] == ["0", "['gradcheck']"], done.stderr

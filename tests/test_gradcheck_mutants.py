@@ -1,4 +1,4 @@
-"""Planted bugs are found; benchmarks/mutation_score.py does this for every backward pass."""
+"""gradcheck detects planted bugs; benchmarks/mutation_score.py covers every backward pass."""
 
 import sys
 
@@ -16,7 +16,7 @@ PATHS = [f"kvnet/operations/{name}.py" for name in ("addressing", "hop", "linear
 MUTANTS = [mutant for mutant in mutants() if mutant.path in PATHS]
 
 
-def test_all_kinds_of_bug_are_planted_somewhere():
+def test_there_are_mutants_of_every_kind():
     assert {mutant.kind for mutant in mutants()} == set(KINDS)
 
 
@@ -31,7 +31,7 @@ def test_every_wrong_mutant_is_caught(path):
                 assert is_right(subject, seed=0), (mutant.line, mutant.before, mutant.after)
 
 
-def test_the_project_is_whole_again_afterwards():
+def test_the_original_function_is_restored():
     before = ops.softmax
     with planted(next(m for m in MUTANTS if "softmax" in m.path)) as (subject,):
         assert ops.softmax is not before

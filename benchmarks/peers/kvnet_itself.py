@@ -1,4 +1,4 @@
-"""kvnet under the same protocol as its peers."""
+"""kvnet with the interface of its peers."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,13 +13,13 @@ from .workload import SEED, Workload
 
 
 class KvnetItself:
-    """`kvnet.training.trainer.Trainer`, as the command line runs it.
+    """kvnet's `Trainer`, used as on the command line.
 
     Parameters
     ----------
     workload : Workload
     threads : int
-        For kernels. BLAS gets one, as on the command line.
+        For the kernels. BLAS uses one, as on the command line.
     kernels : {"reference", "fused"}
     backend : {"numpy", "cupy"}
     """
@@ -28,8 +28,8 @@ class KvnetItself:
         self.workload, self.kernels, self.backend = workload, kernels, backend
         xp = array_module(backend)
         self.data = workload.data if xp is numpy else workload.recipe.load(xp)[1]
-        self.lasting = ExitStack()  # as this object does
-        self.lasting.enter_context(kernel_threads(threads))
+        self.thread_limit = ExitStack()  # stays open for the life of this object
+        self.thread_limit.enter_context(kernel_threads(threads))
 
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `Peer`."""
@@ -42,7 +42,7 @@ class KvnetItself:
         optimizer.rule = optimizer.rule._replace(noise_deviation=noise_deviation)
 
     def warm_up(self, steps: range) -> None:
-        """Train up to the steps' end: the trainer prepares its batches in the first epoch."""
+        """Train up to the end of `steps`; the trainer packs its batches in the first epoch."""
         while self.trainer.step < steps.stop:
             self.trainer.train(steps.stop - self.trainer.step)
 
@@ -62,7 +62,7 @@ class KvnetItself:
         return {name: to_numpy(theta).copy() for name, theta in self.model.params.items()}
 
     def prepare_test(self, batch_size: int) -> None:
-        """See `Peer`; how many questions are answered at a time is kvnet's own choice."""
+        """See `Peer`; kvnet chooses itself how many questions it answers at a time."""
         self.predict()
 
     def predict(self) -> numpy.ndarray:
@@ -72,15 +72,15 @@ class KvnetItself:
 
 
 def reference(workload: Workload, threads: int) -> KvnetItself:
-    """Make kvnet with the textbook operations."""
+    """Return kvnet with the textbook operations."""
     return KvnetItself(workload, threads, "reference")
 
 
 def fused(workload: Workload, threads: int) -> KvnetItself:
-    """Make kvnet with its fused kernels."""
+    """Return kvnet with its fused kernels."""
     return KvnetItself(workload, threads, "fused")
 
 
 def on_gpu(workload: Workload, threads: int) -> KvnetItself:
-    """Make kvnet with its fused kernels on a GPU."""
+    """Return kvnet with its fused kernels on a GPU."""
     return KvnetItself(workload, threads, "fused", "cupy")

@@ -1,6 +1,6 @@
 """Threads that share out numbered pieces of work and meet when all are done, inside one kernel.
 
-Numba's own parallel loop wakes its threads anew each time, which takes as a small step of
+Numba's own parallel loop wakes its threads anew each time, which takes as long as a small step of
 training, and compiles its body four times. Here all threads run the same kernel and go from phase
 to phase. None is ever waited for to begin: those that are there take all pieces, so that a thread
 that comes late, or never, holds up nobody. Which thread does a piece leaves no trace in the result:
@@ -18,7 +18,7 @@ from numba import get_num_threads, int64, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kvnet.kernels.parts.compilation import INNER
+from kvnet.kernels.parts.compile_options import INNER
 
 LINE = 8  # counters stand a cache line apart
 LOOKS_BEFORE_YIELDING = 2000  # a microsecond or two
@@ -96,7 +96,7 @@ def next_piece(counters, phase):
     Returns
     -------
     piece : int
-        From 0 on; as there are or more when all are taken.
+        From 0 on; as many as there are or more when all are taken.
     """
     return _count_up(counters, 2 * LINE * phase)
 

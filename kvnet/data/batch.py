@@ -16,8 +16,8 @@ class Batch(NamedTuple):
     sentences : (U, S) integer array
         Row 0 is all nil: the sentence of an empty slot.
     keys, values : (B, M) integer array
-        Rows of `sentences`; slot 0 is the most recent. One and the same array if every slot's key is
-        its value.
+        Rows of `sentences`; slot 0 is the most recent. One and the same array if every slot's key
+        is its value.
     answer : (B,) integer array
     """
 

@@ -8,8 +8,8 @@ from kvnet.renumber import BATCHES_TOGETHER
 class Packing:
     """Pack the batch of each step when it is needed.
 
-    Batches that recur every epoch are packed once and kept. Otherwise a device packs a fixed group of
-    steps together, since each packing synchronises it with the host.
+    Batches that recur every epoch are packed once and kept. Otherwise a device packs fixed groups
+    of steps together, since each packing synchronises it with the host.
 
     Parameters
     ----------

@@ -147,13 +147,15 @@ class TextData(NamedTuple):
     Attributes
     ----------
     vocabulary : Vocabulary
-    training, validation, testing : Text
+    training : Text
+    validation, testing : Text or None
+        None for no text.
     """
 
     vocabulary: Vocabulary
     training: Text
-    validation: Text
-    testing: Text
+    validation: Text | None = None
+    testing: Text | None = None
 
 
 def read_texts(folder: Path, name: str) -> dict[str, list[str]]:
@@ -220,12 +222,13 @@ def known_words(words: Sequence[str], vocabulary: Vocabulary, where: str) -> lis
 def encode_texts(
     texts: dict[str, list[str]], memory_size: int, xp=numpy, vocabulary: Vocabulary | None = None
 ) -> TextData:
-    """Encode three texts as word ids; the vocabulary is that of all three.
+    """Encode texts as word ids; the vocabulary is that of all of them.
 
     Parameters
     ----------
     texts : dict of str to list of str
-        The words of the training, validation and test text, by the text's name in messages.
+        The words of the training text and, optionally, of the validation and the test
+        text, by the text's name in messages.
     memory_size : int
     xp : module
         Array module.
@@ -248,7 +251,7 @@ def encode_texts(
         if len(words) <= memory_size:
             raise InputError(
                 f"{name}: {len(words)} words, line ends included, are too few for a memory of "
-                f"{memory_size} words before the first target; use a smaller memory_size (--mem-size)"
+                f"{memory_size} words; use a smaller memory_size (--mem-size)"
             )
         ids = numpy.array(vocabulary.ids(known_words(words, vocabulary, name), name), numpy.int32)
         encoded.append(Text(ids, memory_size, len(vocabulary), xp))

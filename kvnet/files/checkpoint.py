@@ -1,6 +1,6 @@
 """Checkpoint files: arrays in the safetensors format, with JSON metadata in the same file.
 
-One file holds everything, so that one rename replaces everything.
+A state is one file, so that one rename replaces all of it.
 """
 
 import json
@@ -10,20 +10,20 @@ import numpy
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from kvnet.files.atomic_file import write_atomically
 from kvnet.backend import to_numpy
 from kvnet.errors import InputError
+from kvnet.files.atomic_file import write_atomically
 
 
 def write_arrays(path: str | Path, arrays: dict[str, numpy.ndarray], metadata: dict) -> None:
-    """Write named arrays and metadata, all or nothing.
+    """Write named arrays and metadata to one file, atomically.
 
     Parameters
     ----------
     path : str or Path
     arrays : dict of str to numpy.ndarray
     metadata : dict
-        Anything that JSON can hold; stored under the key ``kvnet`` of the file's header.
+        Ready for JSON; stored under the key ``kvnet`` of the file's header.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
     ------
     InputError
         If the file is missing, cut short, not a safetensors file or without kvnet's metadata.
-        Nothing in a file is ever run: a pickle is refused like any other foreign file.
+        No code in a file is ever run: a pickle is refused like any other foreign file.
     """
     path = Path(path)
     try:
@@ -75,6 +75,6 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
         ) from None
     except (KeyError, ValueError):
         raise InputError(
-            f"{path}: carries no kvnet metadata; give a checkpoint that kvnet wrote"
+            f"{path}: has no kvnet metadata; give a checkpoint that kvnet wrote"
         ) from None
     return arrays, metadata

@@ -27,7 +27,10 @@ class KeyValueOptions(HyperParameters):
     hops: int = at_least_one(3, "H, reads of the memory")
     reader: str = one_of("bow", READERS, "sentence reader")
     keep_prob: float = hyper_parameter(
-        1.0, "a number in (0, 1]", lambda x: 0 < x <= 1, "probability that dropout keeps a component"
+        1.0,
+        "a number in (0, 1]",
+        lambda x: 0 < x <= 1,
+        "probability of keeping a component in dropout",
     )
     mask_padding: bool = true_or_false(False, "leave empty slots out of the softmax")
 
@@ -133,7 +136,7 @@ class KeyValueMemoryNetwork(Network):
         gradients = {"A": d.A, "B": d.output_map}
         gradients |= {f"R_{h}": dR_h for h, dR_h in enumerate(d.R, start=1)}
         gradients |= backward_query(d.query) | backward_memory(d.memory)
-        gradients["W_mem"] = gradients["W_mem"] + d.table  # W_mem reads the memory and is the output
+        gradients["W_mem"] = gradients["W_mem"] + d.table  # it reads the memory and is the output
         return loss, self.in_order(gradients)
 
     def _read_query(self, batch, step):

@@ -222,9 +222,7 @@ class MemN2N(Network):
 
     def _initial_value(self, name, shape):
         c, purpose = self.config, f"starting weights {name}"
-        z = self.ops.normal(
-            self.xp, c.random_state, purpose, 0, shape, c.dtype, self.ops.uniform
-        )
+        z = self.ops.normal(self.xp, c.random_state, purpose, 0, shape, c.dtype, self.ops.uniform)
         value = z * numpy.dtype(c.dtype).type(c.init_std)
         if name in self.nil_rows:
             value[0] = 0

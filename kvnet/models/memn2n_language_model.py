@@ -99,9 +99,7 @@ class MemN2NLanguageModel(Network):
     def loss(self, batch: Context):
         """Return the cross entropy, summed over the batch, without dropout."""
         u, _, _ = self._hop(batch, None)
-        loss, _ = self.ops.word_cross_entropy(
-            self.xp, u, self.params["W"], batch.target, nil=False
-        )
+        loss, _ = self.ops.word_cross_entropy(self.xp, u, self.params["W"], batch.target, nil=False)
         return loss
 
     def loss_and_gradient(self, batch: Context, step: int | None = None):
@@ -155,7 +153,5 @@ class MemN2NLanguageModel(Network):
 
     def _initial_value(self, name, shape):
         c, purpose = self.config, f"starting weights {name}"
-        z = self.ops.normal(
-            self.xp, c.random_state, purpose, 0, shape, c.dtype, self.ops.uniform
-        )
+        z = self.ops.normal(self.xp, c.random_state, purpose, 0, shape, c.dtype, self.ops.uniform)
         return z * numpy.dtype(c.dtype).type(c.init_std)

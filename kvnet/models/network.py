@@ -1,4 +1,4 @@
-"""The contract of a model: named parameters in one vector, scores, a loss with its gradient, files."""
+"""The contract of a model: named parameters, scores, a loss with its gradient, and files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from kvnet.updates.as_vector import as_vector
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig(HyperParameters):
-    """The configuration of every model. A file stores it; backend and kernels are not part of it."""
+    """The configuration of every model: what a file stores. Backend and kernels are not in it."""
 
     vocabulary_size: int = at_least_one(MISSING, "V, word ids")
     dtype: str = one_of("float32", ("float32", "float64"), "float64 is for checking gradients")
@@ -214,7 +214,7 @@ class Network(ABC):
         model.theta[:] = as_vector(model.xp, model.checked(path, arrays, prefix))
         return model
 
-    def restore_mode(self, metadata: dict) -> None:
+    def restore_mode(self, metadata: dict) -> None:  # noqa: B027  (most models have no mode)
         """Set what `state` stored besides parameters and configuration. Nothing, by default."""
 
     def checked(self, path, arrays: dict, prefix: str) -> dict:

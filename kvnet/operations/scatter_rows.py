@@ -6,8 +6,8 @@ import numpy
 def scatter_rows(xp, indices, rows, size: int):
     """Add each row to the table row of its index: ``t[v] = sum of rows[n] where indices[n] == v``.
 
-    The rows are sorted by index. The sum of a table row is then a difference of two running sums, in
-    double precision, so every sum has the same order on every device. No shape depends on the
+    The rows are sorted by index. The sum of a table row is then a difference of two running sums,
+    in double precision, so every sum has the same order on every device. No shape depends on the
     indices: counting the different ones would make a GPU synchronise with the host.
 
     Parameters

@@ -5,7 +5,7 @@ from kvnet.operations.word_scores import word_scores
 
 
 def word_cross_entropy(xp, h, table, answers, nil: bool = True):
-    """Sum the cross entropy over the batch: ``L = sum_b log(sum_v exp(h_b · W_v)) - h_b · W_answer``.
+    """Sum the cross entropy: ``L = sum_b log(sum_v exp(h_b · W_v)) - h_b · W_answer``.
 
     Parameters
     ----------

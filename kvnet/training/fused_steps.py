@@ -74,7 +74,7 @@ def corrected_rates(trainer: Trainer, first: int, count: int) -> list[float]:
 
 
 class GraphSteps(Steps):
-    """Steps on a GPU: one step of all trainers is a graph of kernels, recorded once and replayed."""
+    """Steps on a GPU: a graph of kernels for one step of all trainers, recorded once, replayed."""
 
     def __init__(self, trainers: Sequence[Trainer], kernel):
         super().__init__(trainers)

@@ -2,10 +2,9 @@
 
 from statistics import fmean
 
+from kvnet.data.task_data import SPLITS
 from kvnet.training.evaluation import accuracy_by_task
 from kvnet.training.run import Run
-
-SPLITS = ("testing", "training", "validation")
 
 
 class TaskRun(Run):

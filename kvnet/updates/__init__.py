@@ -1,7 +1,7 @@
 """Parameter updates: functions that change parameters in place, given their gradients.
 
-Every function takes the array module first (``xp``: NumPy or CuPy). An update that adds a penalty to
-the loss returns the penalty's value.
+Every function takes the array module first (``xp``: NumPy or CuPy). An update that adds a penalty
+to the loss returns the penalty's value.
 """
 
 from kvnet.updates.adagrad import adagrad

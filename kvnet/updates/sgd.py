@@ -33,14 +33,14 @@ def clip_scales(xp, squares: dict, max_norm: float, clip: str) -> dict:
 
 
 def sgd(xp, params, gradients, learning_rate: float, max_norm: float, clip: str) -> None:
-    """Take a step in place: ``θ -= lr min(1, max_norm / ‖g‖) g``. Rows without a gradient do not change.
+    """Take a step in place: ``θ -= lr min(1, max_norm / ‖g‖) g``.
 
     Parameters
     ----------
     xp : module
         Array module.
     params : dict of str to float array
-        Changed in place.
+        Changed in place. Rows without a gradient do not change.
     gradients : dict of str to float array or RowGradient
     learning_rate, max_norm : float
     clip : {"global", "each"}

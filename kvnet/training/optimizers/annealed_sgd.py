@@ -104,9 +104,7 @@ class AnnealedSgd(AnnealedOptimizer):
 
     def _descend(self, gradients, learning_rate):
         model = self.model
-        self.updates.sgd(
-            model.xp, model.params, gradients, learning_rate, self.max_norm, self.clip
-        )
+        self.updates.sgd(model.xp, model.params, gradients, learning_rate, self.max_norm, self.clip)
 
 
 class AnnealedAdagrad(AnnealedOptimizer):

@@ -59,9 +59,7 @@ class NoisyAdam(Optimizer):
         xp, theta = self.model.xp, self.model.theta
         gradient = self.updates.as_vector(xp, dense(xp, gradients, self.model.params))
         rate = self.learning_rate_at(step)
-        return self.updates.noisy_adam(
-            xp, theta, gradient, self.m, self.v, step, rate, self.rule
-        )
+        return self.updates.noisy_adam(xp, theta, gradient, self.m, self.v, step, rate, self.rule)
 
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate: multiplied by 0.96 after every `decay_steps` steps."""

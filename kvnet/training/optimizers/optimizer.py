@@ -58,5 +58,5 @@ class Optimizer(ABC):
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate of the step that follows `step` others."""
 
-    def after_evaluation(self, history: list[dict]) -> None:
+    def after_evaluation(self, history: list[dict]) -> None:  # noqa: B027  (most do nothing)
         """Adapt to the evaluations so far. Called after each; does nothing by default."""

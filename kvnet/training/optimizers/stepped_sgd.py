@@ -38,9 +38,7 @@ class SteppedSgd(Optimizer):
         """Take one step; there is no penalty. See `Optimizer.update`."""
         model, xp, rate = self.model, self.model.xp, self.learning_rate_at(step)
         gradient = self.updates.as_vector(xp, dense(xp, gradients, model.params))
-        self.updates.spectral_sgd(
-            xp, model.theta, gradient, model.shapes, rate, self.max_grad_norm
-        )
+        self.updates.spectral_sgd(xp, model.theta, gradient, model.shapes, rate, self.max_grad_norm)
         return 0.0
 
     def learning_rate_at(self, step: int) -> float:
