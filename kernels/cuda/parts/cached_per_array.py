@@ -8,7 +8,7 @@ from weakref import finalize
 def cached_per_array(function: Callable) -> Callable:
     """Cache the results of a function of an array module, an array and hashable arguments.
 
-    Batches that recur every epoch are the same arrays. They must not change.
+    Batches that recur every epoch are the same arrays. They must not change, nor the results.
 
     Parameters
     ----------

@@ -1,27 +1,24 @@
 """An array module on NumPy that is as strict as CuPy: what is on the device stays there.
 
 Arrays refuse NumPy's functions, and NumPy's arrays are refused. Whatever would make CuPy copy
-between host and device, or wait for the device, is counted in `transfers`. A stream records what
-runs on it and runs it again, as a CUDA graph does; kernels run on the processor
-(`cuda_on_the_host`).
+between host and device, or synchronise with the device, is counted in `transfers`. A stream records
+what runs on it and runs it again, as a CUDA graph does; kernels run on the CPU (`cuda_on_the_host`).
 """
 
 import operator
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
-import cuda_on_the_host
 import numpy
 
-sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
-from gpu_measures import counted_copies
+from helpers import cuda_on_the_host
+from kvnet.backend import counted_copies
 
-transfers = []  # what was copied or waited for, in order
-launches = []  # names of the kernels that ran
-_recording = None  # what a stream being captured has taken down
+transfers = []  # copies and synchronisations, in order
+launches = []  # names of the kernels that have run
+_recording = None  # what a stream that is captured has recorded
 
 
 def _names(text):
@@ -36,7 +33,7 @@ SAME_AS_NUMPY = _names(
 )
 BLAS = ("matmul", "dot", "einsum")
 CONSTANTS = ("bool_", "float32", "float64", "int32", "int64", "uint32", "uint64", "newaxis", "pi")
-WAITS = ("unique", "nonzero", "argwhere", "flatnonzero")
+SYNCHRONISING = ("unique", "nonzero", "argwhere", "flatnonzero")
 METHODS = _names(
     "any all argmax argsort astype copy max mean min ravel reshape squeeze std sum swapaxes "
     "transpose"
@@ -45,55 +42,55 @@ BINARY = _names("add sub mul truediv floordiv mod pow and_ or_ xor lshift rshift
 IN_PLACE = _names("iadd isub imul itruediv")
 
 
-def _inside(value):
+def _unwrap(value):
     if isinstance(value, Array):
         return value.held
     if isinstance(value, numpy.ndarray):
         raise TypeError("a NumPy array among device arrays; move it with asarray")
     if isinstance(value, list | tuple):
-        return type(value)(_inside(v) for v in value)
+        return type(value)(_unwrap(v) for v in value)
     return value
 
 
 def _device(function, *args, **kwargs):
-    """Run a NumPy function on device arrays, and take it down if a stream records."""
+    """Run a NumPy function on device arrays, and record it if a stream is captured."""
     blas = getattr(function, "__name__", "") in BLAS
     if blas and _recording is not None:
         raise NotImplementedError("calling cuBLAS API during stream capture is unsupported")
-    args, kwargs = _inside(args), {name: _inside(value) for name, value in kwargs.items()}
+    args, kwargs = _unwrap(args), {name: _unwrap(value) for name, value in kwargs.items()}
     result = function(*args, **kwargs)
     if not isinstance(result, numpy.ndarray | numpy.generic):
         return result
     result = numpy.asarray(result)
     if kwargs.get("out") is None and function is numpy.empty:
-        result.fill(numpy.nan if result.dtype.kind == "f" else 99)  # nobody may rely on it
+        result.fill(numpy.nan if result.dtype.kind == "f" else 99)  # no caller may rely on it
     if _recording is not None:
-        _take_down(result, function, args, kwargs)
+        _record(result, function, args, kwargs)
     return Array(result)
 
 
-def _take_down(result, function, args, kwargs):
+def _record(result, function, args, kwargs):
     flat = [a for arg in args for a in (arg if isinstance(arg, list | tuple) else [arg])]
-    given = [a for a in flat if isinstance(a, numpy.ndarray)]
+    inputs = [a for a in flat if isinstance(a, numpy.ndarray)]
     if kwargs.get("out") is not None:
         _recording.append(lambda: function(*args, **kwargs))
-    elif not any(numpy.may_share_memory(result, a) for a in given):  # a view changes by itself
+    elif not any(numpy.may_share_memory(result, a) for a in inputs):  # a view needs no update
         _recording.append(lambda: numpy.copyto(result, function(*args, **kwargs)))
 
 
 def _change(function, *args):
-    """Run something that changes an array in place; while a stream records, only take it down."""
-    args = _inside(args)
+    """Run a function that changes an array in place; only record it if a stream is captured."""
+    args = _unwrap(args)
     if _recording is None:
         function(*args)
     else:
         _recording.append(lambda: function(*args))
 
 
-def _transfer(what):
+def _transfer(name):
     if _recording is not None:
-        raise RuntimeError(f"{what}: the device cannot be waited for while a stream records")
-    transfers.append(what)
+        raise RuntimeError(f"{name}: synchronisation is not possible while a stream is captured")
+    transfers.append(name)
 
 
 class Array:
@@ -208,7 +205,7 @@ _define()
 
 
 class Stream:
-    """A stream that runs at once, or records."""
+    """A stream that runs everything at once, or records it."""
 
     def __init__(self, non_blocking=False):
         pass
@@ -225,8 +222,8 @@ class Stream:
 
     def end_capture(self):
         global _recording
-        done, _recording = _recording, None
-        return SimpleNamespace(launch=lambda stream=None: [step() for step in done])
+        recorded, _recording = _recording, None
+        return SimpleNamespace(launch=lambda stream=None: [step() for step in recorded])
 
     def synchronize(self):
         _transfer("synchronize")
@@ -243,13 +240,13 @@ class Event:
 
 
 class _Runtime:
-    """What CUDA's runtime tells of the processor in a GPU's place."""
+    """CUDA's runtime, with the CPU as the GPU."""
 
     def deviceSynchronize(self):
         _transfer("deviceSynchronize")
 
     def getDeviceProperties(self, number):
-        return {"name": b"the processor", "multiProcessorCount": 1, "totalGlobalMem": 1 << 30}
+        return {"name": b"the CPU", "multiProcessorCount": 1, "totalGlobalMem": 1 << 30}
 
     def driverGetVersion(self):
         return 0
@@ -258,7 +255,7 @@ class _Runtime:
 
 
 class RawModule(cuda_on_the_host.HostModule):
-    """Kernels on the processor, recorded like everything else."""
+    """Kernels on the CPU, which a captured stream records."""
 
     def get_function(self, name):
         kernel = super().get_function(name)
@@ -279,14 +276,13 @@ class RawModule(cuda_on_the_host.HostModule):
 def _eigvalsh(matrix):
     try:
         return numpy.linalg.eigvalsh(matrix)
-    except numpy.linalg.LinAlgError:  # which cuSOLVER does not tell unless it is waited for
+    except numpy.linalg.LinAlgError:  # cuSOLVER reports it only to a caller that synchronises
         return numpy.full(len(matrix), numpy.nan, matrix.dtype)
 
 
-class _Module:
+class _Module(ModuleType):
     """The array module: the functions above under NumPy's names, and CuPy's additions."""
 
-    __name__ = "cupy"  # the backend that it stands for
     __version__ = numpy.__version__
     ndarray = Array
     RawModule = RawModule
@@ -308,43 +304,44 @@ class _Module:
 
     def ascontiguousarray(self, array, dtype=None):
         assert isinstance(array, Array)
-        wanted = array.dtype if dtype is None else numpy.dtype(dtype)
-        if array.held.flags.c_contiguous and array.dtype == wanted:
+        dtype = array.dtype if dtype is None else numpy.dtype(dtype)
+        if array.held.flags.c_contiguous and array.dtype == dtype:
             return array
-        return _device(numpy.ascontiguousarray, array, dtype=wanted)
+        return _device(numpy.ascontiguousarray, array, dtype=dtype)
 
     def __getattr__(self, name):
         if name in CONSTANTS:
             return getattr(numpy, name)
-        if name in WAITS:
+        if name in SYNCHRONISING:
 
-            def waits(*args, **kwargs):
+            def synchronise(*args, **kwargs):
                 _transfer(name)
-                found = getattr(numpy, name)(*_inside(args), **kwargs)
+                found = getattr(numpy, name)(*_unwrap(args), **kwargs)
                 return tuple(map(Array, found)) if isinstance(found, tuple) else Array(found)
 
-            return waits
+            return synchronise
         if name not in SAME_AS_NUMPY:
             raise AttributeError(f"the strict array module has no {name}")
         return lambda *args, **kwargs: _device(getattr(numpy, name), *args, **kwargs)
 
 
-strict = _Module()
-asarray = strict.asarray  # an array's class leads to its module, and that has it
+strict = _Module("cupy")  # the backend that it replaces
+Array.__module__ = "strict_cupy"
+sys.modules["strict_cupy"] = strict  # where an array's class is, its array module is
 
 
 @contextmanager
-def _seen(events):
-    before, found = len(events), []
-    yield found
-    found += events[before:]
+def _collected(events):
+    before, collected = len(events), []
+    yield collected
+    collected += events[before:]
 
 
 def counted(xp):
-    """Collect the transfers inside, in a list; on CuPy too."""
-    return _seen(transfers) if xp is strict else counted_copies(xp)
+    """Collect the copies and synchronisations within a context in a list; for CuPy, too."""
+    return _collected(transfers) if xp is strict else counted_copies(xp)
 
 
 def launched():
-    """Collect the names of the kernels that the strict arrays run inside, in a list."""
-    return _seen(launches)
+    """Collect the names of the kernels that the strict arrays run within a context in a list."""
+    return _collected(launches)

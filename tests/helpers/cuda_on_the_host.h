@@ -12,7 +12,7 @@
 #include <vector>
 
 #define __global__
-#define __device__ static inline
+#define __device__ inline
 #define __shared__ static
 #define __forceinline__
 #define __launch_bounds__(threads)
@@ -34,20 +34,19 @@ static inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 
 namespace host {
 enum State { READY, AT_BLOCK_BARRIER, AT_WARP_BARRIER, DONE };
-constexpr int WARP = 32;
 constexpr size_t STACK = 64 << 10;
 
 struct Fiber {
-  jmp_buf place;  // where it goes on; setcontext alone begins it, since that asks the kernel
+  jmp_buf place;  // where it continues; only the start needs setcontext, which is a system call
   bool begun;
   State state;
   std::vector<char> stack;
   int exchanges;
 };
-static std::vector<Fiber> fibers;  // they last from launch to launch
+static std::vector<Fiber> fibers;  // kept from one launch to the next
 static jmp_buf scheduler;
 static int current;
-static std::vector<double> mail;  // of each thread, for two exchanges: the next may begin early
+static std::vector<double> mail;  // per thread, for two exchanges: the next one may begin early
 static void *dynamic_shared;
 
 static void wait(State state) {
@@ -66,7 +65,7 @@ static const T *exchange(T value) {
   return (const T *)&box[first];
 }
 
-// Release whoever has reached a barrier together with all others; false if nobody can go on.
+// Release the threads that wait at a barrier that all have reached; false if there are none.
 static bool release() {
   int threads = (int)fibers.size();
   bool any = false, all = true;
@@ -90,16 +89,16 @@ static inline void __syncthreads() { host::wait(host::AT_BLOCK_BARRIER); }
 static inline void __syncwarp() { host::wait(host::AT_WARP_BARRIER); }
 template <class T>
 static inline T __shfl_xor_sync(unsigned, T value, int mask) {
-  int lane = host::current % host::WARP;
+  int lane = host::current % WARP;
   const T *box = host::exchange(value);
-  T got;
-  std::memcpy(&got, (const double *)box + (lane ^ mask), sizeof got);
-  return got;
+  T received;
+  std::memcpy(&received, (const double *)box + (lane ^ mask), sizeof received);
+  return received;
 }
 static inline unsigned __ballot_sync(unsigned, int predicate) {
   const int *box = host::exchange(predicate);
   unsigned bits = 0;
-  for (int lane = 0; lane < host::WARP; lane++) {
+  for (int lane = 0; lane < WARP; lane++) {
     int yes;
     std::memcpy(&yes, (const double *)box + lane, sizeof yes);
     bits |= (unsigned)(yes != 0) << lane;
@@ -125,7 +124,7 @@ static void enter() {
   }
 }
 
-static void go_on(Fiber &fiber) {
+static void resume(Fiber &fiber) {
   if (_setjmp(scheduler)) return;
   if (fiber.begun) _longjmp(fiber.place, 1);
   fiber.begun = true;
@@ -138,8 +137,8 @@ static void go_on(Fiber &fiber) {
   setcontext(&context);
 }
 
-// Run one block; false where threads wait for others that never come.
-static bool run_block(bool backwards) {
+// Run one block; false if threads wait at a barrier that others never reach.
+static bool run_block(bool in_reverse) {
   int threads = (int)fibers.size();
   for (Fiber &fiber : fibers) {
     fiber.state = READY;
@@ -147,18 +146,18 @@ static bool run_block(bool backwards) {
   }
   while (true) {
     for (int n = 0; n < threads; n++) {
-      current = backwards ? threads - 1 - n : n;
+      current = in_reverse ? threads - 1 - n : n;
       while (fibers[current].state == READY) {
         threadIdx = {current % blockDim.x, current / blockDim.x % blockDim.y,
                      current / (blockDim.x * blockDim.y)};
-        go_on(fibers[current]);
+        resume(fibers[current]);
       }
     }
     bool done = true;
     for (Fiber &fiber : fibers) done = done && fiber.state == DONE;
     if (done) return true;
     if (release()) continue;
-    fibers.clear();  // they stand in the middle of a kernel
+    fibers.clear();  // they are in the middle of a kernel
     return false;
   }
 }
@@ -168,15 +167,15 @@ static void call(void (*kernel)(A...), void **arguments, std::index_sequence<I..
   kernel(*(A *)arguments[I]...);
 }
 
-// What `launch` returns besides 0: 1 a barrier that not all reach, 2 + n that argument n has another
-// type.
+// Returns 0, or 1 for a barrier that not all threads reach, 2 + n if argument n has another type,
+// 1000 + n if the kernel takes n arguments.
 template <class... A>
 static int launch(void (*kernel)(A...), void **arguments, const char **codes, int count,
-                  const unsigned *grid, const unsigned *block, size_t shared, bool backwards) {
-  const char *wanted[] = {Code<A>::name...};
+                  const unsigned *grid, const unsigned *block, size_t shared, bool in_reverse) {
+  const char *expected[] = {Code<A>::name...};
   if (count != (int)sizeof...(A)) return 1000 + (int)sizeof...(A);
   for (int n = 0; n < count; n++)
-    if (std::strcmp(codes[n], wanted[n])) return 2 + n;
+    if (std::strcmp(codes[n], expected[n])) return 2 + n;
   gridDim = {grid[0], grid[1], grid[2]};
   blockDim = {block[0], block[1], block[2]};
   size_t threads = (size_t)block[0] * block[1] * block[2];
@@ -193,10 +192,10 @@ static int launch(void (*kernel)(A...), void **arguments, const char **codes, in
   };
   unsigned blocks = grid[0] * grid[1] * grid[2];
   for (unsigned n = 0; n < blocks; n++) {
-    unsigned number = backwards ? blocks - 1 - n : n;
+    unsigned number = in_reverse ? blocks - 1 - n : n;
     blockIdx = {number % grid[0], number / grid[0] % grid[1], number / (grid[0] * grid[1])};
-    std::memset(memory.data(), 0xFF, memory.size() * sizeof(double));  // not a number, or -1
-    if (!run_block(backwards)) return 1;
+    std::memset(memory.data(), 0xFF, memory.size() * sizeof(double));  // NaN, or -1
+    if (!run_block(in_reverse)) return 1;
   }
   return 0;
 }
