@@ -7,7 +7,9 @@ from kvnet.operations import adjacent_hops_by_row as textbook
 
 
 def adjacent_hops_by_row(xp, u, readings, rows, with_softmax: bool = True):
-    """CUDA form of `kvnet.operations.adjacent_hops_by_row`; the textbook if a question is too wide.
+    """CUDA form of `kvnet.operations.adjacent_hops_by_row`.
+
+    The textbook, if a question is too wide for a block.
 
     Parameters, returns and references: see there.
     """

@@ -11,8 +11,8 @@ from kvnet.operations import AnswerGradients, Memory, matrix_product
 def answer_loss(xp, query, memory, A, R, output_map, table, answers):
     """CUDA form of `kvnet.operations.answer_loss`.
 
-    If one block holds a question and the scores of all words, it also computes the gradient. Else the
-    hops and the scores are operations of their own.
+    If one block holds a question and the scores of all words, it also computes the gradients.
+    Otherwise the hops and the scores are operations of their own.
 
     Parameters, returns and references: see there.
     """

@@ -1,7 +1,7 @@
 #include "parts/key_value_hops.cu"
 
-// The most probable word of each question, the lowest of those with the same score. The score of the
-// nil word is zero.
+// The most probable word of each question, the lowest of those with the same score. The score of
+// the nil word is zero.
 extern "C" __global__ void __launch_bounds__(QUESTION_THREADS)
     answer_words(MEMORY(PARAMETER) int E, int V, const real *output_map, const real *table,
                  long long *words) {

@@ -35,8 +35,9 @@ def answer(bow: BowModel, questions: Questions):
     words : (N,) int64 array
         Word ids; the lowest of those with the same score.
     """
-    xp, p, sizes = array_module_of(bow.theta), by_name(bow.theta, bow.shapes), _sizes_of(bow, questions)
-    words, (V, E) = questions.sentences[questions.queries], bow.shapes["W"]
+    xp, p = array_module_of(bow.theta), by_name(bow.theta, bow.shapes)
+    sizes, (V, E) = _sizes_of(bow, questions), bow.shapes["W"]
+    words = questions.sentences[questions.queries]
     query, _ = embedding_sum(xp, words, p["W"], bow.encoding)
     readings, _ = embedding_sum(xp, questions.sentences, p["W_mem"], bow.encoding)
     keys = as_int32(xp, questions.keys)

@@ -1,5 +1,6 @@
-// What a training step of several models has besides the operations. A batch record is a row of ints:
-// the words of the B queries and of the U sentences, then the rows of the slots and the answers.
+// What a training step of several models has besides the operations. A batch record is a row of
+// ints: the words of the B queries and of the U sentences, then the rows of the slots and the
+// answers.
 #include "parts/bow_reading.cu"
 #include "parts/gather.cu"
 #include "parts/products.cu"
@@ -24,10 +25,10 @@ extern "C" __global__ void begin_step(const int *records, int record_size, const
 }
 
 // The gradients of the matrices and their squares and, in the same launch, the gradients of the
-// sentences. `ends`: the range of each product's sums of squares; empty if its gradient is not complete
-// yet.
-extern "C" __global__ void products_and_slots(REPEAT(PRODUCTS_PER_LAUNCH, PRODUCT, PARAMETER)
-                                                  SLOTS(PARAMETER) STRIDES(PARAMETER)
+// sentences. `ends`: the range of each product's sums of squares; empty if its gradient is not
+// complete yet.
+extern "C" __global__ void products_and_slots(PRODUCTS(PARAMETER) SLOTS(PARAMETER)
+                                                  STRIDES(PARAMETER)
                                                       SQUARES(PARAMETER) int sentences,
                                               const int *ends, real *d_readings) {
   Strides strides = {STRIDES(VALUE)};
@@ -43,15 +44,15 @@ extern "C" __global__ void products_and_slots(REPEAT(PRODUCTS_PER_LAUNCH, PRODUC
 }
 
 // The gradients of the tables, and a sum of squares per block.
-extern "C" __global__ void words_and_squares(WORDS(PARAMETER) STRIDES(PARAMETER)
-                                                 SQUARES(PARAMETER) real *d_first,
+extern "C" __global__ void words_and_squares(WORDS(PARAMETER) STRIDES(PARAMETER) SQUARES(PARAMETER)
+                                                 real *d_first,
                                              real *d_second) {
   real *element = gather_word({WORDS(VALUE)}, {STRIDES(VALUE)}, d_first, d_second);
   store_squares({SQUARES(VALUE)}, element, blockIdx.x * gridDim.z + blockIdx.z);
 }
 
-// The update and, in a last block, the end of the step: sum each model's losses, add the penalty, and
-// count the step.
+// The update and, in a last block, the end of the step: sum each model's losses, add the penalty,
+// and count the step.
 extern "C" __global__ void noisy_adam_and_end(UPDATE(PARAMETER) const real *losses, int B,
                                               int capacity, int *done, double *step_losses) {
   Update update = {UPDATE(VALUE)};

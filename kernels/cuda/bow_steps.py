@@ -1,4 +1,4 @@
-"""Training steps of several models with the bow reader: a CUDA graph, recorded once and replayed."""
+"""Training steps of models with the bow reader: a CUDA graph, recorded once and replayed."""
 
 from collections.abc import Sequence
 
@@ -127,7 +127,7 @@ class StepGraph:
         }
 
     def _plan_squares(self):
-        """Give each parameter a range of sums of squares, one per block that computes its gradient."""
+        """Give each parameter a range of sums of squares, one per block of its gradient."""
         ranges, last = {}, 0
         for name, blocks in self._blocks_per_parameter().items():
             ranges[name] = last, last + blocks

@@ -9,7 +9,9 @@ from kvnet.operations import context_hops_by_row as textbook
 
 
 def context_hops_by_row(xp, u, memory, matrix, hops, linear_size):
-    """CUDA form of `kvnet.operations.context_hops_by_row`; the textbook if a target is too wide.
+    """CUDA form of `kvnet.operations.context_hops_by_row`.
+
+    The textbook, if a target is too wide for a block.
 
     Parameters, returns and references: see there.
     """

@@ -1,6 +1,7 @@
-// A GRU over the words of a sentence, one block per sentence. `mapped` (V, 3 F) is the contribution of
-// each word to the gates and the candidate: reset, update, candidate. Each place of a sentence saves
-// its state and the reset state, (N, S, 2 F), its gates, (N, S, 2 F), and its candidate, (N, S, F).
+// A GRU over the words of a sentence, one block per sentence. `mapped` (V, 3 F) is the contribution
+// of each word to the gates and the candidate: reset, update, candidate. Each place of a sentence
+// saves its state and the reset state, (N, S, 2 F), its gates, (N, S, 2 F), and its candidate, (N,
+// S, F).
 #include "parts/sums.cu"
 
 __device__ real sigmoid(real x) { return (real)0.5 * (1 + tanh((real)0.5 * x)); }

@@ -9,10 +9,11 @@ from kvnet.operations import gru_reading as textbook
 
 
 def gru_reading(xp, words, table, weights):
-    """CUDA form of `kvnet.operations.gru_reading`; the textbook if the state is too wide.
+    """CUDA form of `kvnet.operations.gru_reading`.
 
-    A place adds ``W[x] W_x + b`` to its gates, which depends on the word only: it is computed once
-    per word of the vocabulary. Only the contribution of the state is computed per place.
+    The textbook, if the state is too wide for a block. A place adds ``W[x] W_x + b`` to its gates,
+    which depends on the word only: it is computed once per word of the vocabulary. Only the
+    contribution of the state is computed per place.
 
     Parameters, returns and references: see there.
     """

@@ -7,8 +7,9 @@ extern "C" __global__ void __launch_bounds__(QUESTION_THREADS)
   store(F, v.u, u + blockIdx.x * F);
 }
 
-extern "C" __global__ void __launch_bounds__(QUESTION_THREADS) key_value_hops_by_row_backward(
-    MEMORY(PARAMETER) SAVED(PARAMETER) STRIDES(PARAMETER) const real *du) {
+extern "C" __global__ void __launch_bounds__(QUESTION_THREADS)
+    key_value_hops_by_row_backward(MEMORY(PARAMETER) SAVED(PARAMETER) STRIDES(PARAMETER)
+                                       const real *du) {
   HOPS_OF_MODEL
   store(F, du + blockIdx.x * F, v.u);
   __syncthreads();

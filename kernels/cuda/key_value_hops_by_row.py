@@ -1,4 +1,4 @@
-"""The hops of the Key-Value Memory Network, one thread block per question or by library products."""
+"""The hops of the Key-Value Memory Network, by one block per question or by library products."""
 
 from kvnet.kernels.cuda.parts.key_value_hops import BlockHops, hop_sizes
 from kvnet.kernels.cuda.parts.large_memory import choose_method, large_memory_hops
@@ -7,7 +7,9 @@ from kvnet.operations import key_value_hops_by_row as textbook
 
 
 def key_value_hops_by_row(xp, query, memory, A, R):
-    """CUDA form of `kvnet.operations.key_value_hops_by_row`; the textbook if a question is too wide.
+    """CUDA form of `kvnet.operations.key_value_hops_by_row`.
+
+    The textbook, if a question is too wide for a block.
 
     Parameters, returns and references: see there.
     """

@@ -10,7 +10,9 @@ from kvnet.operations import layerwise_hops_by_row as textbook
 def layerwise_hops_by_row(
     xp, u, key_readings, value_readings, matrix, rows, hops, with_softmax: bool = True
 ):
-    """CUDA form of `kvnet.operations.layerwise_hops_by_row`; the textbook if a question is too wide.
+    """CUDA form of `kvnet.operations.layerwise_hops_by_row`.
+
+    The textbook, if a question is too wide for a block.
 
     Parameters, returns and references: see there.
     """

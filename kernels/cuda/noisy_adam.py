@@ -13,7 +13,5 @@ def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
     squares = chunk_squares(xp, theta, gradient, rule.l2_lambda, chunks)
     rate = xp.full(1, corrected_rate(learning_rate, step), "float64")
     step, vectors = xp.full(1, step, "int64"), (theta, gradient, m, v)
-    launch_update(
-        xp, "noisy_adam", vectors, chunks, squares, step, rate, [rule], penalty=penalty
-    )
+    launch_update(xp, "noisy_adam", vectors, chunks, squares, step, rate, [rule], penalty=penalty)
     return penalty

@@ -1,9 +1,9 @@
-// The sentence and the time of each filled slot, one block per question. With `most` above 0 the times
-// have gaps: of the first n + b times, n are kept, those with the lowest random numbers.
+// The sentence and the time of each filled slot, one block per question. With `most` above 0 the
+// times have gaps: of the first n + b times, n are kept, those with the lowest random numbers.
 #include "parts/philox.cu"
 
-extern "C" __global__ void slots_with_times(const int *keys, int M, int sentences, int last, int most,
-                                            const int *blank_counts, unsigned purpose,
+extern "C" __global__ void slots_with_times(const int *keys, int M, int sentences, int last,
+                                            int most, const int *blank_counts, unsigned purpose,
                                             unsigned key_low, unsigned key_high, long long step,
                                             int *rows) {
   DYNAMIC_SHARED(shared);

@@ -14,7 +14,7 @@ from kvnet.operations.uniform import uniform
 
 @cache
 def _blank_counts(xp, slots, share):
-    """Return how many different numbers of blanks a story of 0, 1, .. `slots` sentences can have."""
+    """Return how many numbers of blanks are possible for a story of 0, 1, .. `slots` sentences."""
     counts = [ceil(share * n) + 1 for n in range(slots + 1)]
     return xp.asarray(numpy.array(counts, numpy.int32))
 

@@ -1,12 +1,12 @@
-// Gradient descent with a bounded spectral norm of each matrix's gradient. A row of `tables` has the
-// first element of a matrix, its rows and columns, and the range of its chunks, which are those of
-// parts/update.cu.
+// Gradient descent with a bounded spectral norm of each matrix's gradient. A row of `tables` has
+// the first element of a matrix, its rows and columns, and the range of its chunks, which are those
+// of parts/update.cu.
 #include "parts/sums.cu"
 
-// The factor min(1, max_norm / largest) of each matrix, one block per matrix; it is 1 if already the
-// Frobenius norm is small enough. Otherwise G'G = S is squared repeatedly, each time divided by its
-// trace t_k. Since largest^2 = lim trace(S^n)^(1/n),
-// log largest^2 = log t_0 + log(t_1) / 2 + log(t_2) / 4 + ...
+// The factor min(1, max_norm / largest) of each matrix, one block per matrix; it is 1 if already
+// the Frobenius norm is small enough. Otherwise G'G = S is squared repeatedly, each time divided by
+// its trace t_k. Since largest^2 = lim trace(S^n)^(1/n), log largest^2 = log t_0 + log(t_1) / 2 +
+// log(t_2) / 4 + ...
 extern "C" __global__ void spectral_scales(const real *gradient, const int *tables,
                                            const real *squares, real max_norm, int squarings,
                                            int widest, real *scratch, real *scales) {
@@ -22,9 +22,10 @@ extern "C" __global__ void spectral_scales(const real *gradient, const int *tabl
   }
   real *power = scratch + (size_t)2 * blockIdx.x * widest * widest, *next = power + widest * widest;
   for (int i = threadIdx.x; i < E * E; i += blockDim.x)
-    power[i] = strided_sum(0, rows, 1, [=](int n) {
-      return gradient[n * E + i / E] * gradient[n * E + i % E];
-    }) / trace;
+    power[i] =
+        strided_sum(0, rows, 1,
+                    [=](int n) { return gradient[n * E + i / E] * gradient[n * E + i % E]; }) /
+        trace;
   real logarithm = log(trace);
   for (int k = 0; k < squarings; k++) {
     __syncthreads();

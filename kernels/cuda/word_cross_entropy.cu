@@ -1,9 +1,9 @@
 #include "parts/sums.cu"
 
-// Turn the scores of a question into softmax - onehot(answer), in place, one block per question. They
-// are read once for the loss and once more for the gradient: each thread keeps the largest score of
-// its words and their sum relative to it. `nil`: whether word 0 is nil; its score is zero and it gets
-// no gradient.
+// Turn the scores of a question into softmax - onehot(answer), in place, one block per question.
+// They are read once for the loss and once more for the gradient: each thread keeps the largest
+// score of its words and their sum relative to it. `nil`: whether word 0 is nil; its score is zero
+// and it gets no gradient.
 extern "C" __global__ void word_cross_entropy(real *scores, const int *answers, real *losses, int V,
                                               int nil) {
   scores += (size_t)blockIdx.x * V;
@@ -17,7 +17,8 @@ extern "C" __global__ void word_cross_entropy(real *scores, const int *answers, 
     own_largest = larger;
   }
   real largest = block_max(own_largest), of_answer = score(answer) - largest;
-  real total = block_sum(own_total * exp(own_largest - largest));  // after all read the answer's score
+  real total =
+      block_sum(own_total * exp(own_largest - largest));  // after all read the answer's score
   real factor = 1 / total;
 #pragma unroll 4
   for (int word = threadIdx.x; word < V; word += blockDim.x) {

@@ -7,7 +7,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <tuple>
+#include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -18,18 +19,25 @@
 #define __launch_bounds__(threads)
 #define DYNAMIC_SHARED(name) real *name = (real *)host::dynamic_shared
 
-struct dim3 { unsigned x, y, z; };
+struct dim3 {
+  unsigned x, y, z;
+};
 static dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 using std::max;
 using std::min;
 
-static inline void sincospi(double x, double *s, double *c) { *s = sin(M_PI * x); *c = cos(M_PI * x); }
+static inline void sincospi(double x, double *s, double *c) {
+  *s = sin(M_PI * x);
+  *c = cos(M_PI * x);
+}
 static inline void sincospi(float x, float *s, float *c) {
   *s = (float)sin(M_PI * (double)x);
   *c = (float)cos(M_PI * (double)x);
 }
-static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((uint64_t)a * b) >> 32); }
+static inline unsigned __umulhi(unsigned a, unsigned b) {
+  return (unsigned)(((uint64_t)a * b) >> 32);
+}
 static inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 
 namespace host {
@@ -107,13 +115,15 @@ static inline unsigned __ballot_sync(unsigned, int predicate) {
 }
 
 namespace host {
-template <class T> struct Code { static constexpr const char *name = "?"; };
-#define KIND(type, text) template <> struct Code<type> { static constexpr const char *name = text; };
-KIND(int, "i4") KIND(unsigned, "u4") KIND(long long, "i8") KIND(float, "f4") KIND(double, "f8")
-KIND(unsigned char, "b1") KIND(int *, "*i4") KIND(float *, "*f4") KIND(double *, "*f8")
-KIND(const int *, "*i4") KIND(const unsigned *, "*u4") KIND(const long long *, "*i8") KIND(long long *, "*i8")
-KIND(const float *, "*f4") KIND(const double *, "*f8") KIND(const bool *, "*b1")
-#undef KIND
+// A type as NumPy's kind and size, such as i4, after * for a pointer.
+template <class T>
+static std::string code_of() {
+  using Value = std::remove_cv_t<std::remove_pointer_t<T>>;
+  if (std::is_pointer_v<T>) return "*" + code_of<Value>();
+  bool is_bool = std::is_same_v<T, bool> || std::is_same_v<T, unsigned char>;
+  char kind = is_bool ? 'b' : std::is_floating_point_v<T> ? 'f' : std::is_signed_v<T> ? 'i' : 'u';
+  return kind + std::to_string(sizeof(T));
+}
 
 static void (*body)(void *);
 static void *body_argument;
@@ -172,10 +182,10 @@ static void call(void (*kernel)(A...), void **arguments, std::index_sequence<I..
 template <class... A>
 static int launch(void (*kernel)(A...), void **arguments, const char **codes, int count,
                   const unsigned *grid, const unsigned *block, size_t shared, bool in_reverse) {
-  const char *expected[] = {Code<A>::name...};
+  const std::string expected[] = {code_of<A>()...};
   if (count != (int)sizeof...(A)) return 1000 + (int)sizeof...(A);
   for (int n = 0; n < count; n++)
-    if (std::strcmp(codes[n], expected[n])) return 2 + n;
+    if (codes[n] != expected[n]) return 2 + n;
   gridDim = {grid[0], grid[1], grid[2]};
   blockDim = {block[0], block[1], block[2]};
   size_t threads = (size_t)block[0] * block[1] * block[2];

@@ -1,8 +1,9 @@
 """An array module on NumPy that is as strict as CuPy: what is on the device stays there.
 
 Arrays refuse NumPy's functions, and NumPy's arrays are refused. Whatever would make CuPy copy
-between host and device, or synchronise with the device, is counted in `transfers`. A stream records
-what runs on it and runs it again, as a CUDA graph does; kernels run on the CPU (`cuda_on_the_host`).
+between host and device, or synchronise with the device, is counted in `transfers`. A stream that is
+captured records its work, which runs again like a CUDA graph; kernels run on the CPU
+(`cuda_on_the_host`).
 """
 
 import operator

@@ -11,10 +11,10 @@ SENTENCES_ROUNDED_TO = 16  # so that other batches fit the same layout
 class Layout(NamedTuple):
     """The places of a batch's parts in its record.
 
-    The words of the B queries and of the U different sentences come first, then the sentences in the
-    slots as keys and as values (once if they are the same), and the answers. After them, the slots
-    sorted by sentence and the places sorted by word, each with the places where those of each
-    sentence or word begin.
+    The words of the B queries and of the U different sentences come first, then the sentences in
+    the slots as keys and as values (once if they are the same), and the answers. They are followed
+    by the slots sorted by sentence and the places sorted by word, each with the starts of each
+    sentence's slots or each word's places.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Layout(NamedTuple):
 
     @property
     def word_places(self) -> tuple[int, int]:
-        """The same for the words: in each part first those of the queries, then of the sentences."""
+        """The same for the words, in each part the queries' before the sentences'."""
         order = self.value_places[1] + self.U + 1
         return order, order + self.keys
 
@@ -116,10 +116,10 @@ def pack(
 
 
 def _places(xp, held, rows):
-    """Return each batch's places sorted by the row that they hold, and where those of each row begin."""
+    """Return each batch's places sorted by the row that they hold, and the start of each row's."""
     n, count = held.shape
     batches = xp.arange(n)[:, None]
-    keys = (held + batches * rows).reshape(-1)  # the rows of a batch come after those of the last one
+    keys = (held + batches * rows).reshape(-1)  # batch after batch
     order = xp.argsort(keys, kind="stable")
     ends = (batches * rows + xp.arange(rows + 1)).reshape(-1)
     starts = xp.searchsorted(keys[order], ends)

@@ -7,13 +7,13 @@
 
 #define COMPONENTS_PER_LANE 16  // of sentences that are loaded together
 
-#define BY_SLOT(FIELD)            \
-  FIELD(int, M)                   \
-  FIELD(int, D)                   \
-  FIELD(const real *, readings)   \
-  FIELD(const int *, key_rows)    \
-  FIELD(const int *, value_rows)  \
-  FIELD(const int *, allowed)     \
+#define BY_SLOT(FIELD)           \
+  FIELD(int, M)                  \
+  FIELD(int, D)                  \
+  FIELD(const real *, readings)  \
+  FIELD(const int *, key_rows)   \
+  FIELD(const int *, value_rows) \
+  FIELD(const int *, allowed)    \
   FIELD(int, masked)
 
 struct BySlot {
@@ -43,7 +43,8 @@ __device__ void sentences_and_dots(const BySlot &m, const int *rows, int first, 
                                    real (*sentences)[COLUMNS], real *dots) {
 #pragma unroll
   for (int n = 0; n < SLOTS; n++)
-    columns_of<COLUMNS>(m.readings + (size_t)rows[min(first + n, m.M - 1)] * m.D, m.D, sentences[n]);
+    columns_of<COLUMNS>(m.readings + (size_t)rows[min(first + n, m.M - 1)] * m.D, m.D,
+                        sentences[n]);
 #pragma unroll
   for (int n = 0; n < SLOTS; n++)
 #pragma unroll
@@ -57,7 +58,8 @@ __device__ void sentences_and_dots(const BySlot &m, const int *rows, int first, 
 // Sum the vectors of all warps, each times its factor: out = scale * sum. `sums` has one vector per
 // warp.
 template <int COLUMNS>
-__device__ void sum_of_warps(const real *own, real factor, real scale, int D, real *sums, real *out) {
+__device__ void sum_of_warps(const real *own, real factor, real scale, int D, real *sums,
+                             real *out) {
   int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
 #pragma unroll
   for (int c = 0; c < COLUMNS; c++)
@@ -116,8 +118,9 @@ __device__ void hop_by_slot(const BySlot &m, const real *w, real *p, real *read,
     p[i] = scores[i] > LEAST_SCORE ? exp(scores[i] - largest) * scale : (real)0;
 }
 
-// d_scores: on entry the products of d_read with the encodings, on return the gradient of the scores,
-// p (dp - sum_j p_j dp_j). The sum is the product of d_read with what was read, encodings included.
+// d_scores: on entry the products of d_read with the encodings, on return the gradient of the
+// scores, p (dp - sum_j p_j dp_j). The sum is the product of d_read with what was read, encodings
+// included.
 template <int COLUMNS>
 __device__ void hop_by_slot_backward(const BySlot &m, const real *d_read, const real *read,
                                      const real *p, real *d_scores, real *dw, real *shared) {
@@ -149,8 +152,8 @@ __device__ void hop_by_slot_backward(const BySlot &m, const real *d_read, const 
   sum_of_warps<COLUMNS>(sum, 1, 1, m.D, shared, dw);
 }
 
-// Call a function for the least number of columns per lane that holds D components; the compiler has
-// to know it.
+// Call a function for the least number of columns per lane that holds D components; the compiler
+// has to know it.
 #define IF_WIDE_ENOUGH(columns, function) \
   if (D <= columns * WARP) return function<columns>
 #define AS_WIDE_AS_NEEDED(function, arguments) \

@@ -14,7 +14,8 @@ INCLUDE = re.compile(r'#include "(.+)"')
 KERNEL = re.compile(
     r'extern "C" __global__ void\s+(?:__launch_bounds__\(\w+\)\s+)?(\w+)\((.*?)\) \{', re.DOTALL
 )
-PARAMETER = re.compile(r"(\w+)\(PARAMETER\)|REPEAT\((\w+), (\w+), PARAMETER\)|(\w+)(?:,|$)")
+PARAMETER = re.compile(r"(\w+)\(PARAMETER\)|(\w+)(?:,|$)")  # a group of parameters, or one
+REPEAT = re.compile(r"REPEAT\((\w+), (\w+), FIELD\)")
 
 
 @cache
@@ -61,21 +62,20 @@ def _module(xp, dtype):
 @cache
 def parameters() -> dict[str, tuple[str, ...]]:
     """Return the names of each kernel's parameters, in their order."""
-    return {name: tuple(_names(text)) for name, text in KERNEL.findall(source())}
-
-
-def _names(text):
-    for group, count, repeated, name in PARAMETER.findall(text):
-        if name:
-            yield name
-        elif group:
-            yield from fields(group)
-        else:
-            for n in range(getattr(constants, count)):
-                yield from (f"{field}{n}" for field in fields(repeated))
+    return {
+        kernel: tuple(
+            name
+            for group, parameter in PARAMETER.findall(text)
+            for name in (fields(group) if group else [parameter])
+        )
+        for kernel, text in KERNEL.findall(source())
+    }
 
 
 def fields(group: str) -> tuple[str, ...]:
-    """Return the names of a group of parameters, a macro that lists ``FIELD(type, name)``."""
+    """Return the names of a group of parameters: a macro that lists or repeats FIELD(type, name)."""
     body = re.search(rf"#define {group}\(FIELD.*?\)((?:.*\\\n)*.*)", source())[1]
+    if repeat := REPEAT.search(body):
+        count, repeated = getattr(constants, repeat[1]), fields(repeat[2])
+        return tuple(f"{name}{n}" for n in range(count) for name in repeated)
     return tuple(re.findall(r"FIELD\([^,]+, (\w+?)(?:##\w)?\)", body))

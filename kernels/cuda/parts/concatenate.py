@@ -15,7 +15,7 @@ class _Section(NamedTuple):
 
 
 def concatenate(xp, arrays: Sequence):
-    """Return the elements of several arrays as one vector, in one launch per `ARRAYS_PER_LAUNCH`."""
+    """Return the elements of arrays as one vector; `ARRAYS_PER_LAUNCH` arrays share a launch."""
     arrays = [xp.ascontiguousarray(array) for array in arrays]
     vector = xp.empty(sum(array.size for array in arrays), arrays[0].dtype)
     start = 0

@@ -1,18 +1,20 @@
 // Gradient descent with bounded norms on several parameters in one launch: blockIdx.y is which. The
-// gradient is of all elements or of some rows. A parameter has its own range of `sums`, from `begin`
-// to `end`: sums of squares of its gradient, one per block.
+// gradient is of all elements or of some rows. A parameter has its own range of `sums`, from
+// `begin` to `end`: sums of squares of its gradient, one per block.
 #include "parts/sums.cu"
 
-#define DESCENT(FIELD, j)           \
-  FIELD(real *, theta##j)           \
-  FIELD(int, has_rows##j)           \
-  FIELD(const int *, rows##j)       \
-  FIELD(const real *, gradient##j)  \
-  FIELD(int, count##j)              \
-  FIELD(int, width##j)              \
-  FIELD(int, begin##j)              \
-  FIELD(int, end##j)                \
+#define DESCENT(FIELD, j)          \
+  FIELD(real *, theta##j)          \
+  FIELD(int, has_rows##j)          \
+  FIELD(const int *, rows##j)      \
+  FIELD(const real *, gradient##j) \
+  FIELD(int, count##j)             \
+  FIELD(int, width##j)             \
+  FIELD(int, begin##j)             \
+  FIELD(int, end##j)               \
   FIELD(real *, squares##j)
+
+#define DESCENTS(FIELD) REPEAT(DESCENTS_PER_LAUNCH, DESCENT, FIELD)
 
 struct Descent {
   DESCENT(MEMBER, )
@@ -26,9 +28,7 @@ struct Descent {
     d = {DESCENT(FIELD, j)};   \
     break;
 
-extern "C" __global__ void descent_squares(REPEAT(DESCENTS_PER_LAUNCH, DESCENT, PARAMETER)
-                                               int elements_per_block,
-                                           real *sums) {
+extern "C" __global__ void descent_squares(DESCENTS(PARAMETER) int elements_per_block, real *sums) {
   CHOOSE_DESCENT
   int place = d.begin + blockIdx.x, first = blockIdx.x * elements_per_block;
   if (place >= d.end) return;  // all threads of the block: another parameter is larger
@@ -41,10 +41,8 @@ extern "C" __global__ void descent_squares(REPEAT(DESCENTS_PER_LAUNCH, DESCENT, 
 
 // theta -= rate min(1, max_norm / norm) g; the norm is over all `all_sums` if `together`, else over
 // the parameter's own. If `adaptive`, s += g^2 first, and the rate is divided by the root of s.
-extern "C" __global__ void descend(REPEAT(DESCENTS_PER_LAUNCH, DESCENT, PARAMETER)
-                                       const real *sums,
-                                   int all_sums, int together, real max_norm, real rate,
-                                   int adaptive) {
+extern "C" __global__ void descend(DESCENTS(PARAMETER) const real *sums, int all_sums, int together,
+                                   real max_norm, real rate, int adaptive) {
   CHOOSE_DESCENT
   if (d.begin + (int)blockIdx.x >= d.end) return;
   int first = together ? 0 : d.begin, last = together ? all_sums : d.end;

@@ -42,7 +42,7 @@ class Descent(NamedTuple):
 
 
 def descend(xp, params, gradients, learning_rate, max_norm, clip, squares=None) -> None:
-    """Take a step in place: per `DESCENTS_PER_LAUNCH` parameters a launch for norms and one for steps.
+    """Take a step in place; `DESCENTS_PER_LAUNCH` parameters share a launch for norms, and another.
 
     Parameters
     ----------

@@ -71,29 +71,30 @@ __device__ real *gather_nothing(int row, int first, int columns, bool add, real 
   return element;
 }
 
-// d_table[v] = sum of encoding[s] d_readings[n] over the places (n, s) that hold word v; zero for nil.
-// The first `first_count` places are of one table. The others, if any, are of a second one: they are
-// counted from their own start, and their gradient is added to the present value. `add`: so is that of
-// the first table.
-#define WORDS(FIELD)              \
-  FIELD(int, sorted)              \
-  FIELD(int, add)                 \
-  FIELD(const int *, words)       \
-  FIELD(int, first_count)         \
-  FIELD(int, count)               \
-  FIELD(const int *, order)       \
-  FIELD(const int *, starts)      \
-  FIELD(int, S)                   \
-  FIELD(int, E)                   \
-  FIELD(int, V)                   \
-  FIELD(const real *, encoding)   \
+// d_table[v] = sum of encoding[s] d_readings[n] over the places (n, s) that hold word v; zero for
+// nil. The first `first_count` places are of one table. The others, if any, are of a second one:
+// they are counted from their own start, and their gradient is added to the present value. `add`:
+// so is that of the first table.
+#define WORDS(FIELD)            \
+  FIELD(int, sorted)            \
+  FIELD(int, add)               \
+  FIELD(const int *, words)     \
+  FIELD(int, first_count)       \
+  FIELD(int, count)             \
+  FIELD(const int *, order)     \
+  FIELD(const int *, starts)    \
+  FIELD(int, S)                 \
+  FIELD(int, E)                 \
+  FIELD(int, V)                 \
+  FIELD(const real *, encoding) \
   FIELD(const real *, d_readings)
 
 struct Words {
   WORDS(MEMBER)
 };
 
-__device__ real *gather_word(const Words &w, const Strides &strides, real *d_first, real *d_second) {
+__device__ real *gather_word(const Words &w, const Strides &strides, real *d_first,
+                             real *d_second) {
   bool second = (int)blockIdx.x >= w.V, add = second || w.add;
   int word = blockIdx.x - second * w.V, from = second * w.first_count;
   int first = first_column(blockIdx.z);
@@ -116,32 +117,32 @@ extern "C" __global__ void gather_words(WORDS(PARAMETER) real *d_table) {
   gather_word({WORDS(VALUE)}, Strides(), d_table, d_table);
 }
 
-#define SLOTS(FIELD)                \
-  FIELD(int, sorted)                \
-  FIELD(int, sides)                 \
-  FIELD(const int *, key_rows)      \
-  FIELD(const int *, value_rows)    \
-  FIELD(const int *, key_order)     \
-  FIELD(const int *, key_starts)    \
-  FIELD(const int *, value_order)   \
-  FIELD(const int *, value_starts)  \
-  FIELD(int, B)                     \
-  FIELD(int, M)                     \
-  FIELD(int, K)                     \
-  FIELD(int, H)                     \
-  FIELD(int, D)                     \
-  FIELD(int, first_row)             \
-  FIELD(const real *, key_p)        \
-  FIELD(const real *, key_w)        \
-  FIELD(const real *, value_p)      \
+#define SLOTS(FIELD)               \
+  FIELD(int, sorted)               \
+  FIELD(int, sides)                \
+  FIELD(const int *, key_rows)     \
+  FIELD(const int *, value_rows)   \
+  FIELD(const int *, key_order)    \
+  FIELD(const int *, key_starts)   \
+  FIELD(const int *, value_order)  \
+  FIELD(const int *, value_starts) \
+  FIELD(int, B)                    \
+  FIELD(int, M)                    \
+  FIELD(int, K)                    \
+  FIELD(int, H)                    \
+  FIELD(int, D)                    \
+  FIELD(int, first_row)            \
+  FIELD(const real *, key_p)       \
+  FIELD(const real *, key_w)       \
+  FIELD(const real *, value_p)     \
   FIELD(const real *, value_w)
 
 struct Slots {
   SLOTS(MEMBER)
 };
 
-// d_readings[u] = sum_h p_h[b, i] w_h[b] over the slots (b, i) that hold sentence u, as key, as value
-// or as both. A slot holds K sentences. Sentences before `first_row` get nothing.
+// d_readings[u] = sum_h p_h[b, i] w_h[b] over the slots (b, i) that hold sentence u, as key, as
+// value or as both. A slot holds K sentences. Sentences before `first_row` get nothing.
 __device__ void gather_slot(int row, int first, const Slots &s, const Strides &strides,
                             real *d_readings) {
   d_readings = of_model(d_readings, strides.reading_stride);
@@ -171,8 +172,8 @@ extern "C" __global__ void gather_slots(SLOTS(PARAMETER) real *d_readings) {
   gather_slot(blockIdx.x, first_column(blockIdx.z), {SLOTS(VALUE)}, Strides(), d_readings);
 }
 
-// The same for many sentences that are in few slots each, sorted: one warp per sentence. Grid: blocks
-// of sentences, blocks of columns.
+// The same for many sentences that are in few slots each, sorted: one warp per sentence. Grid:
+// blocks of sentences, blocks of columns.
 extern "C" __global__ void gather_few_slots(SLOTS(PARAMETER) int rows, real *d_readings) {
   int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
   int first = first_column(blockIdx.y) + threadIdx.x % WARP;

@@ -3,21 +3,21 @@
 // questions, models.
 #include "parts/softmax.cu"
 
-#define MEMORY(FIELD)                                                                         \
-  FIELD(int, B)                                                                               \
-  FIELD(int, M)                                                                               \
-  FIELD(int, D)                                                                               \
-  FIELD(int, F)                                                                               \
-  FIELD(int, H)                                                                               \
-  FIELD(const real *, query)                                                                  \
-  FIELD(const real *, readings)                                                               \
-  FIELD(const real *, TK)                                                                     \
-  FIELD(const real *, TV)                                                                     \
-  FIELD(const real *, A)                                                                      \
-  FIELD(const real *, R)                                                                      \
-  FIELD(const int *, key_rows)                                                                \
-  FIELD(const int *, value_rows)                                                              \
-  FIELD(const int *, allowed)                                                                 \
+#define MEMORY(FIELD)            \
+  FIELD(int, B)                  \
+  FIELD(int, M)                  \
+  FIELD(int, D)                  \
+  FIELD(int, F)                  \
+  FIELD(int, H)                  \
+  FIELD(const real *, query)     \
+  FIELD(const real *, readings)  \
+  FIELD(const real *, TK)        \
+  FIELD(const real *, TV)        \
+  FIELD(const real *, A)         \
+  FIELD(const real *, R)         \
+  FIELD(const int *, key_rows)   \
+  FIELD(const int *, value_rows) \
+  FIELD(const int *, allowed)    \
   FIELD(int, masked)
 
 struct Memory {
@@ -59,15 +59,15 @@ __device__ Memory of_model(Memory memory, const Strides &strides) {
 // pass fills (the others): (H, B, ...). The gradient of A is one sum of outer products, so its
 // factors are stored one under the other: ds, u and du_0 in into_A; reads, dw and the query in
 // out_of_A.
-#define SAVED(FIELD)        \
-  FIELD(real *, into_A)     \
-  FIELD(real *, out_of_A)   \
-  FIELD(real *, ws)         \
-  FIELD(real *, ps)         \
-  FIELD(real *, ss)         \
-  FIELD(real *, dus)        \
-  FIELD(real *, d_reads)    \
-  FIELD(real *, d_scores)   \
+#define SAVED(FIELD)      \
+  FIELD(real *, into_A)   \
+  FIELD(real *, out_of_A) \
+  FIELD(real *, ws)       \
+  FIELD(real *, ps)       \
+  FIELD(real *, ss)       \
+  FIELD(real *, dus)      \
+  FIELD(real *, d_reads)  \
+  FIELD(real *, d_scores) \
   FIELD(real *, d_query)
 
 struct SavedArrays {
@@ -151,10 +151,10 @@ __device__ void hop_backward(const Memory &memory, const Saved &saved, const Hop
 }
 
 // Declare, in a kernel with these groups of parameters, what the functions above take.
-#define HOPS_OF_MODEL                                                \
-  DYNAMIC_SHARED(shared);                                            \
-  Strides strides = {STRIDES(VALUE)};                                \
-  SavedArrays arrays = {SAVED(VALUE)};                               \
-  Memory memory = of_model(Memory{MEMORY(VALUE)}, strides);          \
-  Saved saved = of_model(arrays, memory, strides);                   \
+#define HOPS_OF_MODEL                                       \
+  DYNAMIC_SHARED(shared);                                   \
+  Strides strides = {STRIDES(VALUE)};                       \
+  SavedArrays arrays = {SAVED(VALUE)};                      \
+  Memory memory = of_model(Memory{MEMORY(VALUE)}, strides); \
+  Saved saved = of_model(arrays, memory, strides);          \
   HopVectors v = hop_vectors(memory, shared);

@@ -158,8 +158,7 @@ class BlockHops:
         """Return ``d_query, d_memory, dA, dR``, then the products of further pairs of factors."""
         saved, xp, rows = self.saved, self.xp, self.sizes.H * self.sizes.B
         d_scores, ws, ps, d_reads = (
-            array.reshape(rows, -1)
-            for array in (saved.d_scores, saved.ws, saved.ps, saved.d_reads)
+            array.reshape(rows, -1) for array in (saved.d_scores, saved.ws, saved.ps, saved.d_reads)
         )
         factors = [(d_scores, ws), (ps, d_reads), (saved.into_A[0], saved.out_of_A[0])]
         factors.append((saved.dus[0], saved.ss[0]))

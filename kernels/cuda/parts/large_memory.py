@@ -3,9 +3,9 @@
 There are two methods. If the questions of a batch share their sentences, all sentences are in the
 products: with U sentences in B questions of M slots a hop computes the scores by a product
 ``(B, D) (D, U + M)`` and the weighted sums by ``(B, U + M) (U + M, D)``; the backward pass and the
-gradients of the tables have two such products each: 12 B (U + M) D operations per hop. If most slots
-have a sentence of their own, only the temporal encodings are in products, and a kernel loads the
-sentence of each slot once per hop and once in its backward pass: 2 B M D elements.
+gradients of the tables have two such products each: 12 B (U + M) D operations per hop. If most
+slots have a sentence of their own, only the temporal encodings are in products, and a kernel loads
+the sentence of each slot once per hop and once in its backward pass: 2 B M D elements.
 """
 
 import numpy
@@ -46,8 +46,8 @@ def large_memory_hops(xp, query, memory: Memory, A, R, method):
     def empty(*shape):
         return xp.empty(shape, dtype)
 
-    # A's gradient is one sum of outer products, so its factors are stored one under the other: ds, u
-    # and du_0; what was read, dw and the query.
+    # A's gradient is one sum of outer products, so its factors are stored one under the other: ds,
+    # u and du_0; what was read, dw and the query.
     into_A, out_of_A = empty(2 * H + 1, B, F), empty(2 * H + 1, B, D)
     dss, us, reads, dws = into_A[:H], into_A[H:], out_of_A[:H], out_of_A[H:]
     dws[H] = query
@@ -126,7 +126,7 @@ class BySentence:
         return is_shared and B * M * D >= LARGE_MEMORY and fits_shared_memory(2 * M, dtype)
 
     def hop(self, h: int, w, read) -> None:
-        """Compute the weighted sums of the values, into `read`, (B, D), for the queries w, (B, D)."""
+        """Compute the weighted sums of the values, into `read` (B, D), for the queries w (B, D)."""
         self._launch(
             "softmax_by_sentence",
             scores=self.xp.dot(w, self.key_table.T),  # (B, U + M)
@@ -168,9 +168,9 @@ class BySlot:
     """
 
     def __init__(self, xp, memory: Memory, hops: int):
-        self.xp, self.TK, self.TV = xp, memory.TK, memory.TV
         readings = xp.ascontiguousarray(memory.readings)
-        self.dtype, (self.B, self.M), self.D = readings.dtype, memory.key_rows.shape, len(readings.T)
+        self.xp, self.TK, self.TV, self.dtype = xp, memory.TK, memory.TV, readings.dtype
+        (self.B, self.M), self.D = memory.key_rows.shape, readings.shape[1]
         self.attention, self.d_scores = (
             xp.empty((hops, self.B, self.M), self.dtype) for _ in range(2)
         )

@@ -48,7 +48,7 @@ def _as_scalar(value, dtype):
 
 
 def numbered(groups, count: int) -> dict:
-    """Return the fields of groups of arguments with a number after each name: ``X0, Y0, .., X1, ..``.
+    """Return the fields of groups of arguments by numbered names: ``X0, Y0, .., X1, Y1, ..``.
 
     Parameters
     ----------

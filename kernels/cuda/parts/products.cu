@@ -1,8 +1,8 @@
-// Several products Z_j = X_jᵀ Y_j in one launch: gradients of matrices are sums of outer products over
-// questions and hops. X is (pairs, rows, m), Y is (pairs, rows, n), Z is (pairs, all_m, n), whose rows
-// from m on are zero. A block computes TILE x TILE elements: sixteen groups of threads share the rows,
-// a thread sums 4 x 4 elements over the rows of its group, and then the sums of the groups are added
-// in their order.
+// Several products Z_j = X_jᵀ Y_j in one launch: gradients of matrices are sums of outer products
+// over questions and hops. X is (pairs, rows, m), Y is (pairs, rows, n), Z is (pairs, all_m, n),
+// whose rows from m on are zero. A block computes TILE x TILE elements: sixteen groups of threads
+// share the rows, a thread sums 4 x 4 elements over the rows of its group, and then the sums of the
+// groups are added in their order.
 #include "parts/common.cu"
 
 #define EACH 4  // elements of a thread in each dimension
@@ -11,15 +11,17 @@
 
 static_assert(THREADS == TILE * TILE, "at the end, a thread adds up one element");
 
-#define PRODUCT(FIELD, j)     \
-  FIELD(const real *, X##j)   \
-  FIELD(const real *, Y##j)   \
-  FIELD(real *, Z##j)         \
-  FIELD(int, pairs##j)        \
-  FIELD(int, rows##j)         \
-  FIELD(int, m##j)            \
-  FIELD(int, n##j)            \
+#define PRODUCT(FIELD, j)   \
+  FIELD(const real *, X##j) \
+  FIELD(const real *, Y##j) \
+  FIELD(real *, Z##j)       \
+  FIELD(int, pairs##j)      \
+  FIELD(int, rows##j)       \
+  FIELD(int, m##j)          \
+  FIELD(int, n##j)          \
   FIELD(int, all_m##j)
+
+#define PRODUCTS(FIELD) REPEAT(PRODUCTS_PER_LAUNCH, PRODUCT, FIELD)
 
 struct Product {
   PRODUCT(MEMBER, )
@@ -73,14 +75,13 @@ __device__ real *multiply(const Product &p, int parameter_stride) {
 #define CHOOSE_PRODUCT \
   Product product;     \
   switch (blockIdx.z) { REPEAT(PRODUCTS_PER_LAUNCH, PRODUCT_CASE, VALUE) }
-#define PRODUCT_CASE(FIELD, j)      \
-  case j:                           \
-    product = {PRODUCT(FIELD, j)};  \
+#define PRODUCT_CASE(FIELD, j)     \
+  case j:                          \
+    product = {PRODUCT(FIELD, j)}; \
     break;
 
 // Grid: blocks of the largest product, models, products.
-extern "C" __global__ void products(REPEAT(PRODUCTS_PER_LAUNCH, PRODUCT, PARAMETER)
-                                        int parameter_stride) {
+extern "C" __global__ void products(PRODUCTS(PARAMETER) int parameter_stride) {
   CHOOSE_PRODUCT
   multiply(product, parameter_stride);
 }

@@ -66,4 +66,3 @@ def products(xp, factors):
         arguments = numbered(small, PRODUCTS_PER_LAUNCH)
         launch(xp, small[0].Z.dtype, "products", grid, **arguments, parameter_stride=0)
     return results
-

@@ -5,23 +5,23 @@
 
 // has_nil: row 0 adds nothing. linear_size: components of u' from this one on are rectified.
 // table_stride: from the keys (values) of a hop to those of the next one, in elements.
-#define SLOT_HOPS(FIELD)        \
-  FIELD(int, B)                 \
-  FIELD(int, M)                 \
-  FIELD(int, K)                 \
-  FIELD(int, E)                 \
-  FIELD(int, H)                 \
-  FIELD(int, linear_size)       \
-  FIELD(int, with_softmax)      \
-  FIELD(int, has_nil)           \
-  FIELD(int, has_matrix)        \
-  FIELD(int, has_encodings)     \
-  FIELD(int, table_stride)      \
-  FIELD(const real *, keys)     \
-  FIELD(const real *, values)   \
-  FIELD(const real *, TK)       \
-  FIELD(const real *, TV)       \
-  FIELD(const real *, matrix)   \
+#define SLOT_HOPS(FIELD)      \
+  FIELD(int, B)               \
+  FIELD(int, M)               \
+  FIELD(int, K)               \
+  FIELD(int, E)               \
+  FIELD(int, H)               \
+  FIELD(int, linear_size)     \
+  FIELD(int, with_softmax)    \
+  FIELD(int, has_nil)         \
+  FIELD(int, has_matrix)      \
+  FIELD(int, has_encodings)   \
+  FIELD(int, table_stride)    \
+  FIELD(const real *, keys)   \
+  FIELD(const real *, values) \
+  FIELD(const real *, TK)     \
+  FIELD(const real *, TV)     \
+  FIELD(const real *, matrix) \
   FIELD(const int *, rows)
 
 struct SlotHops {

@@ -78,8 +78,8 @@ __device__ void row_dots(int rows, int width, const real *x, Entry entry, real *
   __syncthreads();
 }
 
-// y_c = sum_k x_k entry(k, c), one thread per column; if there are more threads than columns, groups
-// of threads share the rows. `scratch` has one element per thread.
+// y_c = sum_k x_k entry(k, c), one thread per column; if there are more threads than columns,
+// groups of threads share the rows. `scratch` has one element per thread.
 template <class Entry>
 __device__ void column_sums(int columns, int rows, const real *x, Entry entry, real *y,
                             real *scratch) {

@@ -20,8 +20,8 @@ extern "C" __global__ void chunk_squares(const real *theta, const real *gradient
   squares[blockIdx.x] = of_gradient, squares[gridDim.x + blockIdx.x] = of_theta;
 }
 
-// Where a block that computes elements of the gradient stores their sum of squares, so that they are
-// not read again: for each model the sums of the gradient, then those of the parameters.
+// Where a block that computes elements of the gradient stores their sum of squares, so that they
+// are not read again: for each model the sums of the gradient, then those of the parameters.
 #define SQUARES(FIELD)          \
   FIELD(const real *, theta)    \
   FIELD(const real *, gradient) \
@@ -46,26 +46,26 @@ __device__ void store_squares(const Squares &s, const real *element, int place) 
   squares[place] = of_gradient, squares[s.sums + place] = of_theta;
 }
 
-#define UPDATE(FIELD)             \
-  FIELD(real *, theta)            \
-  FIELD(const real *, gradient)   \
-  FIELD(real *, m)                \
-  FIELD(real *, v)                \
-  FIELD(int, parameters)          \
-  FIELD(real, l2)                 \
-  FIELD(const int *, chunks)      \
-  FIELD(const real *, squares)    \
-  FIELD(int, sums)                \
-  FIELD(const int *, silent)      \
-  FIELD(int, silent_parts)        \
-  FIELD(real, clip_norm)          \
-  FIELD(real, deviation)          \
-  FIELD(unsigned, purpose)        \
-  FIELD(const unsigned *, keys)   \
-  FIELD(const long long *, step)  \
-  FIELD(const double *, rate)     \
-  FIELD(double, beta_1)           \
-  FIELD(double, beta_2)           \
+#define UPDATE(FIELD)            \
+  FIELD(real *, theta)           \
+  FIELD(const real *, gradient)  \
+  FIELD(real *, m)               \
+  FIELD(real *, v)               \
+  FIELD(int, parameters)         \
+  FIELD(real, l2)                \
+  FIELD(const int *, chunks)     \
+  FIELD(const real *, squares)   \
+  FIELD(int, sums)               \
+  FIELD(const int *, silent)     \
+  FIELD(int, silent_parts)       \
+  FIELD(real, clip_norm)         \
+  FIELD(real, deviation)         \
+  FIELD(unsigned, purpose)       \
+  FIELD(const unsigned *, keys)  \
+  FIELD(const long long *, step) \
+  FIELD(const double *, rate)    \
+  FIELD(double, beta_1)          \
+  FIELD(double, beta_2)          \
   FIELD(real, epsilon)
 
 struct Update {

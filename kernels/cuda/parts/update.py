@@ -1,4 +1,4 @@
-"""The launches of an update: squares of the gradient in chunks, then the update of all parameters."""
+"""The launches of an update: squares of the gradient in chunks, then all parameters."""
 
 from functools import cache
 from typing import NamedTuple
