@@ -1,6 +1,6 @@
-"""MemN2N and the language model on a device: steps wait for nothing, commands run as on NumPy.
+"""MemN2N and the language model on a device: steps do not synchronise, commands run as on NumPy.
 
-The device is `strict_arrays`, which refuses and counts what CuPy would; and a GPU, if there is one.
+The device is `strict_arrays`, which refuses and counts what CuPy would; and a GPU if there is one.
 """
 
 import re
@@ -9,27 +9,27 @@ from io import StringIO
 
 import numpy
 import pytest
-from cuda_on_the_host import COMPILER, WHY_NOT
-from strict_arrays import counted, launched, strict
+from helpers.cuda_on_the_host import COMPILER, WHY_NOT
+from helpers.device_data import new_trainer, stories, train
+from helpers.strict_arrays import counted, launched, strict
 
+from kvnet import KeyValueRecipe, LanguageModelRecipe, MemN2NRecipe
 from kvnet.backend import array_module, to_numpy
-from kvnet.files.checkpoint import read_arrays
 from kvnet.cli import train_babi, train_lm
-from kvnet import renumber as distinct
-from kvnet.data.babi import embedded_task, encode_tasks
-from kvnet.data.text import Text
-from kvnet.training.recipes.language_model import LanguageModelSettings
-from kvnet.training.recipes.memn2n import MemN2NSettings
-from kvnet.training.recipes.key_value import Settings
+from kvnet.data import packing
+from kvnet.data.text import Text, TextData
+from kvnet.data.vocabulary import Vocabulary
+from kvnet.files.checkpoint import read_arrays
+from kvnet.training.fused_steps import steps_for
 from kvnet.training.text_loss import text_loss
 from kvnet.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("device")
-LANGUAGE_MODEL = LanguageModelSettings(
-    edim=6, lindim=3, nhop=2, mem_size=5, batch_size=8, init_std=0.3
+LANGUAGE_MODEL = LanguageModelRecipe(
+    embedding_size=6, linear_size=3, hops=2, memory_size=5, batch_size=8, init_std=0.3
 )
-MEMN2N = MemN2NSettings(embedding_size=6, batch_size=8, memory_size=6, linear_start=0)
-SHUFFLED = Settings(
+MEMN2N = MemN2NRecipe(embedding_size=6, batch_size=8, memory_size=6, linear_start=0)
+SHUFFLED = KeyValueRecipe(
     batch_size=6, embedding_size=6, feature_size=7, reader="simple_gru", shuffle_questions=True
 )
 CLIPPED = {"max_grad_norm": 0.2}
@@ -50,25 +50,28 @@ VARIANTS = [
 ]
 
 
-def named(settings):
-    """Name a variant by what is not as published, apart from its sizes."""
-    base = {type(s): s for s in (LANGUAGE_MODEL, MEMN2N, SHUFFLED)}[type(settings)]
-    told = [f"{n}={v}" for n, v in vars(settings).items() if getattr(base, n) != v]
-    return ", ".join([type(settings).__name__.removesuffix("Settings") or "kv", *told])
+def name_of(recipe):
+    """Name a variant by its differences from the one without."""
+    base = next(one for one in (LANGUAGE_MODEL, MEMN2N, SHUFFLED) if type(one) is type(recipe))
+    changes = [f"{n}={v}" for n, v in vars(recipe).items() if getattr(base, n) != v]
+    return ", ".join([type(recipe).__name__.removesuffix("Recipe"), *changes])
 
 
-def trainer_of(settings, backend, form, dtype="float64"):
-    """Make a small training in double precision, of 20 steps an epoch or more."""
+def small_text(xp, words=200):
+    vocabulary = Vocabulary((f"w{n}" for n in range(60)), nil=False)
+    ids = numpy.random.default_rng(0).integers(0, 60, words).astype(numpy.int32)
+    return TextData(vocabulary, Text(ids, 5, 60, xp))
+
+
+def trainer_of(recipe, backend, kernels, dtype="float64"):
+    """Return a small training with at least 20 steps per epoch."""
     xp = array_module(backend)
-    if isinstance(settings, LanguageModelSettings):
-        words = numpy.random.default_rng(0).integers(0, 60, 200).astype(numpy.int32)
-        data, sizes = Text(words, 5, 60, xp), (60,)
-    else:
-        tasks = encode_tasks([embedded_task(2, 180)], settings.memory_size, 0, xp)
-        data, sizes = tasks.training.dataset, (len(tasks.vocabulary), tasks.sizes)
-    model = settings.new_model(*sizes, 1, backend, form)
-    model = type(model)(**model.config | {"dtype": dtype}, backend=backend, kernels=form)
-    return Trainer(model, data, settings, 2)
+    is_text = isinstance(recipe, LanguageModelRecipe)
+    data = small_text(xp) if is_text else stories(xp, 180, recipe.memory_size)
+    trainer = new_trainer(data, recipe, backend, kernels, seed=1)
+    config = replace(trainer.model.config, dtype=dtype)
+    model = type(trainer.model)(config, backend, kernels)
+    return Trainer(model, trainer.dataset, recipe, 2)
 
 
 @pytest.fixture(params=["reference", "fused"])
@@ -78,25 +81,25 @@ def form(request, xp):
     return request.param
 
 
-@pytest.mark.parametrize("settings", VARIANTS, ids=named)
-def test_steps_copy_as_much_as_one_and_the_next_ones_nothing(xp, settings, form):
-    trainer_of(settings, "cupy", form).train(1)  # what stays on the device, such as chunks
-    found = []
+@pytest.mark.parametrize("recipe", VARIANTS, ids=name_of)
+def test_further_steps_copy_nothing(xp, recipe, form):
+    train(trainer_of(recipe, "cupy", form), 1)  # copies what stays on the device, such as chunks
+    copied = []
     for count in (1, 3):
-        trainer = trainer_of(settings, "cupy", form)
+        trainer = trainer_of(recipe, "cupy", form)
         with counted(xp) as transfers:
-            trainer.train(count)
-        found.append(transfers)
-    assert found[0] == found[1]
-    assert len(found[0]) == 2  # the rows of 64 batches, and the size of the fullest
+            train(trainer, count)
+        copied.append(transfers)
+    assert copied[0] == copied[1]
+    assert len(copied[0]) == 2  # the rows of 64 batches, and the size of the fullest one
     with counted(xp) as transfers:
-        trainer.train(1)
-        trainer.train(2)
+        train(trainer, 1)
+        train(trainer, 2)
     assert transfers == []
 
 
 @pytest.mark.parametrize(
-    ("settings", "count"),
+    ("recipe", "count"),
     [
         (LANGUAGE_MODEL, 9),
         (replace(LANGUAGE_MODEL, optimizer="adagrad", dropout=0.3, word_dropout=0.1), 17),
@@ -105,118 +108,115 @@ def test_steps_copy_as_much_as_one_and_the_next_ones_nothing(xp, settings, form)
     ],
     ids=["language model", "both dropouts", "adjacent", "layerwise"],
 )
-def test_a_step_is_as_many_launches_as_documented(settings, count, kernels):
+def test_a_step_has_the_documented_number_of_launches(recipe, count, kernels):
     if kernels is not strict:
         pytest.skip("only the strict arrays count launches")
-    trainer = trainer_of(settings, "cupy", "fused")
-    trainer.train(1)
+    trainer = trainer_of(recipe, "cupy", "fused")
+    train(trainer, 1)
     with launched() as names:
-        trainer.train(2)
+        train(trainer, 2)
     assert len(names) == 2 * count
 
 
-@pytest.mark.parametrize("settings", VARIANTS, ids=named)
-def test_steps_are_the_textbook_s(settings, form):
-    expected = trainer_of(settings, "numpy", "reference")
-    trainer = trainer_of(settings, "cupy", form)
+@pytest.mark.parametrize("recipe", VARIANTS, ids=name_of)
+def test_steps_equal_the_textbook_s(recipe, form):
+    expected = trainer_of(recipe, "numpy", "reference")
+    trainer = trainer_of(recipe, "cupy", form)
     for one in (expected, trainer):
-        one.train(3)
+        train(one, 3)
     theta, right = to_numpy(trainer.model.theta), expected.model.theta
     assert numpy.linalg.norm(theta - right) < 1e-12 * numpy.linalg.norm(right)
     losses = [one.state()[1]["epoch_loss"] for one in (trainer, expected)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-12)
 
 
-@pytest.mark.parametrize("settings", [LANGUAGE_MODEL, MEMN2N], ids=named)
-def test_bits_do_not_hang_on_where_a_call_begins(xp, settings, form, monkeypatch):
-    monkeypatch.setattr(distinct, "TOGETHER", 4)
-    whole, parts = (trainer_of(settings, "cupy", form, "float32") for _ in range(2))
-    whole.train(9)
-    parts.train(2)
+@pytest.mark.parametrize("recipe", [LANGUAGE_MODEL, MEMN2N], ids=name_of)
+def test_bits_do_not_depend_on_where_a_call_begins(recipe, form, monkeypatch):
+    monkeypatch.setattr(packing, "BATCHES_TOGETHER", 4)
+    whole, parts = (trainer_of(recipe, "cupy", form, "float32") for _ in range(2))
+    train(whole, 9)
+    train(parts, 2)
     arrays, metadata = parts.state()
-    again = trainer_of(settings, "cupy", form, "float32")
-    again.restore("memory", {name: to_numpy(array) for name, array in arrays.items()}, metadata)
-    again.train(1)
-    again.train(6)
-    assert (to_numpy(again.model.theta) == to_numpy(whole.model.theta)).all()
+    resumed = trainer_of(recipe, "cupy", form, "float32")
+    resumed.restore("memory", {name: to_numpy(a) for name, a in arrays.items()}, metadata)
+    steps = steps_for([resumed])
+    steps.train(1)
+    steps.train(6)
+    assert (to_numpy(resumed.model.theta) == to_numpy(whole.model.theta)).all()
 
 
-def test_a_text_s_loss_comes_to_the_host_once(xp):
-    words = numpy.random.default_rng(0).integers(0, 60, 400).astype(numpy.int32)
+def test_the_loss_of_a_text_is_copied_to_the_host_once(xp):
     losses = []
     for backend in ("numpy", "cupy"):
         model = trainer_of(LANGUAGE_MODEL, backend, "reference").model
-        text = Text(words, 5, 60, model.xp)
+        text = small_text(model.xp, words=400).training
         with counted(xp) as transfers:
             losses.append(text_loss(model, text))
     assert losses[1] == pytest.approx(losses[0], rel=1e-12)
-    assert len(transfers) == 3  # the words of the full batches, of the last one, the losses
+    assert len(transfers) == 3  # the words of the full batches, those of the last one, the losses
 
 
-def texts(folder):
+def write_texts(folder):
     rng = numpy.random.default_rng(1)
     for split, lines in (("train", 30), ("valid", 9), ("test", 9)):
-        said = [" ".join(rng.choice(["red", "blue", "green"], 4)) for _ in range(lines)]
-        (folder / f"tale.{split}.txt").write_text("\n".join(said))
-    return ["--data-dir", str(folder), "--data-name", "tale"]
+        text = [" ".join(rng.choice(["red", "blue", "green"], 4)) for _ in range(lines)]
+        (folder / f"tale.{split}.txt").write_text("\n".join(text))
+    return ["--data-dir", folder, "--data-name", "tale"]
 
 
-def numbers(text):
-    return [float(number) for number in re.findall(r"-?\d+\.\d+", text)]
-
-
-def ran(command, capsys, *argv):
+def output_of(command, capsys, *argv):
     assert command.main([str(a) for a in argv]) == 0
     return capsys.readouterr().out
 
 
-def same(got, expected, tolerance=0.1):
-    """Two outputs say the same words, and the same numbers but for the last digit."""
-    without = [re.sub(r" *-?\d+\.\d+", " #", text) for text in (got, expected)]
-    assert without[0] == without[1]
-    assert numbers(got) == pytest.approx(numbers(expected), abs=tolerance)
+def assert_same_output(found, expected, tolerance=0.1):
+    """Assert that two outputs have the same words, and the same numbers except for rounding."""
+    texts = [re.sub(r" *-?\d+\.\d+", " #", text) for text in (found, expected)]
+    assert texts[0] == texts[1]
+    numbers = [[float(n) for n in re.findall(r"-?\d+\.\d+", text)] for text in (found, expected)]
+    assert numbers[0] == pytest.approx(numbers[1], abs=tolerance)
 
 
-def test_the_language_model_s_command_runs_on_a_device(tmp_path, capsys, form, monkeypatch):
+def test_the_language_model_s_command(tmp_path, capsys, form, monkeypatch):
     monkeypatch.setattr("sys.argv", ["train_lm.py"])
+    data = write_texts(tmp_path)
     sizes = "--edim 6 --lindim 3 --nhop 2 --mem-size 5 --batch-size 32 --init-std 0.3"
     rule = "--optimizer adagrad --init-lr 0.1 --averaging 0.5 --word-dropout 0.1 --clip each"
-    flags = [*texts(tmp_path), *f"{sizes} {rule} --show false --restarts 2".split()]
-    theirs = ["--backend", "cupy", "--kernels", form]
+    flags = [*data, *f"{sizes} {rule} --show false --restarts 2".split()]
+    on_device = ["--backend", "cupy", "--kernels", form]
     outputs = []
-    for folder, first, second in (("here", [], []), ("there", theirs, []), ("back", [], theirs)):
-        flags_and_place = [*flags, "--checkpoint-dir", tmp_path / folder]
-        ran(train_lm, capsys, *flags_and_place, "--nepoch", 1, *first)
-        outputs.append(ran(train_lm, capsys, *flags_and_place, "--nepoch", 2, "--resume", *second))
+    for n, (first, second) in enumerate([([], []), (on_device, []), ([], on_device)]):
+        argv = [*flags, "--checkpoint-dir", tmp_path / str(n)]
+        output_of(train_lm, capsys, *argv, "--nepoch", 1, *first)
+        outputs.append(output_of(train_lm, capsys, *argv, "--nepoch", 2, "--resume", *second))
     for output in outputs[1:]:
-        same(output, outputs[0])
-    place = ["--checkpoint-dir", tmp_path / "here" / "start-1"]
-    for what in (["--is-test", *texts(tmp_path)], ["--generate", "red blue", "--explain"]):
-        told = [ran(train_lm, capsys, *place, *what, *where) for where in ([], theirs)]
-        assert told[0].count("\n") >= 3
-        same(*told)
+        assert_same_output(output, outputs[0])
+    place = ["--checkpoint-dir", tmp_path / "0" / "start-1"]
+    for mode in (["--is-test", *data], ["--generate", "red blue", "--explain"]):
+        texts = [output_of(train_lm, capsys, *place, *mode, *where) for where in ([], on_device)]
+        assert texts[0].count("\n") >= 3
+        assert_same_output(*texts)
 
 
-def test_memn2n_s_command_runs_on_a_device(tmp_path, capsys, form, monkeypatch):
+def test_memn2n_s_command(tmp_path, capsys, form, monkeypatch):
     monkeypatch.setattr("sys.argv", ["train_babi.py"])
     sizes = "--batch-size 16 --embedding-size 6 --memory-size 6 --linear-start 1 --quiet"
     flags = ["--model", "memn2n", "--questions-per-task", 60, *sizes.split(), "--restarts", 2]
-    theirs = ["--backend", "cupy", "--kernels", form]
-    found = []
-    for folder, first, second in (("here", [], []), ("there", theirs, []), ("back", [], theirs)):
-        place = ["--checkpoint", tmp_path / folder]
-        ran(train_babi, capsys, *flags, *place, "--epochs", 1, *first)
-        ran(train_babi, capsys, *flags, *place, "--epochs", 3, "--resume", *second)
-        arrays, metadata = read_arrays(tmp_path / folder / "start-1" / "checkpoint.safetensors")
+    on_device = ["--backend", "cupy", "--kernels", form]
+    thetas = []
+    for n, (first, second) in enumerate([([], []), (on_device, []), ([], on_device)]):
+        argv = [*flags, "--checkpoint", tmp_path / str(n)]
+        output_of(train_babi, capsys, *argv, "--epochs", 1, *first)
+        output_of(train_babi, capsys, *argv, "--epochs", 3, "--resume", *second)
+        arrays, metadata = read_arrays(tmp_path / str(n) / "start-1" / "checkpoint.safetensors")
         assert metadata["step"] == 3 * 4
-        found.append(numpy.concatenate([array.ravel() for array in arrays.values()]))
-    for theta in found[1:]:
-        assert numpy.linalg.norm(theta - found[0]) < 1e-5 * numpy.linalg.norm(found[0])
-    told = []
-    for where in ([], theirs):
+        thetas.append(numpy.concatenate([array.ravel() for array in arrays.values()]))
+    for theta in thetas[1:]:
+        assert numpy.linalg.norm(theta - thetas[0]) < 1e-5 * numpy.linalg.norm(thetas[0])
+    texts = []
+    for where in ([], on_device):
         monkeypatch.setattr("sys.stdin", StringIO("Mary moved to the office.\nWhere is Mary?\n"))
-        told.append(
-            ran(train_babi, capsys, "--ask", "--checkpoint", tmp_path / "here" / "start-1", *where)
-        )
-    assert told[0].count("\n") >= 3
-    same(*told, tolerance=0.011)
+        argv = ["--ask", "--checkpoint", tmp_path / "0" / "start-1", *where]
+        texts.append(output_of(train_babi, capsys, *argv))
+    assert texts[0].count("\n") >= 3
+    assert_same_output(*texts, tolerance=0.011)
