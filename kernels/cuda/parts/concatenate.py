@@ -9,7 +9,7 @@ from kvnet.kernels.cuda.parts.constants import ARRAYS_PER_LAUNCH
 from kvnet.kernels.cuda.parts.launch import blocks_for, launch, numbered
 
 
-class _Section(NamedTuple):
+class Section(NamedTuple):
     section: numpy.ndarray
     end: int
 
@@ -23,7 +23,7 @@ def concatenate(xp, arrays: Sequence):
         sections, end = [], 0
         for array in arrays[first : first + ARRAYS_PER_LAUNCH]:
             end += array.size
-            sections.append(_Section(array, end))
+            sections.append(Section(array, end))
         arguments = numbered(sections, ARRAYS_PER_LAUNCH) | {"vector": vector, "start": start}
         launch(xp, vector.dtype, "concatenate", blocks_for(end), **arguments)
         start += end
