@@ -1,12 +1,12 @@
-"""MemN2N's hops with adjacent tying, without gathering a slot's gradient."""
+"""MemN2N's hops with adjacent tying, a question at a time."""
 
 from kvnet.kernels.parts.slot_hops import hop_over_slots
 
 
 def adjacent_hops_by_row(xp, u, readings, rows, with_softmax=True):
-    """Do what `kvnet.operations.adjacent_hops_by_row` does, a question at a time.
+    """Fused form of `kvnet.operations.adjacent_hops_by_row`; see `kvnet.kernels.parts.slot_hops`.
 
-    Parameters, returns and source: see `kvnet.operations.adjacent_hops_by_row`.
+    Parameters, returns and references: see `kvnet.operations.adjacent_hops_by_row`.
     """
     H = len(readings) - 1
     u, attention, backward_hops = hop_over_slots(

@@ -5,43 +5,38 @@ from numba import njit
 
 from kvnet.kernels.parts.blocks import cut
 from kvnet.kernels.parts.bow_arguments import BowModel, Questions
+from kvnet.kernels.parts.bow_questions import (
+    compiled_model,
+    gather_block,
+    parameters_of,
+    read_memory,
+    read_query,
+)
 from kvnet.kernels.parts.compile_options import INNER_NOT_INLINED, NOT_INLINED
 from kvnet.kernels.parts.matrices import multiply, transposed
-from kvnet.kernels.parts.question_block import forward_block, room_for_hops
-from kvnet.kernels.parts.questions import (
-    filled_or_all,
-    gather_block,
-    layout_of,
-    packed,
-    parts_of,
-    read_memory,
-    read_questions,
-)
-from kvnet.kernels.parts.threads import counters_for, next_piece, run_together
+from kvnet.kernels.parts.question_block import empty_saved_hops, forward_block
+from kvnet.kernels.parts.threads import counters_for, next_block, run_on_all_threads
 from kvnet.parameter_vector import by_name
 
-QUESTIONS_A_BLOCK = 50
+QUESTIONS_PER_BLOCK = 50
 
 
 @njit(**INNER_NOT_INLINED)
-def _answer_a_block(lo, hi, data, theta, layout, table_T, encoding, masked, words):
-    W, W_mem, A, TK, TV, R, B = parts_of(theta, *layout)
-    questions = numpy.arange(lo, hi)
-    place_of = numpy.zeros(len(data[0]), numpy.int32)
-    query, sentences, key_rows, value_rows, _ = gather_block(questions, data, place_of)
-    memory = read_memory(sentences, key_rows, value_rows, W_mem, TK, TV, encoding)
-    left = room_for_hops(len(R), len(query), A, memory)
-    u = numpy.empty((len(query), len(B)), B.dtype)
-    allowed = filled_or_all(key_rows, masked)
-    asked = read_questions(query, W, encoding)
-    forward_block(asked, memory, A, transposed(A), R, allowed, left, u)
-    h = numpy.empty((len(u), B.shape[1]), B.dtype)
-    scores = numpy.empty((len(u), table_T.shape[1]), B.dtype)
-    multiply(u, B, h)
+def _answer_block(lo, hi, questions, same, model, table_T, words):
+    p = parameters_of(model.theta, model)
+    new_rows = numpy.zeros(len(questions.sentences), numpy.int32)
+    block = gather_block(numpy.arange(lo, hi), questions, same, new_rows)
+    memory, query = read_memory(block, p, model), read_query(block, p, model)
+    saved = empty_saved_hops(len(p.R), len(query), p.A, memory)
+    u = numpy.empty((len(query), len(p.A)), query.dtype)
+    forward_block(query, memory, p.A, transposed(p.A), p.R, saved, u)
+    h = numpy.empty((len(u), p.output_map.shape[1]), u.dtype)
+    scores = numpy.empty((len(u), table_T.shape[1]), u.dtype)
+    multiply(u, p.output_map, h)
     multiply(h, table_T, scores)
     for b in range(len(scores)):
         row, best = scores[b], 0
-        row[0] = 0  # the nil word's, whatever its embedding holds
+        row[0] = 0  # the nil word's, whatever its embedding contains
         for word in range(1, len(row)):
             if row[word] > row[best]:
                 best = word
@@ -49,41 +44,36 @@ def _answer_a_block(lo, hi, data, theta, layout, table_T, encoding, masked, word
 
 
 @njit(**NOT_INLINED)
-def _answer_part(counters, bounds, data, theta, layout, table_T, encoding, masked, words):
+def _answer(counters, bounds, questions, same, model, table_T, words):
     """Answer a thread's share of the blocks."""
-    piece = next_piece(counters, 0)
-    while piece < len(bounds) - 1:
-        block = bounds[piece], bounds[piece + 1]
-        _answer_a_block(*block, data, theta, layout, table_T, encoding, masked, words)
-        piece = next_piece(counters, 0)
+    k = next_block(counters, 0)
+    while k < len(bounds) - 1:
+        _answer_block(bounds[k], bounds[k + 1], questions, same, model, table_T, words)
+        k = next_block(counters, 0)
 
 
 def serves(bow: BowModel, questions: Questions) -> bool:
-    """Return whether the kernel holds a question: any, on NumPy."""
+    """Return whether `answer` has room for a question. On NumPy it always has."""
     return True
 
 
 def answer(bow: BowModel, questions: Questions) -> numpy.ndarray:
-    """Answer questions with the most probable words; see `kvnet.training.prediction.predict_words`.
+    """Answer every question with the most probable word.
+
+    Parameters
+    ----------
+    bow : BowModel
+    questions : Questions
+        Their answers are not used.
 
     Returns
     -------
     words : (N,) int64 array
+        As `kvnet.training.prediction.predict_words` returns them.
     """
-    count = len(questions.queries)
-    words, bounds = numpy.empty(count, numpy.int64), cut(count, QUESTIONS_A_BLOCK)
-    layout = layout_of(bow)
-    table_T = transposed(by_name(bow.theta, bow.shapes)["W_mem"])
-    run_together(
-        _answer_part,
-        counters_for(1),
-        bounds,
-        packed(questions),
-        bow.theta,
-        layout,
-        table_T,
-        bow.encoding,
-        bow.mask_padding,
-        words,
-    )
+    N, same = len(questions.queries), questions.values is questions.keys
+    words, bounds = numpy.empty(N, numpy.int64), cut(N, QUESTIONS_PER_BLOCK)
+    model, table_T = compiled_model(bow), transposed(by_name(bow.theta, bow.shapes)["W_mem"])
+    arguments = questions, same, model, table_T, words
+    run_on_all_threads(_answer, counters_for(1), bounds, *arguments)
     return words

@@ -1,77 +1,84 @@
 """Training steps of the bow reader in one call: no Python and no start of threads between them.
 
-A step has three phases, each cut into pieces that threads share out (`kvnet.kernels.parts.threads`):
+A step has three phases. Threads share the blocks of each (`kvnet.kernels.parts.threads`):
 
-1. a block of questions goes to its losses and back, and leaves a gradient of all parameters; beside
-   them, the noise is drawn;
-2. a stretch of the parameters adds up the blocks' gradients and the penalty's, and its squares;
-3. a stretch is updated, once the norms that it is clipped by are known.
+1. A block of questions gives its losses and a gradient of all parameters. A block of parameters
+   gives its noise.
+2. A block of parameters sums the gradients of all blocks of questions, adds the penalty's, and sums
+   the squares.
+3. A block of parameters is updated, now that the norms to clip by are known.
 """
 
 import numpy
-from numba import njit, uint64
+from numba import njit
 
 from kvnet.kernels.parts.blocks import cut_questions
 from kvnet.kernels.parts.bow_arguments import BowModel, Questions
-from kvnet.kernels.parts.compile_options import INNER_NOT_INLINED, NOT_INLINED
-from kvnet.kernels.parts.philox import at_step, stream_of
-from kvnet.kernels.parts.question_block import there_and_back
-from kvnet.kernels.parts.questions import (
-    filled_or_all,
+from kvnet.kernels.parts.bow_questions import (
+    compiled_model,
     gather_block,
-    layout_of,
-    packed,
-    parts_of,
+    parameters_of,
     read_memory,
-    read_questions,
+    read_query,
 )
-from kvnet.kernels.parts.threads import counters_for, meet, next_piece, piece_done, run_together
+from kvnet.kernels.parts.compile_options import INNER_NOT_INLINED, NOT_INLINED
+from kvnet.kernels.parts.philox import steps_later, stream_of
+from kvnet.kernels.parts.question_block import Gradients, forward_backward
+from kvnet.kernels.parts.threads import (
+    block_done,
+    counters_for,
+    next_block,
+    run_on_all_threads,
+    wait_until_done,
+)
 from kvnet.kernels.parts.update_blocks import (
     PARAMETERS_PER_BLOCK,
     Vectors,
     add_penalty,
     clip_scales,
     fill_noise,
-    rule_of,
+    rule_for,
     update_block,
 )
 from kvnet.kernels.parts.word_sums import scatter_words
+from kvnet.updates.noisy_adam import UpdateRule
 
 PHASES = 3
 
 
 @njit(**INNER_NOT_INLINED)
-def _take_questions(questions, data, place_of, theta, gradient, layout, encoding, masked, losses):
-    """Take a block of questions to its losses, and leave its gradient of all parameters."""
-    sizes, starts = layout
-    W, W_mem, A, TK, TV, R, B = parts_of(theta, sizes, starts)
-    dW, dW_mem, dA, dTK, dTV, dR, dB = parts_of(gradient, sizes, starts)
-    query, words, key_rows, value_rows, answers = gather_block(questions, data, place_of)
-    M = key_rows.shape[1]
-    memory = read_memory(words, key_rows, value_rows, W_mem, TK, TV, encoding)
-    asked = read_questions(query, W, encoding)
-    d_query, d_keys = numpy.empty_like(asked), numpy.empty_like(memory[0])
-    d_values, allowed = numpy.empty_like(d_keys), filled_or_all(key_rows, masked)
-    back = d_query, d_keys, d_values, dA, dR, dB, dW_mem
-    there_and_back(asked, memory, A, R, allowed, B, W_mem, answers, losses, back)
+def _differentiate(rows, questions, same, new_rows, model, gradient, losses):
+    """Compute the losses of a block of questions, and their gradient of all parameters."""
+    p, d = parameters_of(model.theta, model), parameters_of(gradient, model)
+    block = gather_block(rows, questions, same, new_rows)
+    memory, query, M = (
+        read_memory(block, p, model),
+        read_query(block, p, model),
+        block.key_rows.shape[1],
+    )
+    d_query, d_keys = numpy.empty_like(query), numpy.empty_like(memory.keys)
+    d_values = numpy.empty_like(d_keys)
+    gradients = Gradients(d_query, d_keys, d_values, d.A, d.R, d.output_map, d.W_mem)
+    weights = p.A, p.R, p.output_map, p.W_mem
+    forward_backward(query, memory, *weights, block.answers, losses, gradients)
     for n in range(M):
         for e in range(d_keys.shape[1]):
-            dTK[n, e], dTV[n, e] = d_keys[n, e], d_values[n, e]
-    for n in range(M, len(TK)):  # slots that no question has
+            d.TK[n, e], d.TV[n, e] = d_keys[n, e], d_values[n, e]
+    for n in range(M, len(d.TK)):  # slots that no question has
         for e in range(d_keys.shape[1]):
-            dTK[n, e], dTV[n, e] = 0, 0
+            d.TK[n, e], d.TV[n, e] = 0, 0
     for n in range(M, len(d_keys)):  # a reading is key and value
         for e in range(d_keys.shape[1]):
             d_keys[n, e] += d_values[n, e]
-    scatter_words(words, d_keys[M:], encoding, dW_mem)
-    for n in range(len(dW)):
-        for e in range(dW.shape[1]):
-            dW[n, e] = 0
-    scatter_words(query, d_query, encoding, dW)
+    scatter_words(block.sentences, d_keys[M:], model.encoding, d.W_mem)
+    for n in range(len(d.W)):
+        for e in range(d.W.shape[1]):
+            d.W[n, e] = 0
+    scatter_words(block.query, d_query, model.encoding, d.W)
 
 
 @njit(**INNER_NOT_INLINED)
-def _add_up(block, gradients, theta, rule, squares):
+def _sum_gradients(block, gradients, theta, rule, squares):
     """Sum a block of the gradient over blocks of questions, into the first; see `add_penalty`."""
     start = block * PARAMETERS_PER_BLOCK
     some = slice(start, start + PARAMETERS_PER_BLOCK)
@@ -84,81 +91,81 @@ def _add_up(block, gradients, theta, rule, squares):
 
 
 @njit(**INNER_NOT_INLINED)
-def _update(block, squares, vectors, rate, rule):
-    start = block * PARAMETERS_PER_BLOCK
+def _update(block, vectors, squares, rate, rule):
+    start, of_all = block * PARAMETERS_PER_BLOCK, vectors
     some = slice(start, start + PARAMETERS_PER_BLOCK)
-    block = Vectors(
-        vectors.theta[some],
-        vectors.gradient[some],
-        vectors.m[some],
-        vectors.v[some],
-        vectors.noise[some],
-    )
-    update_block(start, block, clip_scales(squares, rule), rate, rule)
+    theta, gradient, noise = of_all.theta[some], of_all.gradient[some], of_all.noise[some]
+    vectors = Vectors(theta, gradient, of_all.m[some], of_all.v[some], noise)
+    update_block(start, vectors, clip_scales(squares, rule), rate, rule)
 
 
 @njit(**NOT_INLINED)
-def _take_part(
-    counters, rows, data, places, vectors, gradients, layout, plan, rates, rule, stream, results
+def _take_steps(
+    counters,
+    rows,
+    bounds,
+    questions,
+    same,
+    model,
+    gradients,
+    vectors,
+    squares,
+    rates,
+    rule,
+    stream,
+    losses,
+    penalties,
 ):
     """Do a thread's share of all steps."""
-    theta, noise = vectors.theta, vectors.noise
-    encoding, masked, bounds = plan
-    losses, penalties, squares = results
-    first_step = stream.step_low | stream.step_high << uint64(32)
-    blocks, stretches = len(bounds) - 1, len(noise) // PARAMETERS_PER_BLOCK
+    question_blocks, blocks = len(bounds) - 1, len(squares)
+    new_rows = numpy.zeros(len(questions.sentences), numpy.int32)
     for step in range(len(rows)):
         phase = PHASES * step
-        piece = next_piece(counters, phase)
-        while piece < blocks + stretches:
-            if piece < blocks:
-                block = slice(bounds[piece], bounds[piece + 1])
-                _take_questions(
-                    rows[step, block],
-                    data,
-                    places[piece],
-                    theta,
-                    gradients[piece],
-                    layout,
-                    encoding,
-                    masked,
-                    losses[step, block],
-                )
+        k = next_block(counters, phase)
+        while k < question_blocks + blocks:
+            if k < question_blocks:
+                block = slice(bounds[k], bounds[k + 1])
+                results = gradients[k], losses[step, block]
+                _differentiate(rows[step, block], questions, same, new_rows, model, *results)
             else:
-                start = (piece - blocks) * PARAMETERS_PER_BLOCK
-                block = noise[start : start + PARAMETERS_PER_BLOCK]
-                fill_noise(block, start, rule, at_step(stream, first_step + uint64(step)))
-            piece_done(counters, phase)
-            piece = next_piece(counters, phase)
-        meet(counters, phase, blocks + stretches)
+                start = (k - question_blocks) * PARAMETERS_PER_BLOCK
+                noise = vectors.noise[start : start + PARAMETERS_PER_BLOCK]
+                fill_noise(noise, start, rule, steps_later(stream, step))
+            block_done(counters, phase)
+            k = next_block(counters, phase)
+        wait_until_done(counters, phase, question_blocks + blocks)
         phase += 1
-        piece = next_piece(counters, phase)
-        while piece < stretches:
-            penalties[step, piece] = _add_up(piece, gradients, theta, rule, squares[piece])
-            piece_done(counters, phase)
-            piece = next_piece(counters, phase)
-        meet(counters, phase, stretches)
+        k = next_block(counters, phase)
+        while k < blocks:
+            penalties[step, k] = _sum_gradients(k, gradients, vectors.theta, rule, squares[k])
+            block_done(counters, phase)
+            k = next_block(counters, phase)
+        wait_until_done(counters, phase, blocks)
         phase += 1
-        piece = next_piece(counters, phase)
-        while piece < stretches:
-            _update(piece, squares, vectors, rates[step], rule)
-            piece_done(counters, phase)
-            piece = next_piece(counters, phase)
-        meet(counters, phase, stretches)
+        k = next_block(counters, phase)
+        while k < blocks:
+            _update(k, vectors, squares, rates[step], rule)
+            block_done(counters, phase)
+            k = next_block(counters, phase)
+        wait_until_done(counters, phase, blocks)
 
 
-def take_steps(bow: BowModel, m, v, questions: Questions, rows, first_step, rates, rule):
-    """Take consecutive training steps; change the parameters, m and v.
+def take_steps(
+    bow: BowModel, m, v, questions: Questions, rows, first_step: int, rates, rule: UpdateRule
+) -> numpy.ndarray:
+    """Take training steps: the gradient of a batch, then `kvnet.updates.noisy_adam`.
 
     Parameters
     ----------
     bow : BowModel
+        Its `theta` is changed in place.
     m, v : (N,) float array
-        As for `kvnet.updates.noisy_adam`.
+        Running means, changed in place.
     questions : Questions
     rows : (count, B) int64 array
         The questions of each step.
     first_step : int
+        Number of steps before these.
     rates : sequence of float
         The bias-corrected learning rate of each step.
     rule : UpdateRule
@@ -166,32 +173,24 @@ def take_steps(bow: BowModel, m, v, questions: Questions, rows, first_step, rate
     Returns
     -------
     losses : (count,) float64 array
-        Of each step, summed over its batch, the penalty included.
+        The loss of each step, summed over its batch, with the penalty.
     """
-    theta, count = bow.theta, len(rows)
-    number, N = theta.dtype.type, theta.size
-    bounds, stretches = cut_questions(rows.shape[1]), -(-N // PARAMETERS_PER_BLOCK)
-    noise = numpy.empty(stretches * PARAMETERS_PER_BLOCK, number)
-    losses, penalties = (
-        numpy.empty(rows.shape, number),
-        numpy.empty((count, stretches), number),
-    )
-    gradients = numpy.empty((len(bounds) - 1, N), number)
-    run_together(
-        _take_part,
-        counters_for(PHASES * count),
-        rows,
-        packed(questions),
-        numpy.zeros((len(bounds) - 1, len(questions.sentences)), numpy.int32),
+    theta, count, bounds = bow.theta, len(rows), cut_questions(rows.shape[1])
+    blocks = -(-theta.size // PARAMETERS_PER_BLOCK)
+
+    def empty(*shape):
+        return numpy.empty(shape, theta.dtype)
+
+    inputs = rows, bounds, questions, questions.values is questions.keys, compiled_model(bow)
+    gradients, noise = empty(len(bounds) - 1, theta.size), empty(blocks * PARAMETERS_PER_BLOCK)
+    vectors, by_section = (
         Vectors(theta, gradients[0], m, v, noise),
-        gradients,
-        layout_of(bow),
-        (bow.encoding, bow.mask_padding, bounds),
-        numpy.array(rates, number),
-        rule_of(rule, theta.dtype),
-        stream_of(rule.random_state, "gradient noise", first_step),
-        (losses, penalties, numpy.empty((stretches, len(rule.sections)), number)),
+        empty(blocks, len(rule.sections)),
     )
-    return losses.sum(axis=1, dtype="float64") + rule.l2_lambda / 2 * penalties.sum(
-        axis=1, dtype="float64"
-    )
+    stream = stream_of(rule.random_state, "gradient noise", first_step)
+    update = numpy.array(rates, theta.dtype), rule_for(theta.dtype, rule), stream
+    losses, penalties = empty(*rows.shape), empty(count, blocks)
+    arguments = *inputs, gradients, vectors, by_section, *update, losses, penalties
+    run_on_all_threads(_take_steps, counters_for(PHASES * count), *arguments)
+    squares = penalties.sum(axis=1, dtype="float64")
+    return losses.sum(axis=1, dtype="float64") + rule.l2_lambda / 2 * squares

@@ -1,108 +1,96 @@
-"""The memory read over all hops, a block of questions at a time."""
+"""The hops over a key-value memory, a block of questions at a time."""
 
 import numpy
 from numba import njit
 
 from kvnet.kernels.parts.blocks import cut_questions
-from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED, as_int32
+from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED
 from kvnet.kernels.parts.matrices import copy_into, transposed
-from kvnet.kernels.parts.question_block import backward_block, forward_block, sentences_are_shared
-from kvnet.kernels.parts.slot_products import filled_slots, mask
-from kvnet.kernels.parts.threads import counters_for, next_piece, run_together
+from kvnet.kernels.parts.question_block import (
+    Gradients,
+    SavedHops,
+    backward_block,
+    forward_block,
+)
+from kvnet.kernels.parts.stacked_memory import memory_of_block, stack_memory
+from kvnet.kernels.parts.threads import counters_for, next_block, run_on_all_threads
 from kvnet.operations.memory import Memory
 
 
-def tables_and_slots(memory: Memory):
-    """Return a memory as `question_block` takes it.
-
-    Returns
-    -------
-    memory : tuple
-        Keys and values ``[T; r]``, the rows that slots hold of each, how many are filled, and
-        whether questions share enough of the readings.
-    """
-    keys, values = (numpy.concatenate((T, memory.readings)) for T in (memory.TK, memory.TV))
-    key_rows, value_rows = as_int32(memory.key_rows), as_int32(memory.value_rows)
-    filled = filled_slots(key_rows, value_rows)
-    shared = sentences_are_shared(filled, len(memory.readings))
-    return keys, values, key_rows, value_rows, filled, shared
-
-
 @njit(**INNER)
-def memory_of_block(memory, block):
-    """Return the memory of some of the questions."""
-    keys, values, key_rows, value_rows, filled, shared = memory
-    return keys, values, key_rows[block], value_rows[block], filled[block], shared
-
-
-@njit(**INNER)
-def _left_of_block(left, H, lo, hi):
-    into_A, out_of_A, ws, ps, shares, ss = left
+def _saved_of_block(saved, H, lo, hi):
     both, hops = slice((2 * H + 1) * lo, (2 * H + 1) * hi), slice(H * lo, H * hi)
-    return into_A[both], out_of_A[both], ws[hops], ps[hops], shares[hops], ss[hops]
+    return SavedHops(
+        saved.A_left[both],
+        saved.A_right[both],
+        saved.queries[hops],
+        saved.attention[hops],
+        saved.row_weights[hops],
+        saved.sums[hops],
+    )
 
 
 @njit(**INNER)
-def _hop_a_block(lo, hi, query, memory, A, R, allowed, left, u, attention):
+def _hop_block(lo, hi, query, memory, A, R, saved, u, attention):
     block, H = slice(lo, hi), len(R)
-    left = _left_of_block(left, H, lo, hi)
-    memory = memory_of_block(memory, block)
-    forward_block(query[block], memory, A, transposed(A), R, allowed[block], left, u[block])
+    saved, memory = _saved_of_block(saved, H, lo, hi), memory_of_block(memory, block)
+    forward_block(query[block], memory, A, transposed(A), R, saved, u[block])
     for h in range(H):
-        copy_into(attention[h, block], left[3][h * (hi - lo) :])
+        copy_into(attention[h, block], saved.attention[h * (hi - lo) :])
 
 
 @njit(**INNER)
-def _hop_back_a_block(k, lo, hi, du, query, memory, A, R, left, back):
-    d_query, d_keys, d_values, dA, dR = back
-    block = slice(lo, hi)
-    left, memory = _left_of_block(left, len(R), lo, hi), memory_of_block(memory, block)
-    back = d_query[block], d_keys[k], d_values[k], dA[k], dR[k]
-    backward_block(du[block], query[block], memory, A, transposed(A), R, left, back)
+def _hop_backward_block(k, lo, hi, du, query, memory, A, R, saved, gradients):
+    block, d = slice(lo, hi), gradients
+    saved, memory = _saved_of_block(saved, len(R), lo, hi), memory_of_block(memory, block)
+    d = Gradients(d.query[block], d.keys[k], d.values[k], d.A[k], d.R[k], None, None)
+    backward_block(du[block], query[block], memory, A, transposed(A), R, saved, d)
 
 
 @njit(**NOT_INLINED)
-def _forward(counters, bounds, query, memory, A, R, allowed, left, u, attention):
-    k = next_piece(counters, 0)
+def _forward(counters, bounds, query, memory, A, R, saved, u, attention):
+    k = next_block(counters, 0)
     while k < len(bounds) - 1:
-        _hop_a_block(bounds[k], bounds[k + 1], query, memory, A, R, allowed, left, u, attention)
-        k = next_piece(counters, 0)
+        _hop_block(bounds[k], bounds[k + 1], query, memory, A, R, saved, u, attention)
+        k = next_block(counters, 0)
 
 
 @njit(**NOT_INLINED)
-def _backward(counters, bounds, du, query, memory, A, R, left, back):
-    k = next_piece(counters, 0)
+def _backward(counters, bounds, du, query, memory, A, R, saved, gradients):
+    k = next_block(counters, 0)
     while k < len(bounds) - 1:
-        _hop_back_a_block(k, bounds[k], bounds[k + 1], du, query, memory, A, R, left, back)
-        k = next_piece(counters, 0)
+        _hop_backward_block(k, bounds[k], bounds[k + 1], du, query, memory, A, R, saved, gradients)
+        k = next_block(counters, 0)
 
 
 def key_value_hops_by_row(xp, query, memory: Memory, A, R):
-    """Do what `kvnet.operations.key_value_hops_by_row` does; see `kvnet.kernels.parts.question_block`.
+    """Fused form of `kvnet.operations.key_value_hops_by_row`: no slot is filled or multiplied.
 
-    Parameters, returns and source: see `kvnet.operations.key_value_hops_by_row`.
+    `kvnet.kernels.parts.question_block` has the algorithm.
+
+    Parameters, returns and references: see `kvnet.operations.key_value_hops_by_row`.
     """
     (B, D), M, F, H = query.shape, len(memory.TK), len(A), len(R)
-    R, bounds, allowed = numpy.ascontiguousarray(R), cut_questions(B), mask(memory.allowed, B)
-    memory = tables_and_slots(memory)
-    keys, values, *_, shared = memory
+    R, bounds, memory = numpy.ascontiguousarray(R), cut_questions(B), stack_memory(memory)
 
     def empty(*shape):
         return numpy.empty(shape, A.dtype)
 
     u, attention = empty(B, F), empty(H, B, M)
-    # What the hops leave; a block's hops, then the next block's.
-    left = tuple(empty((2 * H + 1) * B, size) for size in (F, D))
-    left += tuple(empty(H * B, size) for size in (D, M, shared * len(keys), F))
-    everything = query, memory, A, R, allowed, left, u, attention
-    run_together(_forward, counters_for(1), bounds, *everything)
+    # The hops of a block, then those of the next.
+    n, rows = (2 * H + 1) * B, memory.shared * len(memory.keys)
+    saved = SavedHops(empty(n, F), empty(n, D), *(empty(H * B, size) for size in (D, M, rows, F)))
+    hops = query, memory, A, R, saved
+    run_on_all_threads(_forward, counters_for(1), bounds, *hops, u, attention)
 
     def backward(du):
-        du, d_query = numpy.ascontiguousarray(du), empty(B, D)
-        parts = [empty(len(bounds) - 1, *matrix.shape) for matrix in (keys, values, A, R)]
-        everything = du, query, memory, A, R, left, (d_query, *parts)
-        run_together(_backward, counters_for(1), bounds, *everything)
-        d_keys, d_values, dA, dR = (part.sum(axis=0) for part in parts)
-        return d_query, Memory(d_keys[M:] + d_values[M:], d_keys[:M], d_values[:M]), dA, dR
+        weights = memory.keys, memory.values, A, R
+        by_block = [empty(len(bounds) - 1, *array.shape) for array in weights]
+        gradients = Gradients(empty(B, D), *by_block, None, None)
+        du = numpy.ascontiguousarray(du)
+        run_on_all_threads(_backward, counters_for(1), bounds, du, *hops, gradients)
+        d_keys, d_values, dA, dR = (part.sum(axis=0) for part in by_block)
+        d_memory = Memory(d_keys[M:] + d_values[M:], d_keys[:M], d_values[:M])
+        return gradients.query, d_memory, dA, dR
 
     return u, attention, backward

@@ -1,4 +1,4 @@
-"""MemN2N's hops with layer-wise tying, without gathering a slot's gradient."""
+"""MemN2N's hops with layer-wise tying, a question at a time."""
 
 from kvnet.kernels.parts.slot_hops import hop_over_slots
 
@@ -6,9 +6,9 @@ from kvnet.kernels.parts.slot_hops import hop_over_slots
 def layerwise_hops_by_row(
     xp, u, key_readings, value_readings, matrix, rows, hops, with_softmax=True
 ):
-    """Do what `kvnet.operations.layerwise_hops_by_row` does, a question at a time.
+    """Fused form of `kvnet.operations.layerwise_hops_by_row`; see `kvnet.kernels.parts.slot_hops`.
 
-    Parameters, returns and source: see `kvnet.operations.layerwise_hops_by_row`.
+    Parameters, returns and references: see `kvnet.operations.layerwise_hops_by_row`.
     """
     u, attention, backward_hops = hop_over_slots(
         u, [key_readings, value_readings], rows, [0] * hops, [1] * hops, matrix, with_softmax

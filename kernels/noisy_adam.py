@@ -11,7 +11,7 @@ from kvnet.kernels.parts.update_blocks import (
     add_penalty,
     clip_scales,
     fill_noise,
-    rule_of,
+    rule_for,
     update_block,
 )
 from kvnet.updates.noisy_adam import corrected_rate
@@ -47,7 +47,7 @@ def noisy_adam(xp, theta, gradient, m, v, step, learning_rate, rule):
         m,
         v,
         dtype.type(corrected_rate(learning_rate, step)),
-        rule_of(rule, dtype),
+        rule_for(dtype, rule),
         stream_of(rule.random_state, "gradient noise", step),
         numpy.empty((blocks, len(rule.sections)), dtype),
     )

@@ -10,8 +10,8 @@ from kvnet import KeyValueMemoryNetwork, Settings, example
 from kvnet.data.babi import embedded_task, encode_tasks
 from kvnet.data.dataset import Dataset, sizes_of, vocabulary_of
 from kvnet.kernels import kernel_threads
-from kvnet.kernels.parts.threads import counters_for, meet, next_piece, piece_done, run_together
 from kvnet.kernels.parts.question_block import sentences_are_shared
+from kvnet.kernels.parts.threads import counters_for, meet, next_piece, piece_done, run_together
 from kvnet.training.trainer import Trainer
 
 RECIPE = Settings(batch_size=30, embedding_size=12, feature_size=14, hops=2, epochs=2)

@@ -16,8 +16,8 @@ class BowModel(NamedTuple):
     theta : (N,) float array
         All parameters.
     shapes : dict of str to tuple of int
-        Of the parameters ``W, W_mem, A, TK, TV, R_1..R_H, B``, in the order of `theta`; R_1..R_H are
-        contiguous.
+        Of the parameters ``W, W_mem, A, TK, TV, R_1..R_H, B``, in the order of `theta`, which has
+        R_1..R_H one after another.
     hops : int
         H.
     encoding : (S, E) float array
@@ -43,7 +43,7 @@ class Questions(NamedTuple):
     queries : (N,) int32 array
         Rows of `sentences`.
     keys, values : (N, M) int32 array
-        Rows of `sentences`; 0 in an empty slot. One and the same array if they are equal throughout.
+        Rows of `sentences`; 0 in an empty slot. One and the same array if all values are the keys.
     answers : (N,) int32 array
         Word ids.
     """

@@ -9,7 +9,7 @@ import numpy
 from kvnet import counter_random
 
 # The NumPy error model divides without a test for zero, which would prevent vector instructions.
-# Helpers are always inlined. Otherwise each kernel would contain its own copy of a helper, and which
+# Helpers are always inlined. Otherwise each kernel would bring its own copy of a helper, and which
 # copy runs, and so how it rounds, would depend on what was compiled now and what was cached.
 OPTIONS = {
     "cache": True,

@@ -1,15 +1,36 @@
-"""Products of a target's vector with the words of its context, each different word taken once.
+"""Products of a target's query with the words of its context, each different word taken once."""
 
-A context names the same words again and again. `held` has a target's different words in a row, as
-rows of the readings, filled up with its first one to `four_fold` places: products then take four
-words at a time, so that each number of the vector is loaded once for all four. `counts` says how
-many words are different, and `places` which of them a slot holds.
-"""
+from typing import NamedTuple
 
 import numpy
 from numba import njit
 
 from kvnet.kernels.parts.compile_options import OPTIONS
+
+
+class DistinctWords(NamedTuple):
+    """The different words of each target's context.
+
+    Attributes
+    ----------
+    rows : (B, four_fold(M)) int32 array
+        They, as rows of the readings; the first one again up to a multiple of four. Products take
+        four words at a time, so that each component of the query is loaded once for all four.
+    places : (B, M) int32 array
+        The column of `rows` with the word that a slot holds.
+    counts : (B,) int32 array
+        How many they are.
+    """
+
+    rows: numpy.ndarray
+    places: numpy.ndarray
+    counts: numpy.ndarray
+
+
+@njit(**OPTIONS)
+def words_of_block(words, block):
+    """Return the words of some targets, a slice."""
+    return DistinctWords(words.rows[block], words.places[block], words.counts[block])
 
 
 @njit(**OPTIONS)
@@ -19,16 +40,19 @@ def four_fold(n):
 
 
 @njit(**OPTIONS)
-def find_distinct(slots, U, held, places, counts):
-    """Find each target's different words, in the order in which they come.
+def find_distinct(slots, U, words):
+    """Find each target's different words, in the order of their first slots.
 
     Parameters
     ----------
     slots : (B, M) int32 array
-        Rows of the readings, below U.
-    held : (B, four_fold(M)) int32 array
-        Filled in, as `places (B, M)` and `counts (B,)` are.
+        Rows of the readings.
+    U : int
+        Number of readings.
+    words : DistinctWords
+        Filled.
     """
+    rows, places, counts = words
     target, place = numpy.full(U, -1, numpy.int32), numpy.empty(U, numpy.int32)
     for b in range(len(slots)):
         count = 0
@@ -36,20 +60,21 @@ def find_distinct(slots, U, held, places, counts):
             row = slots[b, i]
             if target[row] != b:
                 target[row], place[row] = b, count
-                held[b, count] = row
+                rows[b, count] = row
                 count += 1
             places[b, i] = place[row]
         counts[b] = count
-        for j in range(count, held.shape[1]):
-            held[b, j] = held[b, 0]
+        for j in range(count, rows.shape[1]):
+            rows[b, j] = rows[b, 0]
 
 
 @njit(**OPTIONS)
-def add_word_dots(held, places, count, readings, x, dots, scores):
-    """Add ``scores_i += x · readings[held[places_i]]`` in place; `dots` is there to be written."""
-    for j in range(0, count, 4):
-        r, s = readings[held[j]], readings[held[j + 1]]
-        t, w = readings[held[j + 2]], readings[held[j + 3]]
+def add_word_dots(words, b, readings, x, dots, scores):
+    """Add ``scores_i += x · readings[rows[places_i]]`` for target b, in place; fill `dots`."""
+    rows, places = words.rows[b], words.places[b]
+    for j in range(0, words.counts[b], 4):
+        r, s = readings[rows[j]], readings[rows[j + 1]]
+        t, w = readings[rows[j + 2]], readings[rows[j + 3]]
         dot_r = dot_s = dot_t = dot_w = readings.dtype.type(0)
         for e in range(len(x)):
             dot_r += r[e] * x[e]
@@ -62,37 +87,39 @@ def add_word_dots(held, places, count, readings, x, dots, scores):
 
 
 @njit(**OPTIONS)
-def add_word_sums(held, places, count, readings, p, weights, o):
-    """Add ``o += sum_i p_i readings[held[places_i]]`` in place.
+def add_word_sums(words, b, readings, p, weights, o):
+    """Add ``o += sum_i p_i readings[rows[places_i]]`` for target b, in place.
 
-    `weights` is filled with each different word's share of p, and zeros.
+    `weights` is filled with p summed by different word, and zeros.
     """
+    rows, places = words.rows[b], words.places[b]
     for j in range(len(weights)):
         weights[j] = 0
     for i in range(len(places)):
         weights[places[i]] += p[i]
-    for j in range(0, count, 4):
-        r, s = readings[held[j]], readings[held[j + 1]]
-        t, w = readings[held[j + 2]], readings[held[j + 3]]
+    for j in range(0, words.counts[b], 4):
+        r, s = readings[rows[j]], readings[rows[j + 1]]
+        t, w = readings[rows[j + 2]], readings[rows[j + 3]]
         p_r, p_s, p_t, p_w = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
         for e in range(len(o)):
             o[e] += (p_r * r[e] + p_s * s[e]) + (p_t * t[e] + p_w * w[e])
 
 
 @njit(**OPTIONS)
-def scatter_hops(held, count, weights, vectors, d_readings, lo):
-    """Add ``d_readings[held_j] += sum_h weights_h,j vectors_h`` in place, from column `lo` on.
+def scatter_hops(words, b, weights, vectors, d_readings, lo):
+    """Add ``d_readings[rows_j] += sum_h weights_h,j vectors_h`` for target b, from column `lo` on.
 
     Parameters
     ----------
     weights : (four_fold(H), four_fold(M)) float array
     vectors : (four_fold(H), E or less) float array
-        What fills up either has weights of zero.
+        The rows that fill up either have weights of zero.
     """
+    rows = words.rows[b]
     for h in range(0, len(weights), 4):
         x, y, z, w = vectors[h], vectors[h + 1], vectors[h + 2], vectors[h + 3]
-        for j in range(count):
-            to = d_readings[held[j]][lo : lo + len(x)]
+        for j in range(words.counts[b]):
+            to = d_readings[rows[j]][lo : lo + len(x)]
             p, q, r, s = weights[h, j], weights[h + 1, j], weights[h + 2, j], weights[h + 3, j]
             for e in range(len(x)):
                 to[e] += (p * x[e] + q * y[e]) + (r * z[e] + s * w[e])

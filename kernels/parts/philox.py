@@ -11,7 +11,7 @@ from kvnet.kernels.parts.compile_options import OPTIONS
 
 
 class Stream(NamedTuple):
-    """The part of the counter and the key that all words of a purpose and step share: 32 bits each."""
+    """The rest of the counter, and the key, for all words of a purpose and step; 32 bits each."""
 
     purpose: numpy.uint64
     step_low: numpy.uint64
@@ -27,8 +27,9 @@ def stream_of(seed: int, purpose: str, step: int) -> Stream:
 
 
 @njit(**OPTIONS)
-def at_step(stream, step):
-    """Return the same stream at another step, a uint64."""
+def steps_later(stream, steps):
+    """Return the same stream a number of steps later."""
+    step = (stream.step_low | stream.step_high << uint64(32)) + uint64(steps)
     low, high = step & uint64(WORD), step >> uint64(32)
     return Stream(stream.purpose, low, high, stream.key_low, stream.key_high)
 
@@ -58,6 +59,6 @@ def random_words(words, first, stream):
 
 @njit(**OPTIONS)
 def unit_interval(word, like):
-    """Make a number between 0 and 1 of a word, of the dtype of `like`; see `counter_random`."""
+    """Return `kvnet.operations.uniform`'s number for a word, of the dtype of `like`."""
     dtype = type(like)
     return (dtype(numpy.int32(word >> uint32(9))) + dtype(0.5)) * dtype(2.0**-23)

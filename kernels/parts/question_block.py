@@ -1,183 +1,201 @@
-"""A block of questions: over all hops, to their losses, and back. A slot costs no product.
+"""A block of questions: the hops, the losses and the backward pass, without a product per slot.
 
-The memory's two tables hold the temporal encodings first and the readings after them, ``[T; r]``:
-slot i's key is row i plus row ``M + row_i``. ``A`` is moved to the query's side,
-``u · k Aᵀ = (u A) · k`` and ``sum_i p_i v_i Aᵀ = (sum_i p_i v_i) Aᵀ``, so that it maps one vector a
-question and hop. What follows takes one of two ways. Where questions share their sentences, a query
-is multiplied with the whole table, and slots pick what is theirs; else a slot costs a dot product.
+``A`` maps the query instead of the slots: ``u · k Aᵀ = (u A) · k`` and ``sum_i p_i v_i Aᵀ =
+(sum_i p_i v_i) Aᵀ`` need one product per question and hop. The rest has two forms. Where questions
+share their sentences, a query is multiplied by the whole table and each slot picks its own result;
+otherwise a slot costs a dot product.
 """
+
+from typing import NamedTuple
 
 import numpy
 from numba import njit
 
-from kvnet.kernels.parts.compile_options import INNER, OPTIONS
+from kvnet.kernels.parts.compile_options import INNER
 from kvnet.kernels.parts.matrices import add_up, copy_into, multiply, transposed
 from kvnet.kernels.parts.slot_products import add_dots, add_sums, gather_rows
-from kvnet.kernels.parts.softmax_rows import softmax_backward_rows, softmax_rows
-from kvnet.kernels.word_cross_entropy import entropy_rows
+from kvnet.kernels.parts.softmax_rows import (
+    cross_entropy_rows,
+    softmax_backward_rows,
+    softmax_rows,
+)
 
-SLOWNESS = 8  # of a slot's dot product, beside as many multiplications in a dense one
+
+class SavedHops(NamedTuple):
+    """What a block's hops save for the backward pass, all questions of hop 1, then of hop 2, etc.
+
+    Attributes
+    ----------
+    A_left : ((2 H + 1) B, F) float array
+        ds of each hop, u of each hop, and du of the first query: dA is ``A_leftᵀ A_right``.
+    A_right : ((2 H + 1) B, D) float array
+        In the same order: the vector read, dw, and the query.
+    queries : (H B, D) float array
+        w, the query ``u A`` that is compared with slots.
+    attention : (H B, M) float array
+    row_weights : (H B, M + U) float array
+        The attention on each row of the table; no columns if the memory is not shared.
+    sums : (H B, F) float array
+        ``s = u + o``.
+    """
+
+    A_left: numpy.ndarray
+    A_right: numpy.ndarray
+    queries: numpy.ndarray
+    attention: numpy.ndarray
+    row_weights: numpy.ndarray
+    sums: numpy.ndarray
 
 
-@njit(**OPTIONS)
-def sentences_are_shared(filled, readings):
-    """Tell whether a product with all readings is cheaper than one with each filled slot's."""
-    return len(filled) * readings <= SLOWNESS * filled.sum()
+class Gradients(NamedTuple):
+    """The gradients of `forward_backward`; `backward_block` does not use the last two.
+
+    Those of keys and values are of the tables of a `StackedMemory`.
+    """
+
+    query: numpy.ndarray
+    keys: numpy.ndarray
+    values: numpy.ndarray
+    A: numpy.ndarray
+    R: numpy.ndarray
+    output_map: numpy.ndarray | None
+    table: numpy.ndarray | None
 
 
 @njit(**INNER)
-def _across(table, slots, shared):
-    """Transpose what `_match` multiplies by."""
-    return transposed(table if shared else table[:slots])
+def _match_matrix(table, memory):
+    """Return the matrix that `_match` multiplies by: the table, or its slots, transposed."""
+    return transposed(table if memory.shared else table[: memory.key_rows.shape[1]])
 
 
 @njit(**INNER)
-def _match(w, table, across, rows, filled, shared, scores):
+def _match(w, table, matrix, rows, memory, scores):
     """Score slots: ``scores[b, i] = w_b · (T_i + r[rows[b, i]])``."""
     M = scores.shape[1]
-    if not shared:
-        multiply(w, across, scores)
-        add_dots(rows, filled, table[M:], w, scores)
+    if not memory.shared:
+        multiply(w, matrix, scores)
+        add_dots(rows, memory.filled, table[M:], w, scores)
         return
     by_row = numpy.empty((len(w), len(table)), w.dtype)
-    multiply(w, across, by_row)
+    multiply(w, matrix, by_row)
     for b in range(len(w)):
         of_slots, of_readings, to = by_row[b, :M], by_row[b, M:], scores[b]
         empty = of_readings[0]
         for i in range(M):
             to[i] = of_slots[i] + empty
-        for i in range(filled[b]):
+        for i in range(memory.filled[b]):
             to[i] = of_slots[i] + of_readings[rows[b, i]]
 
 
 @njit(**INNER)
-def _weigh(p, table, rows, filled, shared, shares, o):
-    """Sum what slots hold: ``o_b = sum_i p[b, i] (T_i + r[rows[b, i]])``.
-
-    If shared, `shares` are filled with how much each row of the table counts for.
-    """
+def _read(p, table, rows, memory, row_weights, o):
+    """Sum slots: ``o_b = sum_i p[b, i] (T_i + r[rows[b, i]])``; fill `row_weights` if shared."""
     M = p.shape[1]
-    if not shared:
+    if not memory.shared:
         multiply(p, table[:M], o)
-        add_sums(rows, filled, table[M:], p, o)
+        add_sums(rows, memory.filled, table[M:], p, o)
         return
     for b in range(len(p)):
-        weights, of_slots, of_readings = p[b], shares[b, :M], shares[b, M:]
+        weights, of_slots, of_readings = p[b], row_weights[b, :M], row_weights[b, M:]
         for i in range(M):
             of_slots[i] = weights[i]
         for u in range(len(of_readings)):
             of_readings[u] = 0
-        for i in range(filled[b]):
+        for i in range(memory.filled[b]):
             of_readings[rows[b, i]] += weights[i]
-        for i in range(filled[b], M):
+        for i in range(memory.filled[b], M):
             of_readings[0] += weights[i]
-    multiply(shares, table, o)
+    multiply(row_weights, table, o)
 
 
 @njit(**INNER)
-def _sum_by_row(p, shares, w, rows, filled, shared, d_table):
+def _sum_by_row(p, row_weights, w, rows, memory, d_table):
     """Sum the gradient of a table over questions and hops: slot i adds ``p[b, i] w_b``."""
     M = p.shape[1]
-    if shared:
-        multiply(shares.T, w, d_table)
+    if memory.shared:
+        multiply(row_weights.T, w, d_table)
         return
     multiply(p.T, w, d_table[:M])
-    gather_rows(rows, filled, p, w, d_table[M:])
+    gather_rows(rows, memory.filled, p, w, d_table[M:])
 
 
 @njit(**INNER)
-def forward_block(query, memory, A, A_T, R, allowed, left, u):
-    """Hop, to `u`; `left` is filled with what the way back needs, hop after hop."""
-    keys, values, key_rows, value_rows, filled, shared = memory
-    into_A, out_of_A, ws, ps, shares, ss = left
-    B, across = len(query), _across(keys, ps.shape[1], shared)
-    us, reads = into_A[len(R) * B :], out_of_A[: len(R) * B]
+def forward_block(query, memory, A, A_T, R, saved, u):
+    """Compute the hops: fill u, (B, F), and what the backward pass needs in `saved`."""
+    B, matrix = len(query), _match_matrix(memory.keys, memory)
+    us, reads = saved.A_left[len(R) * B :], saved.A_right[: len(R) * B]
     multiply(query, A_T, us[:B])
     for h in range(len(R)):
         rows, following = slice(h * B, (h + 1) * B), slice((h + 1) * B, (h + 2) * B)
-        w, p, read, s = ws[rows], ps[rows], reads[rows], ss[rows]
+        w, p, read, s = saved.queries[rows], saved.attention[rows], reads[rows], saved.sums[rows]
         multiply(us[rows], A, w)  # (B, D)
-        _match(w, keys, across, key_rows, filled, shared, p)  # (B, M)
-        softmax_rows(p, allowed)
-        _weigh(p, values, value_rows, filled, shared, shares[rows], read)  # (B, D)
+        _match(w, memory.keys, matrix, memory.key_rows, memory, p)  # (B, M)
+        softmax_rows(p, memory.allowed)
+        _read(p, memory.values, memory.value_rows, memory, saved.row_weights[rows], read)  # (B, D)
         multiply(read, A_T, s)
         add_up(us[rows], s)  # s = u + o, (B, F)
         multiply(s, transposed(R[h]), us[following] if h + 1 < len(R) else u)
 
 
 @njit(**INNER)
-def backward_block(du, query, memory, A, A_T, R, left, back):
-    """Go back through the hops, to `back`.
+def backward_block(du, query, memory, A, A_T, R, saved, gradients):
+    """Compute the gradients of the hops.
 
-    Every matrix's gradient is a sum over questions and hops of outer products, so one product
-    makes it from what the hops leave, stood one under the other.
+    The gradient of a matrix is a sum of outer products over questions and hops: one product of what
+    all hops saved.
     """
-    keys, values, key_rows, value_rows, filled, shared = memory
-    into_A, out_of_A, ws, ps, shares, ss = left
-    d_query, d_keys, d_values, dA, dR = back
     B, H = len(query), len(R)
-    d_reads, d_scores = numpy.empty_like(ws), numpy.empty_like(ps)
-    d_shares = numpy.empty_like(shares)
-    across, du = _across(values, ps.shape[1], shared), du.copy()
+    d_reads, d_scores = numpy.empty_like(saved.queries), numpy.empty_like(saved.attention)
+    d_row_weights = numpy.empty_like(saved.row_weights)
+    matrix, du = _match_matrix(memory.values, memory), du.copy()
     for h in range(H - 1, -1, -1):
         rows = slice(h * B, (h + 1) * B)
-        ds, dw = into_A[rows], out_of_A[(H + h) * B : (H + h + 1) * B]
+        ds, dw = saved.A_left[rows], saved.A_right[(H + h) * B : (H + h + 1) * B]
         d_read, dp = d_reads[rows], d_scores[rows]
-        multiply(du.T, ss[rows], dR[h])
+        multiply(du.T, saved.sums[rows], gradients.R[h])
         multiply(du, R[h], ds)  # (B, F)
         multiply(ds, A, d_read)  # (B, D)
-        _match(d_read, values, across, value_rows, filled, shared, dp)  # (B, M)
-        softmax_backward_rows(ps[rows], dp)
-        _weigh(dp, keys, key_rows, filled, shared, d_shares[rows], dw)  # (B, D)
+        _match(d_read, memory.values, matrix, memory.value_rows, memory, dp)  # (B, M)
+        softmax_backward_rows(saved.attention[rows], dp)
+        _read(dp, memory.keys, memory.key_rows, memory, d_row_weights[rows], dw)  # (B, D)
         multiply(dw, A_T, du)
-        add_up(ds, du)  # u goes into the scores and into the sum s
-    copy_into(into_A[2 * H * B :], du)
-    copy_into(out_of_A[2 * H * B :], query)
-    multiply(du, A, d_query)
-    _sum_by_row(d_scores, d_shares, ws, key_rows, filled, shared, d_keys)
-    _sum_by_row(ps, shares, d_reads, value_rows, filled, shared, d_values)
-    multiply(into_A.T, out_of_A, dA)
-
-
-@njit(**INNER)
-def room_for_hops(hops, questions, A, memory):
-    """Return empty arrays for what the hops of a block leave.
-
-    Returns
-    -------
-    into_A : ((2 H + 1) B, F) float array
-        ds of each hop, u of each hop, and du before the first: what `A` is multiplied by.
-    out_of_A : ((2 H + 1) B, D) float array
-        What was read, dw, and the query: in the same order what comes of it.
-    ws, ps, shares, ss : (H B, D), (H B, M), (H B, M + U), (H B, F) float array
-        Queries, attention, the tables' shares in it if they are shared, and sums u + o.
-    """
-    keys, _, key_rows, _, _, shared = memory
-    (F, D), n = A.shape, hops * questions
-    into_A = numpy.empty((2 * n + questions, F), A.dtype)
-    out_of_A, ws = numpy.empty((len(into_A), D), A.dtype), numpy.empty((n, D), A.dtype)
-    ps = numpy.empty((n, key_rows.shape[1]), A.dtype)
-    shares = numpy.empty((n, len(keys) if shared else 0), A.dtype)
-    return into_A, out_of_A, ws, ps, shares, numpy.empty((n, F), A.dtype)
-
-
-@njit(**INNER)
-def there_and_back(query, memory, A, R, allowed, B, table, answers, losses, back):
-    """Take questions to their losses and back, to `back`: `backward_block`'s, dB and d_table."""
-    d_query, d_keys, d_values, dA, dR, dB, d_table = back
-    left, A_T = room_for_hops(len(R), len(query), A, memory), transposed(A)
-    u = numpy.empty((len(query), len(B)), B.dtype)
-    forward_block(query, memory, A, A_T, R, allowed, left, u)
-    h, scores = (
-        numpy.empty((len(u), B.shape[1]), B.dtype),
-        numpy.empty((len(u), len(table)), B.dtype),
+        add_up(ds, du)  # u enters the scores and the sum s
+    copy_into(saved.A_left[2 * H * B :], du)
+    copy_into(saved.A_right[2 * H * B :], query)
+    multiply(du, A, gradients.query)
+    _sum_by_row(d_scores, d_row_weights, saved.queries, memory.key_rows, memory, gradients.keys)
+    _sum_by_row(
+        saved.attention, saved.row_weights, d_reads, memory.value_rows, memory, gradients.values
     )
-    multiply(u, B, h)
+    multiply(saved.A_left.T, saved.A_right, gradients.A)
+
+
+@njit(**INNER)
+def empty_saved_hops(hops, questions, A, memory):
+    """Return the arrays that the hops of some questions fill."""
+    (F, D), n = A.shape, hops * questions
+    A_left = numpy.empty((2 * n + questions, F), A.dtype)
+    A_right, queries = numpy.empty((len(A_left), D), A.dtype), numpy.empty((n, D), A.dtype)
+    attention = numpy.empty((n, memory.key_rows.shape[1]), A.dtype)
+    row_weights = numpy.empty((n, len(memory.keys) if memory.shared else 0), A.dtype)
+    sums = numpy.empty((n, F), A.dtype)
+    return SavedHops(A_left, A_right, queries, attention, row_weights, sums)
+
+
+@njit(**INNER)
+def forward_backward(query, memory, A, R, output_map, table, answers, losses, gradients):
+    """Compute the losses of questions, and the gradients of their sum."""
+    saved, A_T = empty_saved_hops(len(R), len(query), A, memory), transposed(A)
+    u = numpy.empty((len(query), len(A)), A.dtype)
+    forward_block(query, memory, A, A_T, R, saved, u)
+    h = numpy.empty((len(u), output_map.shape[1]), A.dtype)
+    scores = numpy.empty((len(u), len(table)), A.dtype)
+    multiply(u, output_map, h)
     multiply(h, transposed(table), scores)
-    entropy_rows(scores, answers, losses)  # from here on, their gradient
-    multiply(scores.T, h, d_table)
+    cross_entropy_rows(scores, answers, losses)  # from here on, `scores` is their gradient
+    multiply(scores.T, h, gradients.table)
     dh, du = numpy.empty_like(h), numpy.empty_like(u)
     multiply(scores, table, dh)
-    multiply(u.T, dh, dB)
-    multiply(dh, transposed(B), du)
-    backward_block(du, query, memory, A, A_T, R, left, (d_query, d_keys, d_values, dA, dR))
+    multiply(u.T, dh, gradients.output_map)
+    multiply(dh, transposed(output_map), du)
+    backward_block(du, query, memory, A, A_T, R, saved, gradients)

@@ -1,24 +1,44 @@
-"""MemN2N's hops, a question at a time: its slots are summed once, and stay in a core's cache.
+"""MemN2N's hops, a question at a time: its slots are summed once and stay in a core's cache.
 
-A hop reads two of a stack of tables, by number: its keys and its values. So the two tyings are one
-kernel: with adjacent tying hop h takes tables h and h + 1, with layer-wise tying always 0 and 1.
+Of a list of tables a hop has one for its keys and one for its values, by index. So both tyings are
+one kernel: with adjacent tying hop h has the tables h and h + 1, with layer-wise tying 0 and 1.
 """
+
+from typing import NamedTuple
 
 import numpy
 from numba import njit, prange
 
 from kvnet.kernels.parts.blocks import cut
-from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL
+from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
 from kvnet.kernels.parts.slot_products import add_scaled, dot
 from kvnet.kernels.parts.softmax_rows import softmax_backward_rows, softmax_rows
 
-QUESTIONS_A_TASK = 8
-COMPONENTS_A_TASK = 64
+QUESTIONS_PER_BLOCK = 8
+COMPONENTS_PER_BLOCK = 64
+
+
+class Tables(NamedTuple):
+    """The tables, the slots and the hops over them."""
+
+    readings: numpy.ndarray  # (tables, U, E)
+    rows: numpy.ndarray  # (B, M, K) int32
+    of_keys: numpy.ndarray  # (H,) int64, the table of each hop's keys
+    of_values: numpy.ndarray  # (H,) int64
+    matrix: numpy.ndarray  # (E, E), or (0, 0) for the identity
+    matrix_T: numpy.ndarray
+
+
+class Hops(NamedTuple):
+    """The queries before each hop and after the last, and the attention; or their gradients."""
+
+    queries: numpy.ndarray  # (B, H + 1, E)
+    attention: numpy.ndarray  # (B, H, M); as gradient, that of the scores
 
 
 @njit(**OPTIONS)
 def _fill(rows, readings, slots):
-    """Sum a question's slots of one table; return how many there are up to the last one filled."""
+    """Sum a question's slots of one table; return the number of slots up to the last filled one."""
     filled = 0
     for i in range(len(rows)):
         for e in range(slots.shape[1]):
@@ -34,7 +54,7 @@ def _fill(rows, readings, slots):
 
 @njit(**OPTIONS)
 def _map(u, matrix, mapped):
-    """Set ``mapped = u matrix``, or to u itself where the matrix is empty."""
+    """Set ``mapped = u matrix``, or to u if the matrix is empty."""
     if len(matrix) == 0:
         for e in range(len(u)):
             mapped[e] = u[e]
@@ -46,63 +66,64 @@ def _map(u, matrix, mapped):
 
 
 @njit(**OPTIONS)
-def _hop(b, inputs, with_softmax, us, ps, slots, everything):
-    """Hop for question b; `slots` is there to be written, a table after another."""
-    readings, rows, keys, values, matrix, _ = inputs
+def _hop(b, tables, with_softmax, hops, slots, no_mask):
+    """Compute the hops of question b; `slots` is filled, table after table."""
     filled = 0
-    for t in range(len(readings)):
-        filled = _fill(rows[b], readings[t], slots[t])
-    for h in range(len(keys)):
-        u, after, p = us[b, h], us[b, h + 1], ps[b, h]
+    for t in range(len(tables.readings)):
+        filled = _fill(tables.rows[b], tables.readings[t], slots[t])
+    for h in range(len(tables.of_keys)):
+        u, after, p = hops.queries[b, h], hops.queries[b, h + 1], hops.attention[b, h]
         for i in range(len(p)):
-            p[i] = dot(u, slots[keys[h], i]) if i < filled else 0
+            p[i] = dot(u, slots[tables.of_keys[h], i]) if i < filled else 0
         if with_softmax:
-            softmax_rows(ps[b, h : h + 1], everything)
-        _map(u, matrix, after)
+            softmax_rows(hops.attention[b, h : h + 1], no_mask)
+        _map(u, tables.matrix, after)
         for i in range(filled):
-            add_scaled(after, p[i], slots[values[h], i])
+            add_scaled(after, p[i], slots[tables.of_values[h], i])
 
 
 @njit(**OPTIONS)
-def _hop_back(b, inputs, with_softmax, us, ps, d_us, d_scores, slots):
-    """Go back through question b's hops, from the last of `d_us` to its first."""
-    readings, rows, keys, values, _, transposed = inputs
+def _hop_backward(b, tables, with_softmax, hops, gradients, slots):
+    """Compute the gradients of question b's hops, from that of its last query."""
     filled = 0
-    for t in range(len(readings)):
-        filled = _fill(rows[b], readings[t], slots[t])
-    for h in range(len(keys) - 1, -1, -1):
-        du, d_after, dp = d_us[b, h], d_us[b, h + 1], d_scores[b, h]
+    for t in range(len(tables.readings)):
+        filled = _fill(tables.rows[b], tables.readings[t], slots[t])
+    for h in range(len(tables.of_keys) - 1, -1, -1):
+        du, d_after = gradients.queries[b, h], gradients.queries[b, h + 1]
+        dp, one = gradients.attention[b, h], slice(h, h + 1)
         for i in range(len(dp)):
-            dp[i] = dot(d_after, slots[values[h], i]) if i < filled else 0
+            dp[i] = dot(d_after, slots[tables.of_values[h], i]) if i < filled else 0
         if with_softmax:
-            softmax_backward_rows(ps[b, h : h + 1], d_scores[b, h : h + 1])
-        _map(d_after, transposed, du)
+            softmax_backward_rows(hops.attention[b, one], gradients.attention[b, one])
+        _map(d_after, tables.matrix_T, du)
         for i in range(filled):
-            add_scaled(du, dp[i], slots[keys[h], i])
+            add_scaled(du, dp[i], slots[tables.of_keys[h], i])
 
 
 @njit(**OPTIONS)
-def _hop_some(lo, hi, inputs, with_softmax, us, ps):
-    readings, rows, _, _, _, _ = inputs
-    slots = numpy.empty((len(readings), rows.shape[1], readings.shape[2]), readings.dtype)
-    everything = numpy.empty((1, 0), numpy.bool_)  # all slots take part in the softmax
+def _empty_slots(tables):
+    readings, M = tables.readings, tables.rows.shape[1]
+    return numpy.empty((len(readings), M, readings.shape[2]), readings.dtype)
+
+
+@njit(**OPTIONS)
+def _hop_block(lo, hi, tables, with_softmax, hops):
+    slots, no_mask = _empty_slots(tables), numpy.empty((1, 0), numpy.bool_)
     for b in range(lo, hi):
-        _hop(b, inputs, with_softmax, us, ps, slots, everything)
+        _hop(b, tables, with_softmax, hops, slots, no_mask)
 
 
 @njit(**OPTIONS)
-def _hop_back_some(lo, hi, inputs, with_softmax, us, ps, d_us, d_scores):
-    readings, rows, _, _, _, _ = inputs
-    slots = numpy.empty((len(readings), rows.shape[1], readings.shape[2]), readings.dtype)
+def _hop_backward_block(lo, hi, tables, with_softmax, hops, gradients):
+    slots = _empty_slots(tables)
     for b in range(lo, hi):
-        _hop_back(b, inputs, with_softmax, us, ps, d_us, d_scores, slots)
+        _hop_backward(b, tables, with_softmax, hops, gradients, slots)
 
 
 @njit(**OPTIONS)
-def _sum_hops(table, b, i, lo, inputs, us, ps, d_us, d_scores, d_slot):
-    """Set some components, from `lo` on, of a slot's gradient; not at all if it holds nothing."""
-    _, rows, keys, values, _, _ = inputs
-    hi = lo + len(d_slot)
+def _sum_hops(table, b, i, lo, tables, hops, gradients, d_slot):
+    """Set some components, from `lo` on, of a slot's gradient; unless the slot is empty."""
+    rows, hi = tables.rows, lo + len(d_slot)
     for k in range(rows.shape[2]):
         if rows[b, i, k] != 0:
             break
@@ -110,51 +131,50 @@ def _sum_hops(table, b, i, lo, inputs, us, ps, d_us, d_scores, d_slot):
         return
     for e in range(len(d_slot)):
         d_slot[e] = 0
-    for h in range(len(keys)):
-        if keys[h] == table:
-            add_scaled(d_slot, d_scores[b, h, i], us[b, h, lo:hi])
-        if values[h] == table:
-            add_scaled(d_slot, ps[b, h, i], d_us[b, h + 1, lo:hi])
+    for h in range(len(tables.of_keys)):
+        if tables.of_keys[h] == table:
+            add_scaled(d_slot, gradients.attention[b, h, i], hops.queries[b, h, lo:hi])
+        if tables.of_values[h] == table:
+            add_scaled(d_slot, hops.attention[b, h, i], gradients.queries[b, h + 1, lo:hi])
 
 
 @njit(**OPTIONS)
-def _scatter(table, lo, hi, inputs, us, ps, d_us, d_scores, d_readings):
+def _scatter(table, lo, hi, tables, hops, gradients, d_readings):
     """Sum some components of a table's gradient over the slots of all questions, in their order."""
-    _, rows, _, _, _, _ = inputs
-    d_table, d_slot = d_readings[table], numpy.empty(hi - lo, us.dtype)
+    rows, d_table, d_slot = tables.rows, d_readings[table], numpy.empty(hi - lo, d_readings.dtype)
     for n in range(len(d_table)):
         for e in range(lo, hi):
             d_table[n, e] = 0
     for b in range(len(rows)):
         for i in range(rows.shape[1]):
-            _sum_hops(table, b, i, lo, inputs, us, ps, d_us, d_scores, d_slot)
+            _sum_hops(table, b, i, lo, tables, hops, gradients, d_slot)
             for k in range(rows.shape[2]):
                 if rows[b, i, k] != 0:
                     add_scaled(d_table[rows[b, i, k], lo:hi], 1, d_slot)
 
 
 @njit(**PARALLEL)
-def _forward(bounds, inputs, with_softmax, us, ps):
+def _forward(bounds, tables, with_softmax, hops):
     for k in prange(len(bounds) - 1):
-        _hop_some(bounds[k], bounds[k + 1], inputs, with_softmax, us, ps)
+        _hop_block(bounds[k], bounds[k + 1], tables, with_softmax, hops)
 
 
 @njit(**PARALLEL)
-def _backward(bounds, inputs, with_softmax, us, ps, d_us, d_scores):
+def _backward(bounds, tables, with_softmax, hops, gradients):
     for k in prange(len(bounds) - 1):
-        _hop_back_some(bounds[k], bounds[k + 1], inputs, with_softmax, us, ps, d_us, d_scores)
+        _hop_backward_block(bounds[k], bounds[k + 1], tables, with_softmax, hops, gradients)
 
 
 @njit(**PARALLEL)
-def _gather(inputs, us, ps, d_us, d_scores, d_readings):
-    parts = cut(d_readings.shape[2], COMPONENTS_A_TASK)
-    blocks = len(parts) - 1
+def _gather(tables, hops, gradients, d_readings):
+    columns = cut(d_readings.shape[2], COMPONENTS_PER_BLOCK)
+    blocks = len(columns) - 1
     for n in prange(len(d_readings) * blocks):
-        lo, hi = parts[n % blocks], parts[n % blocks + 1]
-        _scatter(n // blocks, lo, hi, inputs, us, ps, d_us, d_scores, d_readings)
+        lo, hi = columns[n % blocks], columns[n % blocks + 1]
+        _scatter(n // blocks, lo, hi, tables, hops, gradients, d_readings)
 
 
-def hop_over_slots(u, readings, rows, keys, values, matrix, with_softmax):
+def hop_over_slots(u, readings, rows, of_keys, of_values, matrix, with_softmax):
     """Hop H times: ``u' = u matrix + o``, ``o = sum_i softmax_i(u · k_i) v_i``.
 
     Parameters
@@ -163,11 +183,11 @@ def hop_over_slots(u, readings, rows, keys, values, matrix, with_softmax):
     readings : sequence of (U, E) float arrays
         The tables.
     rows : (B, M, K) integer array
-        What a slot is summed of; row 0 stands for nothing.
-    keys, values : sequence of H int
-        Each hop's tables.
+        The readings that a slot is the sum of; row 0 adds nothing.
+    of_keys, of_values : sequence of H int
+        The tables of each hop.
     matrix : (E, E) float array or None
-        None leaves the query as it is.
+        None for the identity.
     with_softmax : bool
 
     Returns
@@ -177,27 +197,24 @@ def hop_over_slots(u, readings, rows, keys, values, matrix, with_softmax):
     backward : callable
         ``du (B, E) -> du_0 (B, E), d_readings (tables, U, E), d_matrix (E, E) or None``
     """
-    (B, E), M, H = u.shape, rows.shape[1], len(keys)
+    (B, E), M, H = u.shape, rows.shape[1], len(of_keys)
     square = numpy.zeros((0, 0), u.dtype) if matrix is None else numpy.ascontiguousarray(matrix)
-    hops = (numpy.array(numbers) for numbers in (keys, values))
-    inputs = (
-        numpy.array(readings),
-        numpy.ascontiguousarray(rows, numpy.int32),
-        *hops,
-        square,
-        numpy.ascontiguousarray(square.T),
-    )
-    us, ps = numpy.empty((B, H + 1, E), u.dtype), numpy.empty((B, H, M), u.dtype)
-    us[:, 0], bounds = u, cut(B, QUESTIONS_A_TASK)
-    _forward(bounds, inputs, with_softmax, us, ps)
+    indices = as_int32(rows), numpy.array(of_keys), numpy.array(of_values)
+    tables = Tables(numpy.array(readings), *indices, square, numpy.ascontiguousarray(square.T))
+    hops = Hops(numpy.empty((B, H + 1, E), u.dtype), numpy.empty((B, H, M), u.dtype))
+    hops.queries[:, 0], bounds = u, cut(B, QUESTIONS_PER_BLOCK)
+    _forward(bounds, tables, with_softmax, hops)
 
     def backward(du):
-        d_us, d_scores = numpy.empty_like(us), numpy.empty_like(ps)
-        d_us[:, H] = du
-        _backward(bounds, inputs, with_softmax, us, ps, d_us, d_scores)
-        d_readings = numpy.empty_like(inputs[0])
-        _gather(inputs, us, ps, d_us, d_scores, d_readings)
-        before, after = us[:, :H].reshape(-1, E), d_us[:, 1:].reshape(-1, E)
-        return d_us[:, 0].copy(), d_readings, None if matrix is None else before.T @ after
+        gradients = Hops(*map(numpy.empty_like, hops))
+        gradients.queries[:, H] = du
+        _backward(bounds, tables, with_softmax, hops, gradients)
+        d_readings = numpy.empty_like(tables.readings)
+        _gather(tables, hops, gradients, d_readings)
+        before, d_after = (
+            x.reshape(-1, E) for x in (hops.queries[:, :H], gradients.queries[:, 1:])
+        )
+        d_matrix = None if matrix is None else before.T @ d_after
+        return gradients.queries[:, 0].copy(), d_readings, d_matrix
 
-    return us[:, H].copy(), ps.transpose(1, 0, 2).copy(), backward
+    return hops.queries[:, H].copy(), hops.attention.transpose(1, 0, 2).copy(), backward

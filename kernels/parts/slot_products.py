@@ -1,8 +1,10 @@
-"""Products of a question's vector with the readings in its slots, without gathering them.
+"""Products of a question's query with the readings in its slots, without filling the slots.
 
-A slot holds a row of the readings. The slots after a question's last one that holds anything all
-hold row 0, the empty slot's: that is multiplied once a question.
+A slot holds a row of the readings. The slots after the last filled one hold row 0, the reading of
+the empty slot: it is multiplied once per question.
 """
+
+from typing import NamedTuple
 
 import numpy
 from numba import njit
@@ -10,26 +12,9 @@ from numba import njit
 from kvnet.kernels.parts.compile_options import OPTIONS
 
 
-def mask(allowed, rows: int):
-    """Return `allowed`, or for None a mask without columns: numba takes an array either way."""
-    return numpy.empty((rows, 0), bool) if allowed is None else allowed
-
-
-@njit(**OPTIONS)
-def filled_slots(key_rows, value_rows):
-    """Count each question's slots up to the last that holds anything, (B,)."""
-    B, M = key_rows.shape
-    filled = numpy.zeros(B, numpy.int64)
-    for b in range(B):
-        for i in range(M):
-            if key_rows[b, i] != 0 or value_rows[b, i] != 0:
-                filled[b] = i + 1
-    return filled
-
-
 @njit(**OPTIONS)
 def dot(x, y):
-    """Multiply two vectors of at least one number."""
+    """Multiply two vectors, of at least one component."""
     total = x[0] * y[0]
     for d in range(1, len(x)):
         total += x[d] * y[d]
@@ -44,9 +29,9 @@ def add_scaled(y, factor, x):
 
 
 @njit(**OPTIONS)
-def _rest(p, filled):
+def _sum_from(first, p):
     total = p[0] * 0
-    for i in range(filled, len(p)):
+    for i in range(first, len(p)):
         total += p[i]
     return total
 
@@ -68,14 +53,14 @@ def add_sums(rows, filled, readings, p, o):
     for b in range(len(rows)):
         for i in range(filled[b]):
             add_scaled(o[b], p[b, i], readings[rows[b, i]])
-        add_scaled(o[b], _rest(p[b], filled[b]), readings[0])
+        add_scaled(o[b], _sum_from(filled[b], p[b]), readings[0])
 
 
 @njit(**OPTIONS)
 def gather_rows(rows, filled, p, w, d_readings):
-    """Sum by reading what slots say, to `d_readings`: slot i adds ``sum_h p_h[b, i] w_h[b]``.
+    """Set the gradient of each reading: a slot with it adds ``sum_h p_h[b, i] w_h[b]``.
 
-    `p` and `w` hold all questions' first hop, then their second, and so on.
+    `p` and `w` have all questions of hop 1, then of hop 2, etc.
     """
     B = len(rows)
     for u in range(len(d_readings)):
@@ -87,31 +72,31 @@ def gather_rows(rows, filled, p, w, d_readings):
             for h in range(b, len(p), B):
                 add_scaled(d_reading, p[h, i], w[h])
         for h in range(b, len(p), B):
-            add_scaled(d_readings[0], _rest(p[h], filled[b]), w[h])
+            add_scaled(d_readings[0], _sum_from(filled[b], p[h]), w[h])
+
+
+class Occurrences(NamedTuple):
+    """Where each value u of a matrix is: entries ``starts[u]`` to ``starts[u + 1]`` of the rest."""
+
+    starts: numpy.ndarray  # (U + 1,) int64
+    rows: numpy.ndarray  # (N,) int64
+    columns: numpy.ndarray  # (N,) int64
 
 
 @njit(**OPTIONS)
-def occurrences(rows, filled, U):
-    """Sort the filled slots by the row that they hold, in their order (a counting sort).
-
-    Returns
-    -------
-    starts : (U + 1,) int64 array
-        Row u is held by the slots ``starts[u]`` to ``starts[u + 1]`` of the sorted ones.
-    questions, slots : (N,) int64 array
-        Of the sorted slots: whose it is and which.
-    """
+def occurrences(values, filled, U):
+    """Sort the first ``filled[b]`` columns of each row by value (a stable counting sort)."""
     starts = numpy.zeros(U + 2, numpy.int64)
-    for b in range(len(rows)):
+    for b in range(len(values)):
         for i in range(filled[b]):
-            starts[rows[b, i] + 2] += 1
+            starts[values[b, i] + 2] += 1
     for u in range(2, U + 2):
         starts[u] += starts[u - 1]
-    questions = numpy.empty(starts[-1], numpy.int64)
-    slots = numpy.empty_like(questions)
-    for b in range(len(rows)):
+    rows = numpy.empty(starts[-1], numpy.int64)
+    columns = numpy.empty_like(rows)
+    for b in range(len(values)):
         for i in range(filled[b]):
-            place = starts[rows[b, i] + 1]
-            questions[place], slots[place] = b, i
-            starts[rows[b, i] + 1] += 1
-    return starts[:-1], questions, slots
+            place = starts[values[b, i] + 1]
+            rows[place], columns[place] = b, i
+            starts[values[b, i] + 1] += 1
+    return Occurrences(starts[:-1], rows, columns)

@@ -1,22 +1,22 @@
-"""The softmax of rows in place, all or some of a row allowed."""
+"""The softmax and the cross entropy of rows, in place."""
 
 from numba import njit
 
 from kvnet.kernels.parts.compile_options import INNER
-from kvnet.kernels.parts.vector_math import exp
+from kvnet.kernels.parts.vector_math import exp, log
 
 
 @njit(**INNER)
-def exponentiate(x):
-    """Replace a contiguous matrix by its exponentials: one long loop, not one a row."""
-    numbers = x.reshape(-1)
-    for i in range(len(numbers)):
-        numbers[i] = exp(numbers[i])
+def _exponentiate(x):
+    """Replace a contiguous matrix by its exponentials: one long loop, not one per row."""
+    flat = x.reshape(-1)
+    for i in range(len(flat)):
+        flat[i] = exp(flat[i])
 
 
 @njit(**INNER)
 def softmax_rows(scores, allowed):
-    """Turn each row of scores into probabilities, in place; no columns in `allowed` allow all."""
+    """Turn each row of scores into probabilities; all are allowed if `allowed` has no columns."""
     masked = allowed.shape[1] > 0
     for b in range(len(scores)):
         row = scores[b]
@@ -29,7 +29,7 @@ def softmax_rows(scores, allowed):
             largest = max(largest, row[i])
         for i in range(len(row)):
             row[i] -= largest
-    exponentiate(scores)
+    _exponentiate(scores)
     for b in range(len(scores)):
         row = scores[b]
         if masked:
@@ -38,14 +38,14 @@ def softmax_rows(scores, allowed):
         total = row[0]
         for i in range(1, len(row)):
             total += row[i]
-        share = row.dtype.type(1) / max(total, row.dtype.type(1e-30))  # nothing allowed: all zero
+        scale = row.dtype.type(1) / max(total, row.dtype.type(1e-30))  # nothing allowed: all zero
         for i in range(len(row)):
-            row[i] *= share
+            row[i] *= scale
 
 
 @njit(**INNER)
 def softmax_backward_rows(p, dp):
-    """Turn each row of ``dp`` into ``d_scores = p (dp - sum_j p_j dp_j)``, in place."""
+    """Turn each row of ``dp`` into ``d_scores = p (dp - sum_j p_j dp_j)``."""
     for b in range(len(p)):
         weights, row = p[b], dp[b]
         mean = weights[0] * row[0]
@@ -53,3 +53,29 @@ def softmax_backward_rows(p, dp):
             mean += weights[i] * row[i]
         for i in range(len(row)):
             row[i] = weights[i] * (row[i] - mean)
+
+
+@njit(**INNER)
+def cross_entropy_rows(scores, answers, losses):
+    """Turn each row of scores of all words into ``softmax - onehot(answer)``; fill `losses`."""
+    for b in range(len(scores)):
+        row = scores[b]
+        row[0] = 0  # the nil word's, whatever its embedding contains
+        largest = row[0]
+        for word in range(1, len(row)):
+            largest = max(largest, row[word])
+        for word in range(len(row)):
+            row[word] -= largest
+        losses[b] = -row[answers[b]]
+    _exponentiate(scores)
+    for b in range(len(scores)):
+        row = scores[b]
+        total = row[0]
+        for word in range(1, len(row)):
+            total += row[word]
+        losses[b] += log(total)
+        scale = row.dtype.type(1) / total
+        for word in range(len(row)):
+            row[word] *= scale
+        row[answers[b]] -= 1
+        row[0] = 0

@@ -1,10 +1,10 @@
-"""Threads that share out numbered pieces of work and meet when all are done, inside one kernel.
+"""Threads that share the blocks of a kernel's work, and synchronise after each of its phases.
 
-Numba's own parallel loop wakes its threads anew each time, which takes as long as a small step of
-training, and compiles its body four times. Here all threads run the same kernel and go from phase
-to phase. None is ever waited for to begin: those that are there take all pieces, so that a thread
-that comes late, or never, holds up nobody. Which thread does a piece leaves no trace in the result:
-the pieces are the same for any number.
+Numba's own parallel loop starts its threads for every loop, which takes as long as a small training
+step, and compiles its body four times. Here all threads run the same kernel from phase to phase. No
+thread waits until another one begins: those that run take all blocks, so a thread that comes late,
+or never, delays no other. The blocks are the same for any number of threads, and results do not
+depend on which thread does a block.
 """
 
 import os
@@ -20,9 +20,9 @@ from numba.extending import intrinsic
 
 from kvnet.kernels.parts.compile_options import INNER
 
-LINE = 8  # counters stand a cache line apart
+LINE = 8  # counters are a cache line apart
 LOOKS_BEFORE_YIELDING = 2000  # a microsecond or two
-YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"  # the core to whoever needs it
+YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"  # gives the core to another thread
 
 
 @cache
@@ -30,14 +30,13 @@ def _helpers():
     return ThreadPoolExecutor(max_workers=os.cpu_count())
 
 
-def run_together(kernel: Callable, *arguments) -> None:
-    """Call a kernel on all threads that kernels may take, with the same arguments.
+def run_on_all_threads(kernel: Callable, *arguments) -> None:
+    """Call a kernel on every thread that kernels may use, and return when all have returned.
 
     Parameters
     ----------
     kernel : callable
-        Compiled without the interpreter's lock. It takes its share with `next_piece`; `meet` is for
-        all phases but the last, after which all threads are waited for here.
+        Compiled with ``nogil``. It takes its share of the blocks with `next_block`.
     arguments
     """
     others = [_helpers().submit(kernel, *arguments) for _ in range(get_num_threads() - 1)]
@@ -47,7 +46,7 @@ def run_together(kernel: Callable, *arguments) -> None:
 
 
 def counters_for(phases: int) -> numpy.ndarray:
-    """Return what `next_piece` and `meet` count in, at the start of a kernel of so many phases."""
+    """Return the counters that a kernel of a number of phases starts with."""
     return numpy.zeros(2 * LINE * phases, numpy.int64)
 
 
@@ -84,8 +83,8 @@ def _yield_core(typing_context):
 
 
 @njit(**INNER)
-def next_piece(counters, phase):
-    """Take the next piece of a phase that nobody has taken.
+def next_block(counters, phase):
+    """Take the next block of a phase that no thread has taken.
 
     Parameters
     ----------
@@ -95,23 +94,23 @@ def next_piece(counters, phase):
 
     Returns
     -------
-    piece : int
-        From 0 on; as many as there are or more when all are taken.
+    block : int
+        From 0; the number of blocks, or more, when all are taken.
     """
     return _count_up(counters, 2 * LINE * phase)
 
 
 @njit(**INNER)
-def piece_done(counters, phase):
-    """Say that a piece of a phase is done."""
+def block_done(counters, phase):
+    """Count a block of a phase as done."""
     _count_up(counters, 2 * LINE * phase + LINE)
 
 
 @njit(**INNER)
-def meet(counters, phase, pieces):
-    """Wait until all pieces of a phase are done."""
+def wait_until_done(counters, phase, blocks):
+    """Wait until all blocks of a phase are done."""
     looks = 0
-    while _look_at(counters, 2 * LINE * phase + LINE) < pieces:
+    while _look_at(counters, 2 * LINE * phase + LINE) < blocks:
         looks += 1
         if looks > LOOKS_BEFORE_YIELDING:
             _yield_core()

@@ -18,19 +18,6 @@ from kvnet.updates.noisy_adam import BETA_1, BETA_2, UpdateRule
 PARAMETERS_PER_BLOCK = 4096  # their noise stays in the fastest cache until it is used
 
 
-class Rule(NamedTuple):
-    """An `UpdateRule` for kernels: scalars of the parameters' dtype, and (N, 2) int64 arrays."""
-
-    sections: numpy.ndarray
-    silent: numpy.ndarray
-    l2_lambda: numpy.floating
-    clip_norm: numpy.floating
-    noise_deviation: numpy.floating
-    gain_1: numpy.floating  # 1 - β₁
-    gain_2: numpy.floating  # 1 - β₂
-    epsilon: numpy.floating
-
-
 class Vectors(NamedTuple):
     """What the update reads and writes, for all parameters or for a block of them."""
 
@@ -41,15 +28,19 @@ class Vectors(NamedTuple):
     noise: numpy.ndarray
 
 
-def rule_of(rule: UpdateRule, dtype) -> Rule:
-    """Return a rule for kernels. With scalars of another dtype their loops would run in float64."""
-    scalars = rule.l2_lambda, rule.clip_norm, rule.noise_deviation, 1 - BETA_1, 1 - BETA_2
-    sections, silent = as_bounds(rule.sections), as_bounds(rule.silent)
-    return Rule(sections, silent, *map(dtype.type, (*scalars, rule.epsilon)))
+def rule_for(dtype, rule: UpdateRule) -> UpdateRule:
+    """Return a rule as kernels take it: (N, 2) int64 arrays, scalars of a dtype, and no seed.
+
+    Scalars of another dtype would make a loop compute in float64.
+    """
+    sections, silent = _as_bounds(rule.sections), _as_bounds(rule.silent)
+    names = ("l2_lambda", "clip_norm", "epsilon", "noise_deviation")
+    scalars = {name: dtype.type(getattr(rule, name)) for name in names}
+    return rule._replace(sections=sections, silent=silent, random_state=None, **scalars)
 
 
 @cache
-def as_bounds(pairs: tuple[tuple[int, int], ...]) -> numpy.ndarray:
+def _as_bounds(pairs: tuple[tuple[int, int], ...]) -> numpy.ndarray:
     """Return pairs of (start, stop) as an array, (N, 2)."""
     return numpy.array(pairs, numpy.int64).reshape(-1, 2)
 
@@ -71,7 +62,7 @@ def add_penalty(start, theta, gradient, rule, squares):
         Index of the block's first parameter.
     theta, gradient : float array
         Of the block. `gradient` is changed.
-    rule : Rule
+    rule : UpdateRule
     squares : (sections,) float array
         Filled with the sum of the squares of each section's gradient in the block.
 
@@ -114,7 +105,7 @@ def fill_noise(noise, start, rule, stream):
     noise : (N,) float array
         Its length and `start` are multiples of four.
     start : int
-    rule : Rule
+    rule : UpdateRule
     stream : Stream
     """
     words = numpy.empty((4, len(noise) // 4), numpy.uint32)
@@ -139,13 +130,15 @@ def fill_noise(noise, start, rule, stream):
 @njit(**INNER)
 def update_block(start, vectors, scales, rate, rule):
     """Update a block: clip, noise and Adam at the bias-corrected `rate`; `vectors` are its own."""
+    dtype = vectors.theta.dtype.type
+    gain_1, gain_2 = dtype(1 - BETA_1), dtype(1 - BETA_2)
     for s in range(len(rule.sections)):
         part = _overlap(rule.sections[s], start, len(vectors.theta))
         theta, gradient, noise = vectors.theta[part], vectors.gradient[part], vectors.noise[part]
         m, v, scale = vectors.m[part], vectors.v[part], scales[s]
         for i in range(len(theta)):
             g = scale * gradient[i] + noise[i]
-            mean = m[i] + rule.gain_1 * (g - m[i])
-            square = v[i] + rule.gain_2 * (g * g - v[i])
+            mean = m[i] + gain_1 * (g - m[i])
+            square = v[i] + gain_2 * (g * g - v[i])
             m[i], v[i] = mean, square
             theta[i] -= rate * mean / (numpy.sqrt(square) + rule.epsilon)

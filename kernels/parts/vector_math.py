@@ -1,9 +1,10 @@
 """exp, log, sine and cosine that compile to vector instructions in float32.
 
-The C library's functions are called number by number, which would take longer than the products
-around them. In float64, which is for checking, they are called all the same.
+The C library's functions take one number per call, which would take longer than the products
+around them. float64, which is for checking, uses them all the same.
 
-The polynomials are Cephes' single precision ones (S. L. Moshier), good to about the last digit.
+The polynomials are the single precision ones of Cephes (S. L. Moshier), exact to about the last
+digit.
 """
 
 import math
@@ -89,7 +90,7 @@ def _turn_float32(turn):
 
 
 def exp(x):
-    """Return e to the power of x; in float32 1e-38 to 1e38."""
+    """Return the exponential of x; in float32 it is between 1e-38 and 1e38."""
 
 
 def log(x):

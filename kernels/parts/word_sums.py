@@ -1,11 +1,11 @@
-"""Sums over the words of sentences, without a temporary a word; the nil word counts nothing."""
+"""Sums over the words of sentences, without an array per word; the nil word adds nothing."""
 
 from numba import njit, prange
 
 from kvnet.kernels.parts.blocks import cut
 from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL
 
-SENTENCES_A_BLOCK = 200
+SENTENCES_PER_BLOCK = 200
 
 
 @njit(**OPTIONS)
@@ -25,8 +25,8 @@ def add_words(words, table, encoding, readings):
 
 @njit(**PARALLEL)
 def add_words_in_blocks(words, table, encoding, readings):
-    """Do as `add_words`, for enough sentences to be worth several threads."""
-    bounds = cut(len(words), SENTENCES_A_BLOCK)
+    """Do the same on several threads, for more than a block of sentences."""
+    bounds = cut(len(words), SENTENCES_PER_BLOCK)
     for k in prange(len(bounds) - 1):
         block = slice(bounds[k], bounds[k + 1])
         add_words(words[block], table, encoding, readings[block])
