@@ -13,17 +13,17 @@ SQUARINGS = {"float32": 26, "float64": 54}  # after which the rank changes the n
 
 @cache
 def _tables_and_owners(xp, names_and_shapes):
-    """Return the chunks, what the kernels need of each matrix, and the matrix of each chunk."""
+    """Return the chunks, the tables of the kernels, the matrix of each chunk, and the widest."""
     shapes = dict(names_and_shapes)
-    sections = tuple(sections_of(shapes).values())
-    chunks = chunks_of(xp, sections)
-    rows, owners = [], []
+    sections, rows, owners = tuple(sections_of(shapes).values()), [], []
     for n, ((start, stop), shape) in enumerate(zip(sections, shapes.values(), strict=True)):
         count = len(chunks_of(xp, ((start, stop),)))
-        rows.append((start, *shape, len(owners), len(owners) + count))
+        height, width = (*shape, 1)[:2]  # a vector is one column
+        rows.append((start, height, width, len(owners), len(owners) + count))
         owners += [n] * count
+    widest = max(width for _, _, width, _, _ in rows)
     tables, owners = (xp.asarray(numpy.array(a, numpy.int32)) for a in (rows, owners))
-    return chunks, tables, owners
+    return chunks_of(xp, sections), tables, owners, widest
 
 
 def spectral_sgd(xp, theta, gradient, shapes, learning_rate, max_norm):
@@ -32,8 +32,8 @@ def spectral_sgd(xp, theta, gradient, shapes, learning_rate, max_norm):
     Parameters: see there.
     """
     dtype, matrices = theta.dtype, len(shapes)
-    chunks, tables, owners = _tables_and_owners(xp, tuple(shapes.items()))
-    widest, scales = max(width for _, width in shapes.values()), xp.empty(matrices, dtype)
+    chunks, tables, owners, widest = _tables_and_owners(xp, tuple(shapes.items()))
+    scales = xp.empty(matrices, dtype)
     launch(
         xp,
         dtype,

@@ -73,7 +73,7 @@ def parameters() -> dict[str, tuple[str, ...]]:
 
 
 def fields(group: str) -> tuple[str, ...]:
-    """Return the names of a group of parameters: a macro that lists or repeats FIELD(type, name)."""
+    """Return the names of a group of parameters, a macro that lists ``FIELD(type, name)``."""
     body = re.search(rf"#define {group}\(FIELD.*?\)((?:.*\\\n)*.*)", source())[1]
     if repeat := REPEAT.search(body):
         count, repeated = getattr(constants, repeat[1]), fields(repeat[2])

@@ -10,6 +10,15 @@ from kvnet.kernels.cuda.parts.launch import blocks_for, launch, numbered
 
 
 class Section(NamedTuple):
+    """One of the arrays.
+
+    Attributes
+    ----------
+    section : contiguous array
+    end : int
+        Elements of the launch up to the end of this one.
+    """
+
     section: numpy.ndarray
     end: int
 

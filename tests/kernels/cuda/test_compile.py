@@ -1,4 +1,4 @@
-"""CUDA's own compilers accept the sources, for which no GPU is needed; names agree with Python's."""
+"""CUDA's compilers accept the sources, for which no GPU is needed; names agree with Python's."""
 
 import re
 import shutil

@@ -91,7 +91,7 @@ def test_descent(xp, rng, dtype, clip, max_norm, name):
 @pytest.mark.parametrize("kind", ["any", "zero", "one direction", "equal values"])
 @pytest.mark.parametrize("kernels", ["reference", "fused"])
 def test_spectral_sgd(xp, rng, dtype, kind, kernels):
-    shapes = {"A": (300, 9), "H": (9, 9), "C": (2, 7)}  # A has two chunks
+    shapes = {"A": (300, 9), "H": (9, 9), "C": (2, 7), "b": (11,)}  # A has two chunks
     G = rng.normal(size=(300, 9))
     if kind == "zero":
         G *= 0
@@ -100,6 +100,7 @@ def test_spectral_sgd(xp, rng, dtype, kind, kernels):
     elif kind == "equal values":
         G = numpy.linalg.qr(G)[0]  # all singular values are 1, the Frobenius norm is 3
     gradients = {"A": G, "H": 0.1 * rng.normal(size=(9, 9)), "C": rng.normal(size=(2, 7))}
+    gradients["b"] = rng.normal(size=11)
     gradient = updates.as_vector(numpy, gradients).astype(dtype)
     theta = rng.normal(size=gradient.shape).astype(dtype)
     found, d_found = xp.asarray(theta), xp.asarray(gradient)
