@@ -36,7 +36,7 @@ from kvnet.gradcheck.random_cases import run_random_cases
 from kvnet.gradcheck.survey import check_case
 
 sys.path.insert(0, str(ROOT / "tests"))
-from autograd_formulas import formula_of, oracle_gradients, own_gradients
+from helpers.autograd_formulas import formula_of, oracle_gradients, own_gradients
 
 ORACLE_CASES = 40
 TOLERANCE = 1e-10  # relative: far above rounding, and far below a factor of 1.001

@@ -3,7 +3,7 @@
 import numpy
 from numba import njit, prange
 
-from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL
+from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL
 from kvnet.kernels.sgd import clipped
 
 

@@ -3,11 +3,14 @@
 import numpy
 from numba import njit
 
-from kvnet.kernels.parts.compilation import INNER, NOT_INLINED, cut_questions, numbers
-from kvnet.kernels.parts.threads import counters_for, next_piece, run_together
-from kvnet.kernels.parts.question_block import there_and_back
 from kvnet.kernels.key_value_hops_by_row import memory_of_block, tables_and_slots
+from kvnet.kernels.parts.blocks import cut_questions
+from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED, as_int32
+from kvnet.kernels.parts.question_block import there_and_back
 from kvnet.kernels.parts.slot_products import mask
+from kvnet.kernels.parts.threads import counters_for, next_piece, run_together
+from kvnet.operations.answer_loss import AnswerGradients
+from kvnet.operations.memory import Memory
 
 
 @njit(**INNER)
@@ -32,35 +35,21 @@ def _losses_and_gradients(
         k = next_piece(counters, 0)
 
 
-def answer_loss(
-    xp,
-    query,
-    readings,
-    TK,
-    TV,
-    A,
-    hop_matrices,
-    key_rows,
-    value_rows,
-    allowed,
-    B,
-    table,
-    answers,
-):
+def answer_loss(xp, query, memory: Memory, A, R, output_map, table, answers):
     """Do what `kvnet.operations.answer_loss` does; the loss's gradient comes with the loss.
 
     Parameters, returns and source: see `kvnet.operations.answer_loss`.
     """
-    N, M, answers = len(query), len(TK), numbers(answers)
-    R, bounds = numpy.array(hop_matrices), cut_questions(N)
-    memory = tables_and_slots(TK, TV, readings, key_rows, value_rows)
+    N, M, answers = len(query), len(memory.TK), as_int32(answers)
+    R, bounds, allowed = numpy.ascontiguousarray(R), cut_questions(N), mask(memory.allowed, N)
+    memory = tables_and_slots(memory)
     keys, values, *_ = memory
 
     def empty(*shape):
         return numpy.empty(shape, A.dtype)
 
     losses, d_query = empty(N), empty(*query.shape)
-    parts = [empty(len(bounds) - 1, *m.shape) for m in (keys, values, A, R, B, table)]
+    parts = [empty(len(bounds) - 1, *m.shape) for m in (keys, values, A, R, output_map, table)]
     run_together(
         _losses_and_gradients,
         counters_for(1),
@@ -69,23 +58,15 @@ def answer_loss(
         memory,
         A,
         R,
-        mask(allowed, N),
-        (B, table, answers),
+        allowed,
+        (output_map, table, answers),
         losses,
         (d_query, *parts),
     )
 
     def backward(d_loss):
         d_keys, d_values, dA, dR, dB, d_table = (d_loss * part.sum(axis=0) for part in parts)
-        return (
-            d_loss * d_query,
-            d_keys[M:] + d_values[M:],
-            d_keys[:M],
-            d_values[:M],
-            dA,
-            list(dR),
-            dB,
-            d_table,
-        )
+        d_memory = Memory(d_keys[M:] + d_values[M:], d_keys[:M], d_values[:M])
+        return AnswerGradients(d_loss * d_query, d_memory, dA, dR, dB, d_table)
 
     return losses.sum(), backward

@@ -3,20 +3,22 @@
 import numpy
 from numba import njit
 
-from kvnet.kernels.parts.compilation import INNER_NOT_INLINED, NOT_INLINED, cut, multiply, transposed
-from kvnet.kernels.parts.threads import counters_for, next_piece, run_together
+from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.bow_arguments import BowModel, Questions
+from kvnet.kernels.parts.compile_options import INNER_NOT_INLINED, NOT_INLINED
+from kvnet.kernels.parts.matrices import multiply, transposed
 from kvnet.kernels.parts.question_block import forward_block, room_for_hops
 from kvnet.kernels.parts.questions import (
     filled_or_all,
     gather_block,
-    is_bow,
     layout_of,
     packed,
     parts_of,
     read_memory,
     read_questions,
 )
-from kvnet.training import prediction as textbook
+from kvnet.kernels.parts.threads import counters_for, next_piece, run_together
+from kvnet.parameter_vector import by_name
 
 QUESTIONS_A_BLOCK = 50
 
@@ -56,25 +58,32 @@ def _answer_part(counters, bounds, data, theta, layout, table_T, encoding, maske
         piece = next_piece(counters, 0)
 
 
-def predict_words(model, dataset) -> numpy.ndarray:
-    """Do what `kvnet.training.prediction.predict_words` does; with the bow reader in one call.
+def serves(bow: BowModel, questions: Questions) -> bool:
+    """Return whether the kernel holds a question: any, on NumPy."""
+    return True
 
-    Parameters and returns: see `kvnet.training.prediction.predict_words`.
+
+def answer(bow: BowModel, questions: Questions) -> numpy.ndarray:
+    """Answer questions with the most probable words; see `kvnet.training.prediction.predict_words`.
+
+    Returns
+    -------
+    words : (N,) int64 array
     """
-    if not is_bow(model):
-        return textbook.predict_words(model, dataset)
-    words, bounds = numpy.empty(len(dataset), numpy.int64), cut(len(dataset), QUESTIONS_A_BLOCK)
-    table_T = transposed(model.params["W_mem"])
+    count = len(questions.queries)
+    words, bounds = numpy.empty(count, numpy.int64), cut(count, QUESTIONS_A_BLOCK)
+    layout = layout_of(bow)
+    table_T = transposed(by_name(bow.theta, bow.shapes)["W_mem"])
     run_together(
         _answer_part,
         counters_for(1),
         bounds,
-        packed(dataset),
-        model.theta,
-        layout_of(model),
+        packed(questions),
+        bow.theta,
+        layout,
         table_T,
-        model.encoding,
-        model.mask_padding,
+        bow.encoding,
+        bow.mask_padding,
         words,
     )
     return words

@@ -11,25 +11,31 @@ A step has three phases, each cut into pieces that threads share out (`kvnet.ker
 import numpy
 from numba import njit, uint64
 
-from kvnet.counter_random import WORD
-from kvnet.kernels.parts.compilation import INNER, INNER_NOT_INLINED, NOT_INLINED, cut_questions
-from kvnet.kernels.parts.threads import counters_for, meet, next_piece, piece_done, run_together
-from kvnet.kernels.noisy_adam import NUMBERS_A_BLOCK, as_bounds, fill_noise, update_piece
-from kvnet.kernels.parts.philox import counter_and_key
+from kvnet.kernels.parts.blocks import cut_questions
+from kvnet.kernels.parts.bow_arguments import BowModel, Questions
+from kvnet.kernels.parts.compile_options import INNER_NOT_INLINED, NOT_INLINED
+from kvnet.kernels.parts.philox import at_step, stream_of
 from kvnet.kernels.parts.question_block import there_and_back
 from kvnet.kernels.parts.questions import (
     filled_or_all,
     gather_block,
-    is_bow,
     layout_of,
     packed,
     parts_of,
     read_memory,
     read_questions,
 )
+from kvnet.kernels.parts.threads import counters_for, meet, next_piece, piece_done, run_together
+from kvnet.kernels.parts.update_blocks import (
+    PARAMETERS_PER_BLOCK,
+    Vectors,
+    add_penalty,
+    clip_scales,
+    fill_noise,
+    rule_of,
+    update_block,
+)
 from kvnet.kernels.parts.word_sums import scatter_words
-from kvnet.training import steps as textbook
-from kvnet.updates.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 PHASES = 3
 
@@ -64,65 +70,43 @@ def _take_questions(questions, data, place_of, theta, gradient, layout, encoding
     scatter_words(query, d_query, encoding, dW)
 
 
-@njit(**INNER)
-def _overlap(section, piece):
-    """Return the part of an array that falls into a piece of the vector; maybe none."""
-    first = piece * NUMBERS_A_BLOCK
-    return slice(max(section[0], first), max(first, min(section[1], first + NUMBERS_A_BLOCK)))
-
-
 @njit(**INNER_NOT_INLINED)
-def _add_up(piece, sections, gradients, theta, l2_lambda, squares):
-    """Leave a piece of the whole gradient in the first block's, and each array's sum of squares.
-
-    Returns
-    -------
-    penalty : float
-        The sum of the parameters' squares.
-    """
-    whole = slice(piece * NUMBERS_A_BLOCK, (piece + 1) * NUMBERS_A_BLOCK)
-    total, numbers = gradients[0, whole], theta[whole]
+def _add_up(block, gradients, theta, rule, squares):
+    """Sum a block of the gradient over blocks of questions, into the first; see `add_penalty`."""
+    start = block * PARAMETERS_PER_BLOCK
+    some = slice(start, start + PARAMETERS_PER_BLOCK)
+    total = gradients[0, some]
     for k in range(1, len(gradients)):
-        part = gradients[k, whole]
+        part = gradients[k, some]
         for i in range(len(total)):
             total[i] += part[i]
-    penalty = theta[0] * 0
-    for i in range(len(total)):
-        penalty += numbers[i] * numbers[i]
-        total[i] += l2_lambda * numbers[i]
-    for s in range(len(sections)):
-        part, square = gradients[0, _overlap(sections[s], piece)], theta[0] * 0
-        for i in range(len(part)):
-            square += part[i] * part[i]
-        squares[s] = square
-    return penalty
+    return add_penalty(start, theta[some], total, rule, squares)
 
 
 @njit(**INNER_NOT_INLINED)
-def _update(piece, sections, squares, clip_norm, vectors, adam_numbers):
-    theta, gradient, m, v, noise = vectors
-    scales = numpy.empty(len(sections), theta.dtype)
-    for s in range(len(sections)):
-        total = squares[0, s]
-        for other in range(1, len(squares)):
-            total += squares[other, s]
-        scales[s] = clip_norm / max(numpy.sqrt(total), clip_norm)
-    start = piece * NUMBERS_A_BLOCK
-    whole = slice(start, start + NUMBERS_A_BLOCK)
-    vectors = theta[whole], gradient[whole], m[whole], v[whole], noise[whole]
-    update_piece(start, sections, scales, vectors, adam_numbers)
+def _update(block, squares, vectors, rate, rule):
+    start = block * PARAMETERS_PER_BLOCK
+    some = slice(start, start + PARAMETERS_PER_BLOCK)
+    block = Vectors(
+        vectors.theta[some],
+        vectors.gradient[some],
+        vectors.m[some],
+        vectors.v[some],
+        vectors.noise[some],
+    )
+    update_block(start, block, clip_scales(squares, rule), rate, rule)
 
 
 @njit(**NOT_INLINED)
-def _take_part(counters, rows, data, places, vectors, gradients, layout, plan, rule, results):
+def _take_part(
+    counters, rows, data, places, vectors, gradients, layout, plan, rates, rule, stream, results
+):
     """Do a thread's share of all steps."""
-    theta, m, v, noise = vectors
-    encoding, masked, bounds, sections, silent = plan
-    rates, gain_1, gain_2, epsilon, l2_lambda, clip_norm, deviation, random = rule
+    theta, noise = vectors.theta, vectors.noise
+    encoding, masked, bounds = plan
     losses, penalties, squares = results
-    purpose, first_step, key_low, key_high = random
-    blocks, stretches = len(bounds) - 1, len(noise) // NUMBERS_A_BLOCK
-    updated = theta, gradients[0], m, v, noise
+    first_step = stream.step_low | stream.step_high << uint64(32)
+    blocks, stretches = len(bounds) - 1, len(noise) // PARAMETERS_PER_BLOCK
     for step in range(len(rows)):
         phase = PHASES * step
         piece = next_piece(counters, phase)
@@ -141,80 +125,73 @@ def _take_part(counters, rows, data, places, vectors, gradients, layout, plan, r
                     losses[step, block],
                 )
             else:
-                start = (piece - blocks) * NUMBERS_A_BLOCK
-                count = first_step + uint64(step)
-                where = purpose, count & uint64(WORD), count >> uint64(32), key_low, key_high
-                fill_noise(noise[start : start + NUMBERS_A_BLOCK], start, silent, deviation, where)
+                start = (piece - blocks) * PARAMETERS_PER_BLOCK
+                block = noise[start : start + PARAMETERS_PER_BLOCK]
+                fill_noise(block, start, rule, at_step(stream, first_step + uint64(step)))
             piece_done(counters, phase)
             piece = next_piece(counters, phase)
         meet(counters, phase, blocks + stretches)
         phase += 1
         piece = next_piece(counters, phase)
         while piece < stretches:
-            penalties[step, piece] = _add_up(
-                piece, sections, gradients, theta, l2_lambda, squares[piece]
-            )
+            penalties[step, piece] = _add_up(piece, gradients, theta, rule, squares[piece])
             piece_done(counters, phase)
             piece = next_piece(counters, phase)
         meet(counters, phase, stretches)
         phase += 1
-        adam_numbers = gain_1, gain_2, rates[step], epsilon
         piece = next_piece(counters, phase)
         while piece < stretches:
-            _update(piece, sections, squares, clip_norm, updated, adam_numbers)
+            _update(piece, squares, vectors, rates[step], rule)
             piece_done(counters, phase)
             piece = next_piece(counters, phase)
         meet(counters, phase, stretches)
 
 
-def take_steps(trainer, count: int) -> numpy.ndarray:
-    """Do what `kvnet.training.steps.take_steps` does; with the bow reader in one call.
+def take_steps(bow: BowModel, m, v, questions: Questions, rows, first_step, rates, rule):
+    """Take consecutive training steps; change the parameters, m and v.
 
-    Parameters and returns: see `kvnet.training.steps.take_steps`.
+    Parameters
+    ----------
+    bow : BowModel
+    m, v : (N,) float array
+        As for `kvnet.updates.noisy_adam`.
+    questions : Questions
+    rows : (count, B) int64 array
+        The questions of each step.
+    first_step : int
+    rates : sequence of float
+        The bias-corrected learning rate of each step.
+    rule : UpdateRule
+
+    Returns
+    -------
+    losses : (count,) float64 array
+        Of each step, summed over its batch, the penalty included.
     """
-    model, data, optimizer = trainer.model, trainer.dataset, trainer.optimizer
-    if not is_bow(model):
-        return textbook.take_steps(trainer, count)
-    rows = trainer.batches.next_rows(trainer.step, count)
-    number, N, rule = model.theta.dtype.type, model.theta.size, optimizer.rule
-    bounds, stretches = cut_questions(rows.shape[1]), -(-N // NUMBERS_A_BLOCK)
-    noise = numpy.empty(stretches * NUMBERS_A_BLOCK, number)
-    steps = range(trainer.step, trainer.step + count)
-    rates = [corrected_rate(optimizer.learning_rate_at(step), step) for step in steps]
-    l2_lambda = trainer.settings.l2_lambda
+    theta, count = bow.theta, len(rows)
+    number, N = theta.dtype.type, theta.size
+    bounds, stretches = cut_questions(rows.shape[1]), -(-N // PARAMETERS_PER_BLOCK)
+    noise = numpy.empty(stretches * PARAMETERS_PER_BLOCK, number)
     losses, penalties = (
         numpy.empty(rows.shape, number),
         numpy.empty((count, stretches), number),
     )
-    purpose, _, _, *key = counter_and_key(rule.random_state, "gradient noise", 0)
+    gradients = numpy.empty((len(bounds) - 1, N), number)
     run_together(
         _take_part,
         counters_for(PHASES * count),
         rows,
-        packed(data),
-        numpy.zeros((len(bounds) - 1, len(data.sentences)), numpy.int32),
-        (model.theta, optimizer.m, optimizer.v, noise),
-        numpy.empty((len(bounds) - 1, N), number),
-        layout_of(model),
-        (
-            model.encoding,
-            model.mask_padding,
-            bounds,
-            as_bounds(rule.sections),
-            as_bounds(rule.silent),
-        ),
-        (
-            numpy.array(rates, number),
-            number(1 - BETA_1),
-            number(1 - BETA_2),
-            number(rule.epsilon),
-            number(l2_lambda),
-            number(rule.clip_norm),
-            number(rule.noise_deviation),
-            numpy.array([purpose, trainer.step, *key], numpy.uint64),
-        ),
+        packed(questions),
+        numpy.zeros((len(bounds) - 1, len(questions.sentences)), numpy.int32),
+        Vectors(theta, gradients[0], m, v, noise),
+        gradients,
+        layout_of(bow),
+        (bow.encoding, bow.mask_padding, bounds),
+        numpy.array(rates, number),
+        rule_of(rule, theta.dtype),
+        stream_of(rule.random_state, "gradient noise", first_step),
         (losses, penalties, numpy.empty((stretches, len(rule.sections)), number)),
     )
-    return losses.sum(axis=1, dtype="float64") + l2_lambda / 2 * penalties.sum(
+    return losses.sum(axis=1, dtype="float64") + rule.l2_lambda / 2 * penalties.sum(
         axis=1, dtype="float64"
     )

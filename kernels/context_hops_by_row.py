@@ -3,15 +3,8 @@
 import numpy
 from numba import njit, prange
 
-from kvnet.kernels.parts.compilation import (
-    OPTIONS,
-    PARALLEL,
-    add_up,
-    copy_into,
-    cut,
-    multiply,
-    numbers,
-)
+from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
 from kvnet.kernels.parts.distinct_words import (
     add_word_dots,
     add_word_sums,
@@ -19,7 +12,9 @@ from kvnet.kernels.parts.distinct_words import (
     four_fold,
     scatter_hops,
 )
+from kvnet.kernels.parts.matrices import add_up, copy_into, multiply
 from kvnet.kernels.parts.softmax_rows import softmax_backward_rows, softmax_rows
+from kvnet.operations.memory import ContextMemory
 
 TARGETS_A_BLOCK = 8  # few enough for their words' readings to stay in a core's cache over all hops
 COMPONENTS_A_BLOCK = 80
@@ -157,7 +152,7 @@ def _gather(bounds, words, left, back, gradients):
         _gather_components(n < blocks, lo, hi, bounds, words, left, back, gradients)
 
 
-def context_hops_by_row(xp, u, key_readings, value_readings, TK, TV, matrix, rows, hops, linear_size):
+def context_hops_by_row(xp, u, memory: ContextMemory, matrix, hops, linear_size):
     """Do what `kvnet.operations.context_hops_by_row` does, without gathering a slot.
 
     A target's different words cost a dot product each, however often they stand in its context. The
@@ -165,10 +160,11 @@ def context_hops_by_row(xp, u, key_readings, value_readings, TK, TV, matrix, row
 
     Parameters, returns and source: see `kvnet.operations.context_hops_by_row`.
     """
-    (B, E), M = u.shape, len(TK)
-    slots, bounds = numbers(rows), cut(B, TARGETS_A_BLOCK)
+    (B, E), M = u.shape, len(memory.TK)
+    *arrays, rows = memory
+    slots, bounds = as_int32(rows), cut(B, TARGETS_A_BLOCK)
     C = numpy.ascontiguousarray(matrix)
-    inputs = u, key_readings, value_readings, TK, TV, C, slots, linear_size
+    inputs = u, *arrays, C, slots, linear_size
     words = tuple(numpy.empty(shape, numpy.int32) for shape in ((B, four_fold(M)), (B, M), (B,)))
 
     def empty(*shape):
@@ -182,8 +178,9 @@ def context_hops_by_row(xp, u, key_readings, value_readings, TK, TV, matrix, row
     def backward(du):
         back = du_0, *_ = empty(B, E), *map(numpy.empty_like, left)
         _backward(bounds, numpy.ascontiguousarray(du), inputs, words, left, last, back)
-        gradients = tuple(map(numpy.empty_like, (key_readings, value_readings, TK, TV, C)))
+        gradients = tuple(map(numpy.empty_like, (*arrays, C)))
         _gather(bounds, words, left, back, gradients)
-        return du_0, *gradients
+        *d_arrays, dC = gradients
+        return du_0, ContextMemory(*d_arrays), dC
 
     return last, attention, backward

@@ -2,7 +2,7 @@
 
 import numpy
 
-from kvnet.kernels.parts.compilation import numbers
+from kvnet.kernels.parts.compile_options import as_int32
 from kvnet.kernels.parts.word_sums import (
     SENTENCES_A_BLOCK,
     add_words,
@@ -16,7 +16,7 @@ def embedding_sum(xp, words, table, encoding):
 
     Parameters, returns and source: see `kvnet.operations.embedding_sum`.
     """
-    words = numbers(words)
+    words = as_int32(words)
     readings = numpy.zeros((len(words), table.shape[1]), table.dtype)
     add = add_words if len(words) <= SENTENCES_A_BLOCK else add_words_in_blocks
     add(words, table, encoding, readings)

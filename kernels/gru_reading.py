@@ -5,10 +5,13 @@ from itertools import pairwise
 import numpy
 from numba import int64, njit, prange
 
-from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL, cut, multiply, numbers
+from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
+from kvnet.kernels.parts.matrices import multiply
 from kvnet.kernels.parts.slot_products import occurrences
 from kvnet.kernels.parts.vector_math import exp
-from kvnet.operations.embedding_lookup import without_nil
+from kvnet.operations.gru import GruWeights
+from kvnet.operations.without_nil import without_nil
 
 SENTENCES_A_BLOCK = 50
 
@@ -145,7 +148,7 @@ def _backward(bounds, dh, words, by_state, left, d_mapped, parts, d_vocabulary):
         _sum_a_word(int64(word), read_at, d_mapped, d_vocabulary)
 
 
-def gru_reading(xp, words, table, gate_weights, gate_bias, candidate_weights, candidate_bias):
+def gru_reading(xp, words, table, weights: GruWeights):
     """Do what `kvnet.operations.gru_reading` does.
 
     A place adds to its gates ``W[x] W_x + b``, which hangs on the word alone: that is made once a
@@ -153,7 +156,8 @@ def gru_reading(xp, words, table, gate_weights, gate_bias, candidate_weights, ca
 
     Parameters, returns and source: see `kvnet.operations.gru_reading`.
     """
-    words = numbers(words)
+    words = as_int32(words)
+    gate_weights, gate_bias, candidate_weights, candidate_bias = weights
     (N, S), (V, E), F = words.shape, table.shape, len(candidate_bias)
     by_word = numpy.concatenate([gate_weights[:E], candidate_weights[:E]], axis=1)  # (E, 3 F)
     by_state = (
@@ -184,8 +188,7 @@ def gru_reading(xp, words, table, gate_weights, gate_bias, candidate_weights, ca
         d_bias = d_vocabulary.sum(axis=0)
         d_table = d_vocabulary @ by_word.T
         d_table[0] = 0
-        return (
-            d_table,
+        return d_table, GruWeights(
             numpy.concatenate([d_by_word[:, : 2 * F], d_by_gates]),
             d_bias[: 2 * F],
             numpy.concatenate([d_by_word[:, 2 * F :], d_by_candidate]),

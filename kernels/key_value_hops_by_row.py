@@ -3,20 +3,16 @@
 import numpy
 from numba import njit
 
-from kvnet.kernels.parts.compilation import (
-    INNER,
-    NOT_INLINED,
-    copy_into,
-    cut_questions,
-    numbers,
-    transposed,
-)
-from kvnet.kernels.parts.threads import counters_for, next_piece, run_together
+from kvnet.kernels.parts.blocks import cut_questions
+from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED, as_int32
+from kvnet.kernels.parts.matrices import copy_into, transposed
 from kvnet.kernels.parts.question_block import backward_block, forward_block, sentences_are_shared
 from kvnet.kernels.parts.slot_products import filled_slots, mask
+from kvnet.kernels.parts.threads import counters_for, next_piece, run_together
+from kvnet.operations.memory import Memory
 
 
-def tables_and_slots(TK, TV, readings, key_rows, value_rows):
+def tables_and_slots(memory: Memory):
     """Return a memory as `question_block` takes it.
 
     Returns
@@ -25,10 +21,10 @@ def tables_and_slots(TK, TV, readings, key_rows, value_rows):
         Keys and values ``[T; r]``, the rows that slots hold of each, how many are filled, and
         whether questions share enough of the readings.
     """
-    keys, values = (numpy.concatenate((T, readings)) for T in (TK, TV))
-    key_rows, value_rows = numbers(key_rows), numbers(value_rows)
+    keys, values = (numpy.concatenate((T, memory.readings)) for T in (memory.TK, memory.TV))
+    key_rows, value_rows = as_int32(memory.key_rows), as_int32(memory.value_rows)
     filled = filled_slots(key_rows, value_rows)
-    shared = sentences_are_shared(filled, len(readings))
+    shared = sentences_are_shared(filled, len(memory.readings))
     return keys, values, key_rows, value_rows, filled, shared
 
 
@@ -81,14 +77,14 @@ def _backward(counters, bounds, du, query, memory, A, R, left, back):
         k = next_piece(counters, 0)
 
 
-def key_value_hops_by_row(xp, query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed):
+def key_value_hops_by_row(xp, query, memory: Memory, A, R):
     """Do what `kvnet.operations.key_value_hops_by_row` does; see `kvnet.kernels.parts.question_block`.
 
     Parameters, returns and source: see `kvnet.operations.key_value_hops_by_row`.
     """
-    (B, D), M, F, H = query.shape, len(TK), len(A), len(hop_matrices)
-    R, bounds = numpy.array(hop_matrices), cut_questions(B)
-    memory = tables_and_slots(TK, TV, readings, key_rows, value_rows)
+    (B, D), M, F, H = query.shape, len(memory.TK), len(A), len(R)
+    R, bounds, allowed = numpy.ascontiguousarray(R), cut_questions(B), mask(memory.allowed, B)
+    memory = tables_and_slots(memory)
     keys, values, *_, shared = memory
 
     def empty(*shape):
@@ -98,7 +94,7 @@ def key_value_hops_by_row(xp, query, readings, TK, TV, A, hop_matrices, key_rows
     # What the hops leave; a block's hops, then the next block's.
     left = tuple(empty((2 * H + 1) * B, size) for size in (F, D))
     left += tuple(empty(H * B, size) for size in (D, M, shared * len(keys), F))
-    everything = query, memory, A, R, mask(allowed, B), left, u, attention
+    everything = query, memory, A, R, allowed, left, u, attention
     run_together(_forward, counters_for(1), bounds, *everything)
 
     def backward(du):
@@ -107,6 +103,6 @@ def key_value_hops_by_row(xp, query, readings, TK, TV, A, hop_matrices, key_rows
         everything = du, query, memory, A, R, left, (d_query, *parts)
         run_together(_backward, counters_for(1), bounds, *everything)
         d_keys, d_values, dA, dR = (part.sum(axis=0) for part in parts)
-        return d_query, d_keys[M:] + d_values[M:], d_keys[:M], d_values[:M], dA, list(dR)
+        return d_query, Memory(d_keys[M:] + d_values[M:], d_keys[:M], d_values[:M]), dA, dR
 
     return u, attention, backward

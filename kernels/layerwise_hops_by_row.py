@@ -3,7 +3,9 @@
 from kvnet.kernels.parts.slot_hops import hop_over_slots
 
 
-def layerwise_hops_by_row(xp, u, key_readings, value_readings, matrix, rows, hops, with_softmax=True):
+def layerwise_hops_by_row(
+    xp, u, key_readings, value_readings, matrix, rows, hops, with_softmax=True
+):
     """Do what `kvnet.operations.layerwise_hops_by_row` does, a question at a time.
 
     Parameters, returns and source: see `kvnet.operations.layerwise_hops_by_row`.

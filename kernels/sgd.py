@@ -3,7 +3,8 @@
 import numpy
 from numba import njit, prange
 
-from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL, cut, numbers
+from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
 from kvnet.updates.row_gradient import RowGradient
 from kvnet.updates.sgd import clip_scales
 
@@ -48,7 +49,7 @@ def clipped(gradients, max_norm, clip):
         bounds = cut(len(gradient.rows), ROWS_A_BLOCK)
         parts = numpy.empty(len(bounds) - 1, gradient.values.dtype)
         _squares(gradient.values, bounds, parts)
-        found[name], squares[name] = (numbers(gradient.rows), gradient.values, bounds), parts.sum()
+        found[name], squares[name] = (as_int32(gradient.rows), gradient.values, bounds), parts.sum()
     for name, scale in clip_scales(numpy, squares, max_norm, clip).items():
         yield name, *found[name], scale
 

@@ -3,7 +3,9 @@
 import numpy
 from numba import int64, njit, prange
 
-from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL, cut, multiply, numbers
+from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
+from kvnet.kernels.parts.matrices import multiply
 from kvnet.kernels.parts.softmax_rows import exponentiate
 from kvnet.kernels.parts.vector_math import exp, log
 
@@ -135,7 +137,7 @@ def word_cross_entropy(xp, h, table, answers, nil=True):
 
     Parameters and returns: see `kvnet.operations.word_cross_entropy`.
     """
-    (B, E), V, answers = h.shape, len(table), numbers(answers)
+    (B, E), V, answers = h.shape, len(table), as_int32(answers)
     bounds, finished = cut(V, WORDS_A_BLOCK), False
 
     def empty(*shape):

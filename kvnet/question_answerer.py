@@ -124,9 +124,14 @@ class QuestionAnswerer:
                 "below 1"
             )
         count = max(1, int(validation_share * len(examples))) if validation_share else 0
+        if count == len(examples):
+            raise InputError(
+                f"validation_share={validation_share!r} leaves no example to train on; give more "
+                "examples"
+            )
         recipe = self.recipe or KeyValueRecipe(
             shuffle_questions=True,
-            batch_size=min(KeyValueRecipe.batch_size, max(1, len(examples) - count)),
+            batch_size=min(KeyValueRecipe.batch_size, len(examples) - count),
         )
         if recipe.early_stopping and not count:
             raise InputError(
@@ -236,10 +241,12 @@ class QuestionAnswerer:
             )
         try:
             words, recipe = metadata["vocabulary"], RECIPES[kind](**metadata["recipe"])
-        except (KeyError, TypeError) as error:
+        except KeyError as error:
             raise InputError(
                 f"{path}: has no {error}; give a file that QuestionAnswerer or a training wrote"
             ) from None
+        except (TypeError, InputError) as error:
+            raise InputError(f"{path}: its recipe is damaged ({error}); give another") from None
         if len(words) + 1 != model.config.vocabulary_size:
             raise InputError(
                 f"{path}: {len(words)} words for a vocabulary_size of "

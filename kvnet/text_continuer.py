@@ -226,10 +226,12 @@ class TextContinuer:
         model = MemN2NLanguageModel.from_state(path, arrays, metadata, backend, kernels)
         try:
             words, recipe = metadata["vocabulary"], LanguageModelRecipe(**metadata["recipe"])
-        except (KeyError, TypeError) as error:
+        except KeyError as error:
             raise InputError(
                 f"{path}: has no {error}; give a file that TextContinuer or a training wrote"
             ) from None
+        except (TypeError, InputError) as error:
+            raise InputError(f"{path}: its recipe is damaged ({error}); give another") from None
         if len(words) != model.config.vocabulary_size:
             raise InputError(
                 f"{path}: {len(words)} words for a vocabulary_size of "

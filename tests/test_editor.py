@@ -4,7 +4,7 @@ import re
 
 import jedi
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 MODELS = ("key_value_memory_network", "memn2n", "memn2n_language_model")
 

@@ -9,7 +9,7 @@ many words are different, and `places` which of them a slot holds.
 import numpy
 from numba import njit
 
-from kvnet.kernels.parts.compilation import OPTIONS
+from kvnet.kernels.parts.compile_options import OPTIONS
 
 
 @njit(**OPTIONS)

@@ -1,28 +1,46 @@
 """Philox4x32-10, the counter-based generator of `kvnet.counter_random`, a block at a time."""
 
 import zlib
+from typing import NamedTuple
 
 import numpy
 from numba import njit, uint32, uint64
 
 from kvnet.counter_random import KEY_STEPS, MULTIPLIERS, ROUNDS, WORD
-from kvnet.kernels.parts.compilation import OPTIONS
+from kvnet.kernels.parts.compile_options import OPTIONS
 
 
-def counter_and_key(seed: int, purpose: str, step: int) -> tuple:
-    """Return what `random_words` takes besides the first block and the place for the words."""
+class Stream(NamedTuple):
+    """The part of the counter and the key that all words of a purpose and step share: 32 bits each."""
+
+    purpose: numpy.uint64
+    step_low: numpy.uint64
+    step_high: numpy.uint64
+    key_low: numpy.uint64
+    key_high: numpy.uint64
+
+
+def stream_of(seed: int, purpose: str, step: int) -> Stream:
+    """Return the stream of `kvnet.counter_random.random_words` with these arguments."""
     constants = (zlib.crc32(purpose.encode()), step & WORD, step >> 32, seed & WORD, seed >> 32)
-    return tuple(map(numpy.uint64, constants))
+    return Stream(*map(numpy.uint64, constants))
 
 
 @njit(**OPTIONS)
-def random_words(words, first, purpose, step_low, step_high, key_low, key_high):
+def at_step(stream, step):
+    """Return the same stream at another step, a uint64."""
+    low, high = step & uint64(WORD), step >> uint64(32)
+    return Stream(stream.purpose, low, high, stream.key_low, stream.key_high)
+
+
+@njit(**OPTIONS)
+def random_words(words, first, stream):
     """Fill ``words[:, n]`` with the four random words of block ``first + n``."""
     for n in range(words.shape[1]):
-        # 32-bit numbers in 64 bits: the masks tell the compiler so, which then multiplies in one
-        # instruction, for several blocks at a time.
-        c0, c1, c2, c3 = uint64(first + n) & uint64(WORD), purpose, step_low, step_high
-        k0, k1 = key_low, key_high
+        # 32-bit words in 64 bits: the masks let the compiler multiply in one instruction, for
+        # several blocks at a time.
+        c0, c1 = uint64(first + n) & uint64(WORD), stream.purpose
+        c2, c3, k0, k1 = stream.step_low, stream.step_high, stream.key_low, stream.key_high
         for _ in range(ROUNDS):
             a = (c0 & uint64(WORD)) * uint64(MULTIPLIERS[0])
             b = (c2 & uint64(WORD)) * uint64(MULTIPLIERS[1])

@@ -10,7 +10,8 @@ is multiplied with the whole table, and slots pick what is theirs; else a slot c
 import numpy
 from numba import njit
 
-from kvnet.kernels.parts.compilation import INNER, OPTIONS, add_up, copy_into, multiply, transposed
+from kvnet.kernels.parts.compile_options import INNER, OPTIONS
+from kvnet.kernels.parts.matrices import add_up, copy_into, multiply, transposed
 from kvnet.kernels.parts.slot_products import add_dots, add_sums, gather_rows
 from kvnet.kernels.parts.softmax_rows import softmax_backward_rows, softmax_rows
 from kvnet.kernels.word_cross_entropy import entropy_rows

@@ -3,31 +3,25 @@
 import numpy
 from numba import njit
 
-from kvnet.kernels.parts.compilation import INNER
+from kvnet.kernels.parts.bow_arguments import BowModel, Questions
+from kvnet.kernels.parts.compile_options import INNER
 from kvnet.kernels.parts.question_block import sentences_are_shared
 from kvnet.kernels.parts.slot_products import filled_slots
 from kvnet.kernels.parts.word_sums import add_words
-from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
 from kvnet.parameter_vector import sections_of
 
 
-def is_bow(model) -> bool:
-    """Tell whether a model is one that the kernels for blocks of questions know."""
-    return isinstance(model, KeyValueMemoryNetwork) and model.reader == "bow"
-
-
-def layout_of(model: KeyValueMemoryNetwork) -> tuple[numpy.ndarray, numpy.ndarray]:
+def layout_of(bow: BowModel) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Return what `parts_of` takes: the sizes V, E, M, F, H, and where each array starts."""
-    sections, (V, E) = sections_of(model.shapes), model.shapes["W"]
+    sections, (V, E) = sections_of(bow.shapes), bow.shapes["W"]
     starts = [sections[name][0] for name in ("W", "W_mem", "A", "TK", "TV", "R_1", "B")]
-    sizes = V, E, model.shapes["TK"][0], model.shapes["A"][0], model.hops
+    sizes = V, E, bow.shapes["TK"][0], bow.shapes["A"][0], bow.hops
     return numpy.array(sizes), numpy.array(starts)
 
 
-def packed(dataset) -> tuple:
+def packed(questions: Questions) -> tuple:
     """Return what `gather_block` takes of a data set."""
-    d = dataset
-    return d.sentences, d.queries, d.keys, d.values, d.answers, d.values is d.keys
+    return *questions, questions.values is questions.keys
 
 
 @njit(**INNER)

@@ -7,7 +7,8 @@ kernel: with adjacent tying hop h takes tables h and h + 1, with layer-wise tyin
 import numpy
 from numba import njit, prange
 
-from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL, cut
+from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL
 from kvnet.kernels.parts.slot_products import add_scaled, dot
 from kvnet.kernels.parts.softmax_rows import softmax_backward_rows, softmax_rows
 

@@ -7,7 +7,7 @@ hold row 0, the empty slot's: that is multiplied once a question.
 import numpy
 from numba import njit
 
-from kvnet.kernels.parts.compilation import OPTIONS
+from kvnet.kernels.parts.compile_options import OPTIONS
 
 
 def mask(allowed, rows: int):

@@ -2,7 +2,7 @@
 
 from numba import njit
 
-from kvnet.kernels.parts.compilation import INNER
+from kvnet.kernels.parts.compile_options import INNER
 from kvnet.kernels.parts.vector_math import exp
 
 

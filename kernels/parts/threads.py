@@ -18,7 +18,7 @@ from numba import get_num_threads, int64, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kvnet.kernels.parts.compilation import INNER
+from kvnet.kernels.parts.compile_options import INNER
 
 LINE = 8  # counters stand a cache line apart
 LOOKS_BEFORE_YIELDING = 2000  # a microsecond or two

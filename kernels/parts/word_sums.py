@@ -2,7 +2,8 @@
 
 from numba import njit, prange
 
-from kvnet.kernels.parts.compilation import OPTIONS, PARALLEL, cut
+from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL
 
 SENTENCES_A_BLOCK = 200
 

@@ -70,7 +70,8 @@ class KeyValueMemoryNetwork(Network):
     - ``simple_gru``: the last state of a GRU over the words, then dropout; ``D = F``.
 
     By default an empty slot takes part in the softmax, as published: its key is its temporal
-    encoding ``TK_i``. `mask_padding` leaves it out.
+    encoding ``TK_i``. `mask_padding` leaves it out. ``docs/one_question.md`` follows one question
+    through all of this and back.
 
     Parameters
     ----------

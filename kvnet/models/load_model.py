@@ -7,7 +7,7 @@ from kvnet.files.checkpoint import read_arrays
 from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
 from kvnet.models.memn2n import MemN2N
 from kvnet.models.memn2n_language_model import MemN2NLanguageModel
-from kvnet.models.network import Network
+from kvnet.models.network import Network, kind_of
 
 KINDS = {kind.__name__: kind for kind in (KeyValueMemoryNetwork, MemN2N, MemN2NLanguageModel)}
 
@@ -36,10 +36,7 @@ def load_model(path: str | Path, backend: str = "numpy", kernels: str = "auto") 
 
 def model_from(path, arrays: dict, metadata: dict, backend: str, kernels: str) -> Network:
     """Build the model that the content of a file names; see `load_model`."""
-    kind = metadata.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise InputError(
-            f"{path}: names no model that this version has (kind {kind!r}; it takes "
-            f"{', '.join(KINDS)}); train again, or give another file"
-        )
+    kind = kind_of(path, metadata)
+    if kind not in KINDS:
+        raise InputError(f"{path}: is a file of {kind}, not of {', '.join(KINDS)}; give another")
     return KINDS[kind].from_state(path, arrays, metadata, backend, kernels)

@@ -200,7 +200,7 @@ class Network(ABC):
     @classmethod
     def from_state(cls, path, arrays: dict, metadata: dict, backend: str, kernels: str) -> Self:
         """Build the model from the content of a file; see `load`."""
-        kind = metadata.get("kind")
+        kind = kind_of(path, metadata)
         if kind != cls.__name__:
             raise InputError(f"{path}: is a file of {kind}, not of {cls.__name__}; give another")
         try:
@@ -236,3 +236,17 @@ class Network(ABC):
                 )
             checked[name] = self.xp.asarray(array)
         return checked
+
+
+def kind_of(path, metadata: dict) -> str:
+    """Return the name of the model's class that the metadata of a file names.
+
+    Raises
+    ------
+    InputError
+        If they name none.
+    """
+    kind = metadata.get("kind")
+    if not isinstance(kind, str):
+        raise InputError(f"{path}: does not name its model; give a file that this version wrote")
+    return kind

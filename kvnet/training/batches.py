@@ -40,9 +40,12 @@ class Batches:
         usable = questions if shuffle_questions else questions - 1
         self.steps_per_epoch = usable // batch_size
         if not self.steps_per_epoch:
+            remedy = f"use batch_size={usable} or less" if usable else "give more questions"
+            if not shuffle_questions:
+                remedy += ", or shuffle_questions, which does not drop the last batch when full"
             raise InputError(
                 f"batch_size={batch_size} cannot be filled from {questions} training questions; "
-                "use a smaller batch_size"
+                f"{remedy}"
             )
         self._epoch = None
 

@@ -199,6 +199,9 @@ class Run(ABC):
             self._best_params = self.model.checked(path, arrays, "best/")
 
     def _check_same(self, path, metadata):
+        kind, own_kind = metadata["kind"], type(self.model).__name__
+        if kind != own_kind:
+            raise InputError(f"{path}: is a file of {kind}, not of {own_kind}; give another folder")
         ours = asdict(self.recipe) | self._identity()
         theirs = metadata["recipe"] | {name: metadata[name] for name in self._identity()}
         for name, value in ours.items():
@@ -208,8 +211,9 @@ class Run(ABC):
                 raise InputError(
                     f"{path}: was trained on other data or tasks; give the same, or another folder"
                 )
+            label = self.recipe.name(name) if hasattr(self.recipe, name) else name
             raise InputError(
-                f"{path}: was trained with {name}={theirs[name]!r}, not {value!r}; give the same, "
+                f"{path}: was trained with {label}={theirs[name]!r}, not {value!r}; give the same, "
                 "or another folder"
             )
 

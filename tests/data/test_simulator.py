@@ -4,16 +4,14 @@ import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
 from kvnet.data.babi_format import TASK_NAMES, file_name, format_stories, read_stories
 from kvnet.data.simulator import generate, solve
 from kvnet.data.story import Question, Sentence
 from kvnet.errors import InputError
-
-ROOT = Path(__file__).parent.parent
 
 # Minimum share of equal supporting IDs in tasks where the released IDs are not a function of the
 # story: if several gifts or several chains of comparisons match, the file may name any of them.

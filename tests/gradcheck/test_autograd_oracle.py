@@ -2,7 +2,7 @@
 
 import numpy
 import pytest
-from autograd_formulas import formula_of, oracle_gradients, own_gradients
+from helpers.autograd_formulas import formula_of, oracle_gradients, own_gradients
 
 from kvnet.gradcheck.cases import OPTIONS
 from kvnet.gradcheck.checked_models import MODELS

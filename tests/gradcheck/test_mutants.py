@@ -4,7 +4,7 @@ import sys
 
 import numpy
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from backward_mutants import KINDS, mutants
@@ -12,7 +12,7 @@ from mutation_score import is_right, outcome, planted
 
 from kvnet import operations as ops
 
-PATHS = [f"kvnet/operations/{name}.py" for name in ("addressing", "hop", "linear", "softmax")]
+PATHS = [f"kvnet/operations/{name}.py" for name in ("address", "hop", "linear", "softmax")]
 MUTANTS = [mutant for mutant in mutants() if mutant.path in PATHS]
 
 

@@ -9,7 +9,7 @@ import sys
 
 import numpy
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 from kvnet import gradcheck
 from kvnet import operations as ops

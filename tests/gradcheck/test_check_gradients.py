@@ -2,7 +2,7 @@
 
 import numpy
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 from kvnet import InputError
 from kvnet.gradcheck import METHODS, GradientError, check_gradients

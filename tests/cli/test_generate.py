@@ -1,23 +1,16 @@
 """The command that writes generated bAbI files."""
 
 import pytest
+from helpers.commands import run
 
-from kvnet.cli import generate
+from kvnet.cli.generate import main
 from kvnet.data.babi_format import TASK_NAMES, file_name, read_stories
 from kvnet.data.story import Question
 
 
-def run(*flags):
-    """Run the command and return its exit code."""
-    try:
-        return generate.main(flags)
-    except SystemExit as exit_:
-        return exit_.code
-
-
 def test_every_task_is_written_under_its_released_name(tmp_path, capsys):
     folder = tmp_path / "new" / "made"
-    assert generate.main(["--questions", "12", "--out", str(folder)]) == 0
+    assert run(main, "--questions", 12, "--out", folder) == 0
     expected = {file_name(task, split) for task in TASK_NAMES for split in ("train", "test")}
     assert {path.name for path in folder.iterdir()} == expected
     for name in expected:
@@ -28,9 +21,7 @@ def test_every_task_is_written_under_its_released_name(tmp_path, capsys):
 
 def test_same_seed_writes_same_bytes(tmp_path):
     for folder, seed in (("one", "4"), ("two", "4"), ("three", "5")):
-        generate.main(
-            ["--task", "3", "--seed", seed, "--questions=9", "--out", f"{tmp_path / folder}"]
-        )
+        run(main, "--task", 3, "--seed", seed, "--questions=9", "--out", tmp_path / folder)
     one, two, three = (
         (tmp_path / folder / file_name(3, "train")).read_bytes()
         for folder in ("one", "two", "three")
@@ -55,7 +46,7 @@ def test_same_seed_writes_same_bytes(tmp_path):
 )
 def test_invalid_flags_print_one_line(flags, tmp_path, capsys):
     folder = tmp_path / "made"
-    assert run("--out", str(folder), *flags) == 2
+    assert run(main, "--out", folder, *flags) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("\n") == 1
@@ -66,7 +57,7 @@ def test_invalid_flags_print_one_line(flags, tmp_path, capsys):
 def test_missing_and_unwritable_out(tmp_path, capsys):
     blocked = tmp_path / "file"
     blocked.write_text("here")
-    for flags in ([], ["--out", str(blocked)], ["--out", str(blocked / "below")]):
-        assert run(*flags) == 2
+    for flags in ([], ["--out", blocked], ["--out", blocked / "below"]):
+        assert run(main, *flags) == 2
         assert capsys.readouterr().err.count("\n") == 1
     assert blocked.read_text() == "here"
