@@ -194,9 +194,10 @@ def value_of(node) -> ast.expr | None:
 def gradients_in(value: ast.expr | None) -> list[ast.expr]:
     """Return the nodes of a value that are gradients, or that all gradients in it are linear in.
 
-    A value that is no container and no call of a backward function is one gradient.
+    A value that is no container and no call of a backward function is one gradient. Zeros and
+    uninitialised arrays are left out: their sign and scale have no effect.
     """
-    if value is None or is_loss(value) or (isinstance(value, ast.Constant) and not value.value):
+    if value is None or is_loss(value) or is_zero(value):
         return []
     if isinstance(value, ast.Starred | ast.DictComp):
         parts = [value.value]
@@ -220,8 +221,16 @@ def is_record(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func)[0].isupper()
 
 
+def is_zero(node: ast.AST) -> bool:
+    """Return whether a node is the number zero, an array of zeros or an uninitialised array."""
+    if isinstance(node, ast.Constant):
+        return node.value == 0
+    name = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+    return name.removesuffix("_like") in ("zeros", "empty")
+
+
 def is_loss(node: ast.AST) -> bool:
-    """Return whether a node is the loss, which is returned beside the gradients."""
+    """Return whether a node is the loss, which is returned with the gradients."""
     return isinstance(node, ast.Name) and node.id == "loss"
 
 

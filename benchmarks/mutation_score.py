@@ -33,7 +33,7 @@ from kvnet.gradcheck.checked_models import MODELS
 from kvnet.gradcheck.checked_operations import OPERATIONS
 from kvnet.gradcheck.command_line import MODEL_EXAMPLES, OPERATION_EXAMPLES
 from kvnet.gradcheck.random_cases import run_random_cases
-from kvnet.gradcheck.survey import check_case
+from kvnet.gradcheck.survey import check_case, method_for
 
 sys.path.insert(0, str(ROOT / "tests"))
 from helpers.autograd_formulas import formula_of, oracle_gradients, own_gradients
@@ -164,7 +164,7 @@ def outcome(subject: Subject, method: str, seed: int) -> str:
         def check(parameters, variant=variant):
             try:
                 case = subject.case(numpy, "float64", variant | parameters)
-                check_case(case, method, parameters["seed"])
+                check_case(case, method_for(case, method), parameters["seed"])
             except Exception as error:
                 raise FirstFailure(error) from error
 
