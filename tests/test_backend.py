@@ -5,7 +5,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy
 import pytest
-from strict_arrays import strict
+from helpers.strict_arrays import strict
 
 from kvnet import InputError, backend
 from kvnet.backend import array_module

@@ -1,64 +1,68 @@
 """Sums of outer products, several in one launch or each by the library."""
 
-from kvnet.kernels.cuda.parts.compilation import blocks, launch
+from typing import NamedTuple
 
-TILE = 16
-PRODUCTS_A_LAUNCH = 6
-LARGE = 1 << 24  # multiplications from which the library's product is faster than a launch saved
+import numpy
+
+from kvnet.kernels.cuda.parts.constants import PRODUCTS_PER_LAUNCH, TILE
+from kvnet.kernels.cuda.parts.launch import blocks_for, launch, numbered
+
+LARGE_PRODUCT = 1 << 24  # multiplications from which a product by the library is worth its launch
 
 
-def products(xp, pairs):
+class Product(NamedTuple):
+    """A product ``Z = Xᵀ Y`` of several pairs of matrices.
+
+    Attributes
+    ----------
+    X : (pairs, rows, m) contiguous float array
+    Y : (pairs, rows, n) contiguous float array
+    Z : (pairs, all_m, n) contiguous float array
+        The result; its rows from m on are set to zero.
+    pairs, rows, m, n, all_m : int
+    """
+
+    X: numpy.ndarray
+    Y: numpy.ndarray
+    Z: numpy.ndarray
+    pairs: int
+    rows: int
+    m: int
+    n: int
+    all_m: int
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks compute it."""
+        return self.pairs * blocks_for(self.all_m, TILE) * blocks_for(self.n, TILE)
+
+
+def products(xp, factors):
     """Multiply ``Z_j = X_jᵀ Y_j``.
 
     Parameters
     ----------
     xp : module
         Array module.
-    pairs : sequence of (X, Y)
-        At most six. X is (K, m) and Y (K, n), or several of them: (P, K, m) and (P, K, n).
+    factors : sequence of (X, Y)
+        At most `PRODUCTS_PER_LAUNCH`: (K, m) and (K, n), or (P, K, m) and (P, K, n).
 
     Returns
     -------
-    Z : list of array
+    results : list of array
         (m, n) or (P, m, n).
     """
-    outcomes, jobs = [], []
-    for X, Y in pairs:
-        X3, Y3 = (a.reshape(-1, *a.shape[-2:]) for a in (X, Y))
-        (P, K, m), n = X3.shape, Y3.shape[2]
-        if P * K * m * n >= LARGE:
-            outcomes.append(X.swapaxes(-1, -2) @ Y)
+    results, small = [], []
+    for X, Y in factors:
+        (K, m), n, P = X.shape[-2:], Y.shape[-1], len(X) if X.ndim == 3 else 1
+        if P * K * m * n >= LARGE_PRODUCT:
+            results.append(X.swapaxes(-1, -2) @ Y)
             continue
         Z = xp.empty((*X.shape[:-2], m, n), X.dtype)
-        jobs.append((X, Y, Z, P, K, m, n, m))
-        outcomes.append(Z)
-    if jobs:
-        launch_products(xp, jobs)
-    return outcomes
-
-
-def launch_products(xp, jobs) -> None:
-    """Make products in one launch.
-
-    Parameters
-    ----------
-    xp : module
-        Array module.
-    jobs : sequence of (X, Y, Z, P, K, m, n, all_m)
-        At most six: contiguous arrays and their sizes.
-    """
-    nothing = *jobs[0][:3], 0, 0, 1, 1, 1
-    arguments = [*jobs, *[nothing] * (PRODUCTS_A_LAUNCH - len(jobs))]
-    arguments = [*(part for job in arguments for part in job), 0]
-    launch(xp, jobs[0][2].dtype, "products", (most_blocks(jobs), 1, len(jobs)), arguments)
-
-
-def most_blocks(jobs) -> int:
-    """Return how many blocks the largest of some products takes."""
-    return max(map(blocks_of, jobs))
-
-
-def blocks_of(job) -> int:
-    """Return how many blocks a product takes, given the kernel's arguments for it."""
-    *_, P, _, _, n, all_m = job
-    return P * blocks(all_m, TILE) * blocks(n, TILE)
+        small.append(Product(X=X, Y=Y, Z=Z, pairs=P, rows=K, m=m, n=n, all_m=m))
+        results.append(Z)
+    if small:
+        grid = max(product.blocks for product in small), 1, len(small)
+        arguments = numbered(small, PRODUCTS_PER_LAUNCH)
+        launch(xp, small[0].Z.dtype, "products", grid, **arguments, parameter_stride=0)
+    return results
