@@ -51,13 +51,9 @@ def _differentiate(rows, questions, same, new_rows, model, gradient, losses):
     """Compute the losses of a block of questions, and their gradient of all parameters."""
     p, d = parameters_of(model.theta, model), parameters_of(gradient, model)
     block = gather_block(rows, questions, same, new_rows)
-    memory, query, M = (
-        read_memory(block, p, model),
-        read_query(block, p, model),
-        block.key_rows.shape[1],
-    )
+    memory, query = read_memory(block, p, model), read_query(block, p, model)
     d_query, d_keys = numpy.empty_like(query), numpy.empty_like(memory.keys)
-    d_values = numpy.empty_like(d_keys)
+    d_values, M = numpy.empty_like(d_keys), block.key_rows.shape[1]
     gradients = Gradients(d_query, d_keys, d_values, d.A, d.R, d.output_map, d.W_mem)
     weights = p.A, p.R, p.output_map, p.W_mem
     forward_backward(query, memory, *weights, block.answers, losses, gradients)
@@ -92,11 +88,11 @@ def _sum_gradients(block, gradients, theta, rule, squares):
 
 @njit(**INNER_NOT_INLINED)
 def _update(block, vectors, squares, rate, rule):
-    start, of_all = block * PARAMETERS_PER_BLOCK, vectors
+    start = block * PARAMETERS_PER_BLOCK
     some = slice(start, start + PARAMETERS_PER_BLOCK)
-    theta, gradient, noise = of_all.theta[some], of_all.gradient[some], of_all.noise[some]
-    vectors = Vectors(theta, gradient, of_all.m[some], of_all.v[some], noise)
-    update_block(start, vectors, clip_scales(squares, rule), rate, rule)
+    theta, gradient, noise = vectors.theta[some], vectors.gradient[some], vectors.noise[some]
+    of_block = Vectors(theta, gradient, vectors.m[some], vectors.v[some], noise)
+    update_block(start, of_block, clip_scales(squares, rule), rate, rule)
 
 
 @njit(**NOT_INLINED)
@@ -114,7 +110,7 @@ def _take_steps(
     rule,
     stream,
     losses,
-    penalties,
+    theta_squares,
 ):
     """Do a thread's share of all steps."""
     question_blocks, blocks = len(bounds) - 1, len(squares)
@@ -137,7 +133,7 @@ def _take_steps(
         phase += 1
         k = next_block(counters, phase)
         while k < blocks:
-            penalties[step, k] = _sum_gradients(k, gradients, vectors.theta, rule, squares[k])
+            theta_squares[step, k] = _sum_gradients(k, gradients, vectors.theta, rule, squares[k])
             block_done(counters, phase)
             k = next_block(counters, phase)
         wait_until_done(counters, phase, blocks)
@@ -183,14 +179,11 @@ def take_steps(
 
     inputs = rows, bounds, questions, questions.values is questions.keys, compiled_model(bow)
     gradients, noise = empty(len(bounds) - 1, theta.size), empty(blocks * PARAMETERS_PER_BLOCK)
-    vectors, by_section = (
-        Vectors(theta, gradients[0], m, v, noise),
-        empty(blocks, len(rule.sections)),
-    )
+    vectors, squares = Vectors(theta, gradients[0], m, v, noise), empty(blocks, len(rule.sections))
     stream = stream_of(rule.random_state, "gradient noise", first_step)
     update = numpy.array(rates, theta.dtype), rule_for(theta.dtype, rule), stream
-    losses, penalties = empty(*rows.shape), empty(count, blocks)
-    arguments = *inputs, gradients, vectors, by_section, *update, losses, penalties
+    losses, theta_squares = empty(*rows.shape), empty(count, blocks)
+    arguments = *inputs, gradients, vectors, squares, *update, losses, theta_squares
     run_on_all_threads(_take_steps, counters_for(PHASES * count), *arguments)
-    squares = penalties.sum(axis=1, dtype="float64")
-    return losses.sum(axis=1, dtype="float64") + rule.l2_lambda / 2 * squares
+    losses, theta_squares = (x.sum(axis=1, dtype="float64") for x in (losses, theta_squares))
+    return losses + rule.l2_lambda / 2 * theta_squares

@@ -52,9 +52,9 @@ def descend(name, rng):
 def test_any_number_of_threads_gives_the_same_bits(name):
     def compute():
         rng = numpy.random.default_rng(0)
-        return (
-            noisy_adam_with(FUSED, rng, "float32") if name == "noisy_adam" else descend(name, rng)
-        )
+        if name == "noisy_adam":
+            return noisy_adam_with(FUSED, rng, "float32")
+        return descend(name, rng)
 
     one, *others = (bits_on_threads(compute, count) for count in (1, 2, 3, 2))
     assert all(found == one for found in others)
