@@ -30,23 +30,9 @@ def slots_with_times(xp, keys, sentences, last, share, random_state, step, draw=
     most = largest_span(M, share) if has_gaps else 0
     if not fits_shared_memory(2 * most, "float64"):
         return textbook(xp, keys, sentences, last, share, random_state, step, draw)
-    rows, (key_low, key_high) = xp.empty((B, M, 2), "int32"), philox_key(random_state)
-    launch(
-        xp,
-        "float32",
-        "slots_with_times",
-        B,
-        shared_size=2 * most,
-        keys=as_int32(xp, keys),
-        M=M,
-        sentences=sentences,
-        last=last,
-        most=most,
-        blank_counts=_blank_counts(xp, M, share),
-        purpose=purpose_number(PURPOSE),
-        key_low=key_low,
-        key_high=key_high,
-        step=numpy.int64(step or 0),
-        rows=rows,
-    )
+    rows, counts = xp.empty((B, M, 2), "int32"), _blank_counts(xp, M, share)
+    arguments = {"keys": as_int32(xp, keys), "M": M, "sentences": sentences, "last": last}
+    arguments |= {"most": most, "blank_counts": counts, "purpose": purpose_number(PURPOSE)}
+    arguments |= philox_key(random_state) | {"step": numpy.int64(step or 0), "rows": rows}
+    launch(xp, "float32", "slots_with_times", B, shared_size=2 * most, **arguments)
     return rows
