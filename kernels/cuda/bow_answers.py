@@ -44,7 +44,11 @@ def answer(bow: BowModel, questions: Questions):
     values = keys if questions.values is questions.keys else as_int32(xp, questions.values)
     answers = xp.empty(sizes.B, "int64")
     arguments = {"query": query, "readings": readings, "TK": p["TK"], "TV": p["TV"], "A": p["A"]}
-    arguments |= {"R": p["R_1"], "output_map": p["B"], "table": p["W_mem"]}  # R_1 .. R_H in a row
+    arguments |= {
+        "R": p["R_1"],
+        "output_map": p["B"],
+        "table": p["W_mem"],
+    }  # R_1..R_H are contiguous
     arguments |= {"key_rows": keys, "value_rows": values, "words": answers, "E": E, "V": V}
     # Allowed are the slots whose key is not the empty sentence.
     arguments |= sizes._asdict() | {"allowed": keys, "masked": bow.mask_padding}

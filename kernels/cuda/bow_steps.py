@@ -110,7 +110,8 @@ class StepGraph:
         return self._arguments[vector][0, slice(*self._sections[name])]
 
     def _views_of_parameters(self):
-        names = {"TK": "TK", "TV": "TV", "A": "A", "R": "R_1", "output_map": "B"}  # R_1 .. R_H
+        # R_1..R_H are contiguous.
+        names = {"TK": "TK", "TV": "TV", "A": "A", "R": "R_1", "output_map": "B"}
         names |= {"table": "W_mem", "query_table": "W", "memory_table": "W_mem"}
         views = {name: self._section("theta", section) for name, section in names.items()}
         gradients = {"d_first": "W", "d_second": "W_mem"}

@@ -33,7 +33,7 @@ def launch(
     dtype, names = numpy.dtype(dtype), parameters()[name]
     if wrong := arguments.keys() ^ names:
         raise TypeError(f"{name} takes {', '.join(names)}; missing or unknown: {sorted(wrong)}")
-    values = [_as_scalar(arguments[parameter], dtype) for parameter in names]
+    values = tuple(_as_scalar(arguments[parameter], dtype) for parameter in names)
     grid = grid if isinstance(grid, tuple) else (grid,)
     shared_bytes = shared_size * dtype.itemsize
     kernel(xp, dtype, name)(grid, (threads,), values, shared_mem=shared_bytes)
@@ -53,7 +53,7 @@ def numbered(groups: list[dict], count: int) -> dict:
     Parameters
     ----------
     groups : list of dict
-        With the same names. The first one stands in for those that a launch does not use.
+        With the same names. The first one also fills those that a launch does not use.
     count : int
         Groups of the kernel.
     """
