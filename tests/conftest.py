@@ -5,9 +5,6 @@ from pathlib import Path
 
 import numpy
 import pytest
-
-pytest.register_assert_rewrite("helpers")
-
 from helpers import ROOT
 from helpers.cuda_on_the_host import COMPILER, WHY_NOT
 from helpers.strict_arrays import strict

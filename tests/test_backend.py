@@ -113,7 +113,9 @@ def test_auto_selects_a_gpu(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("--backend auto runs on the GPU\n")
 
 
-@pytest.mark.parametrize("error", [OutOfMemory("Out of memory allocating 9,000,000 bytes."), FULL])
+@pytest.mark.parametrize(
+    "error", [OutOfMemory("Out of memory allocating 9,000,000 bytes."), FULL], ids=repr
+)
 def test_out_of_memory_error_is_one_line(monkeypatch, capsys, error):
     monkeypatch.setattr(backend, "_cupy", lambda: strict)
     monkeypatch.setattr("kvnet.training.trainer.Trainer.batch", raising(error))

@@ -58,10 +58,10 @@ def _files(folders, pattern):
     return [path for folder in folders for path in folder.glob(pattern)]
 
 
-_PARTS, _LIBRARY = Path(__file__).parent, Path(counter_random.__file__).parent
+_LIBRARY, _PARTS = Path(counter_random.__file__).parent, Path(__file__).parent
 _KERNELS = [_PARTS.parent, _PARTS]
-_USED = [_LIBRARY, _LIBRARY / "operations", _LIBRARY / "updates"]
-forget_outdated(_files(_KERNELS + _USED, "*.py"), _files(_KERNELS, "__pycache__/*.nb[ci]"))
+SOURCES = _files([*_KERNELS, _LIBRARY, _LIBRARY / "operations", _LIBRARY / "updates"], "*.py")
+forget_outdated(SOURCES, _files(_KERNELS, "__pycache__/*.nb[ci]"))
 
 
 def as_int32(array):

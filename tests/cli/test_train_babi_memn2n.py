@@ -50,6 +50,7 @@ def test_the_start_with_the_lowest_training_loss_is_reported(tmp_path, capsys):
             "the training diverged; set learning_rate below 1e+20",
         ),
     ],
+    ids=str,
 )
 def test_invalid_flags_exit_with_2_and_one_line(flags, message, capsys):
     assert train_babi(*SMALL, "--quiet", *flags) == 2

@@ -62,7 +62,7 @@ def test_the_graph_has_every_package(built):
     assert modules == {".".join(n.with_suffix("").parts).removesuffix(".__init__") for n in names}
 
 
-def test_layers_look_down_only(built):
+def test_every_layer_imports_lower_layers_only(built):
     code, output = lint(built)
     assert code == 0, output
 

@@ -11,9 +11,9 @@ import pytest
 @pytest.fixture(scope="module")
 def workload():
     pytest.importorskip("torch", reason="PyTorch is not installed")
-    from peers.workload import RandomRecipe, Workload
+    from peers.workload import RandomSpec, Workload
 
-    return Workload(RandomRecipe(7, 30, 3, 6, 8, 9, length=5))
+    return Workload(RandomSpec(7, 30, 3, 6, 8, 9, length=5))
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def expected(workload):
     from training_speed import first_steps
 
     reference = Local("reference", ON_A_GPU["reference"], workload)
-    return first_steps(reference, workload.settings.max_grad_norm)
+    return first_steps(reference, workload.recipe.max_grad_norm)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_peer_takes_the_same_steps(peer, workload, expected):
     def run(method, *arguments):
         return getattr(peer, method)(*arguments)
 
-    found = first_steps(run, workload.settings.max_grad_norm)
+    found = first_steps(run, workload.recipe.max_grad_norm)
     worker = SimpleNamespace(label=type(peer).__name__, threads=1)
     compare(worker, workload.starting_weights(), found, expected)
 
@@ -63,7 +63,7 @@ def test_a_peer_takes_the_same_steps(peer, workload, expected):
 def test_a_peer_draws_noise_except_for_nil_rows(peer, workload):
     results = []
     for _ in range(2):
-        peer.start(workload.settings.clip_norm, 1e-3)
+        peer.start(workload.clip_norm, 1e-3)
         peer.train(range(4))
         results.append(peer.parameters())
     for name, weights in results[0].items():

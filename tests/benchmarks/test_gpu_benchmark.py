@@ -26,13 +26,13 @@ def gpu(monkeypatch):
     import gpu_measures
     import peers.workload
 
-    class Small(peers.workload.RandomRecipe):
+    class Small(peers.workload.RandomSpec):
         def load(self, *args):
-            settings, data = super().load(*args)
-            return replace(settings, epochs=2, evaluation_interval=1), data
+            recipe, data = super().load(*args)
+            return replace(recipe, epochs=2, evaluation_interval=1), data
 
     small = Small(slots=3, vocabulary=6, batch_size=2, embedding_size=3, feature_size=4, hops=1)
-    monkeypatch.setattr(gpu, "Recipe", lambda *args: small)
+    monkeypatch.setattr(gpu, "BabiSpec", lambda *args: small)
     own_stories = small._replace(questions_per_story=1, batches=1)
     monkeypatch.setattr(gpu, "LARGE_SHARING", {"large": small, "large, own stories": own_stories})
     monkeypatch.setattr(gpu, "CHECKED_QUESTIONS", 2)
