@@ -8,24 +8,15 @@ import pytest
 from helpers import ROOT
 from helpers.strict_arrays import strict
 
-from kvnet.kernels import WHOLE, fused_names
 from kvnet.kernels.cuda.parts import compile as compilation
 from kvnet.kernels.cuda.parts.constants import ARRAYS_PER_LAUNCH, QUESTION_THREADS, THREADS
 from kvnet.kernels.cuda.parts.launch import SHARED_BYTES, launch
-from kvnet.operations import Operations
-from kvnet.updates import Updates
 
 # Rates and losses are double; elsewhere a constant without an f would make arithmetic double.
 WITH_DOUBLES = ("begin_step", "noisy_adam", "noisy_adam_and_end")
 ADDED_BY_CUPY = ("-ftz=true", "--device-as-default-execution-space")
 USAGE = re.compile(r"entry function '(\w+)'.*?(\d+) bytes spill stores.*?Used (\d+) registers(.*)")
 FILES = [*compilation.FOLDER.rglob("*.cu")]
-
-
-def test_every_module_is_registered():
-    for name in fused_names("cuda"):
-        registered = [hasattr(Operations, name), hasattr(Updates, name), name in WHOLE]
-        assert sum(registered) == 1, name
 
 
 def test_every_file_is_compiled_once_after_those_that_it_includes():
