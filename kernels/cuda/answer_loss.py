@@ -25,20 +25,9 @@ def answer_loss(xp, query, memory, A, R, output_map, table, answers):
         return xp.empty((hops.sizes.B, *shape), A.dtype)
 
     us, hs, dhs, d_word_scores, losses = empty(hops.sizes.F), empty(E), empty(E), empty(V), empty()
-    hops.launch(
-        "answer_loss",
-        extra_shared=E + V,
-        E=E,
-        V=V,
-        output_map=xp.ascontiguousarray(output_map),
-        table=table,
-        answers=as_int32(xp, answers),
-        us=us,
-        hs=hs,
-        dhs=dhs,
-        d_word_scores=d_word_scores,
-        losses=losses,
-    )
+    arguments = {"us": us, "hs": hs, "dhs": dhs, "d_word_scores": d_word_scores, "losses": losses}
+    arguments |= {"E": E, "V": V, "output_map": xp.ascontiguousarray(output_map), "table": table}
+    hops.launch("answer_loss", E + V, **arguments, answers=as_int32(xp, answers))
 
     def backward(d_loss):
         d_query, d, dA, dR, *others = hops.gradients([(us, dhs), (d_word_scores, hs)])

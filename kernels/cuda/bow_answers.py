@@ -2,7 +2,7 @@
 
 from kvnet.backend import array_module_of
 from kvnet.kernels.cuda.embedding_sum import embedding_sum
-from kvnet.kernels.cuda.parts.key_value_hops import HopSizes, MemoryArguments, launch_questions
+from kvnet.kernels.cuda.parts.key_value_hops import HopSizes, launch_questions
 from kvnet.kernels.cuda.parts.launch import as_int32
 from kvnet.kernels.parts.bow_arguments import BowModel, Questions
 from kvnet.parameter_vector import by_name
@@ -42,21 +42,15 @@ def answer(bow: BowModel, questions: Questions):
     readings, _ = embedding_sum(xp, questions.sentences, p["W_mem"], bow.encoding)
     keys = as_int32(xp, questions.keys)
     values = keys if questions.values is questions.keys else as_int32(xp, questions.values)
-    memory = MemoryArguments(
-        **sizes._asdict(),
-        query=query,
-        readings=readings,
-        TK=p["TK"],
-        TV=p["TV"],
-        A=p["A"],
-        R=p["R_1"],  # the others follow it
-        key_rows=keys,
-        value_rows=values,
-        allowed=keys,  # the slots whose key is not the empty sentence
-        masked=bow.mask_padding,
-    )
     answers = xp.empty(sizes.B, "int64")
-    arguments = {"E": E, "V": V, "output_map": p["B"], "table": p["W_mem"], "words": answers}
-    dtype = bow.theta.dtype
-    launch_questions(xp, dtype, "answer_words", sizes, E + V, **memory._asdict(), **arguments)
+    arguments = {"query": query, "readings": readings, "TK": p["TK"], "TV": p["TV"], "A": p["A"]}
+    arguments |= {
+        "R": p["R_1"],
+        "output_map": p["B"],
+        "table": p["W_mem"],
+    }  # R_1..R_H are contiguous
+    arguments |= {"key_rows": keys, "value_rows": values, "words": answers, "E": E, "V": V}
+    # Allowed are the slots whose key is not the empty sentence.
+    arguments |= sizes._asdict() | {"allowed": keys, "masked": bow.mask_padding}
+    launch_questions(xp, bow.theta.dtype, "answer_words", sizes, E + V, **arguments)
     return answers

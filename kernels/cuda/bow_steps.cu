@@ -7,21 +7,22 @@
 #include "parts/update.cu"
 
 // Copy the record of each model's next batch, the number of the step and its learning rate to where
-// the other kernels read them. Read the queries with one table and the sentences with another.
-extern "C" __global__ void begin_step(const int *records, int record_size, const int *order,
+// the other kernels read them. Read the queries with one table and, after them, the sentences with
+// another. `schedule`: the record of each step.
+extern "C" __global__ void begin_step(const int *records, int record_size, const int *schedule,
                                       const double *rates, const long long *first_steps,
                                       int capacity, const int *done, int *batch, long long *step,
                                       double *rate, int B, int U, int S, int E,
                                       const real *query_table, const real *memory_table,
-                                      int parameters, const real *encoding, real *readings) {
+                                      int parameters, const real *encoding, real *query) {
   int i = blockIdx.x * blockDim.x + threadIdx.x, n = i / E;
   int model = blockIdx.y, place = model * capacity + done[model];
-  const int *record = records + (size_t)order[place] * record_size;
+  const int *record = records + (size_t)schedule[place] * record_size;
   if (i == 0) step[model] = first_steps[model] + done[model], rate[model] = rates[place];
   if (i < record_size) of_model(batch, record_size)[i] = record[i];
   if (n >= B + U) return;
   const real *table = of_model(n < B ? query_table : memory_table, parameters);
-  of_model(readings, (B + U) * E)[i] = bow_reading(record + n * S, table, encoding, S, E, i % E);
+  of_model(query, (B + U) * E)[i] = bow_reading(record + n * S, table, encoding, S, E, i % E);
 }
 
 // The gradients of the matrices and their squares and, in the same launch, the gradients of the

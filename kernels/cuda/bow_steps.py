@@ -6,18 +6,12 @@ import numpy
 
 from kvnet.backend import array_module_of, to_numpy
 from kvnet.kernels.cuda.parts.batch_records import Layout, pack
+from kvnet.kernels.cuda.parts.compile import parameters
 from kvnet.kernels.cuda.parts.constants import COLUMNS_PER_BLOCK, PRODUCTS_PER_LAUNCH
-from kvnet.kernels.cuda.parts.gather import Slots, Words
-from kvnet.kernels.cuda.parts.key_value_hops import (
-    HopSizes,
-    MemoryArguments,
-    SavedHops,
-    Strides,
-    launch_questions,
-)
+from kvnet.kernels.cuda.parts.key_value_hops import HopSizes, launch_questions, saved_arrays
 from kvnet.kernels.cuda.parts.launch import blocks_for, launch, numbered
-from kvnet.kernels.cuda.parts.products import Product
-from kvnet.kernels.cuda.parts.update import Squares, chunks_of, launch_update
+from kvnet.kernels.cuda.parts.products import blocks_of, product
+from kvnet.kernels.cuda.parts.update import chunks_of, rule_arguments
 from kvnet.kernels.parts.bow_arguments import BowModel
 from kvnet.parameter_vector import sections_of
 from kvnet.updates.noisy_adam import UpdateRule
@@ -68,99 +62,114 @@ class StepGraph:
         batches: int,
         capacity: int,
     ):
-        self.layout, self.bow, self.rules, self.capacity = layout, models[0], rules, capacity
-        self.outside = [(bow.theta, m, v) for bow, (m, v) in zip(models, moments, strict=True)]
-        self.xp, self.dtype = array_module_of(self.bow.theta), self.bow.theta.dtype
-        self.sizes = _sizes_of(self.bow, layout.B, layout.M)
-        self.vocabulary_size, self.slots = self.bow.shapes["W"][0], self.bow.shapes["TK"][0]
-        self._sections = sections_of(self.bow.shapes)
-        self.records = self.xp.zeros((batches, layout.size), "int32")
-        self._allocate()
-        self.products = self._products()
-        self._plan_squares()
+        self.layout, self._bow, self._models = layout, models[0], len(models)
+        self._outside = [(bow.theta, m, v) for bow, (m, v) in zip(models, moments, strict=True)]
+        self._xp, self._dtype = array_module_of(self._bow.theta), self._bow.theta.dtype
+        self._sizes, self._V = _sizes_of(self._bow, layout.B, layout.M), self._bow.shapes["W"][0]
+        self._sections = sections_of(self._bow.shapes)
+        # The arguments of all kernels, by the names of their parameters.
+        self._arguments = self._arrays(batches, capacity) | {"capacity": capacity}
+        self._arguments |= self._scalars() | rule_arguments(self._xp, rules)
+        self._arguments |= self._views_of_parameters() | self._views_of_batch()
+        self._products = self._products_by_name()
+        self._arguments |= self._squares(rules[0].sections)
         self._launch_all()  # loads the kernels, which is not possible while a stream is captured
-        self.graph = self._record()
+        self._graph = self._record()
 
-    def _allocate(self):
-        xp, layout, (B, _, D, F, _) = self.xp, self.layout, self.sizes
-        parameters, models = self.bow.theta.size, len(self.outside)
+    def _arrays(self, batches, capacity):
+        layout, (B, _, D, F, _) = self.layout, self._sizes
 
-        def zeros(*shape, dtype=self.dtype):
-            return xp.zeros((models, *shape), dtype)
+        def zeros(*shape, dtype=self._dtype):
+            return self._xp.zeros((self._models, *shape), dtype)
 
-        # Input of the steps of a call.
-        self.order = zeros(self.capacity, dtype="int32")
-        self.rates = zeros(self.capacity, dtype="float64")
-        self.first_steps, self.done = zeros(dtype="int64"), zeros(dtype="int32")
-        self.theta, self.m, self.v = (zeros(parameters) for _ in range(3))
+        arrays = {name: zeros(self._bow.theta.size) for name in ("theta", "gradient", "m", "v")}
+        # The input and the output of several steps.
+        arrays["records"] = self._xp.zeros((batches, layout.size), "int32")
+        arrays |= {"schedule": zeros(capacity, dtype="int32"), "done": zeros(dtype="int32")}
+        arrays |= {"rates": zeros(capacity, dtype="float64"), "first_steps": zeros(dtype="int64")}
+        arrays["step_losses"] = zeros(capacity, dtype="float64")
         # What the launches of a step store for the next ones.
-        self.batch, self.step = zeros(layout.size, dtype="int32"), zeros(dtype="int64")
-        self.rate = zeros(dtype="float64")
-        self.readings, self.d_readings = (zeros(B + layout.U, D) for _ in range(2))
-        self.saved = SavedHops.allocate(xp, self.sizes, self.dtype, models, self.d_readings)
-        self.us, self.hs, self.dhs = zeros(B, F), zeros(B, D), zeros(B, D)
-        self.d_word_scores, self.losses = zeros(B, self.vocabulary_size), zeros(B)
-        self.gradient = zeros(parameters)
-        self.step_losses = zeros(self.capacity, dtype="float64")
-        self.strides = Strides(
-            parameter_stride=parameters,
-            batch_stride=layout.size,
-            reading_stride=(B + layout.U) * D,
-        )
+        arrays |= {"batch": zeros(layout.size, dtype="int32"), "step": zeros(dtype="int64")}
+        arrays |= {"rate": zeros(dtype="float64"), "losses": zeros(B)}
+        arrays |= {"us": zeros(B, F), "hs": zeros(B, D), "dhs": zeros(B, D)}
+        arrays |= saved_arrays(zeros, self._sizes) | {"d_word_scores": zeros(B, self._V)}
+        # Readings of the queries and, after them, of the sentences.
+        return arrays | {name: zeros(B + layout.U, D) for name in ("query", "d_query")}
 
-    def _products(self):
+    def _scalars(self):
+        layout, (_, _, D, _, _) = self.layout, self._sizes
+        scalars = self._sizes._asdict() | {"U": layout.U, "S": layout.S, "E": D, "V": self._V}
+        scalars |= {"parameter_stride": self._bow.theta.size, "batch_stride": layout.size}
+        scalars |= {"reading_stride": (layout.B + layout.U) * D, "record_size": layout.size}
+        scalars |= {"sorted": 1, "sides": 2, "K": 1, "first_row": 1, "sentences": layout.U}
+        scalars |= {"add": 0, "first_count": layout.B * layout.S, "count": layout.keys}
+        return scalars | {"masked": self._bow.mask_padding, "encoding": self._bow.encoding}
+
+    def _section(self, vector, name):
+        """Return a parameter's section in a vector of the first model."""
+        return self._arguments[vector][0, slice(*self._sections[name])]
+
+    def _views_of_parameters(self):
+        # R_1..R_H are contiguous.
+        names = {"TK": "TK", "TV": "TV", "A": "A", "R": "R_1", "output_map": "B"}
+        names |= {"table": "W_mem", "query_table": "W", "memory_table": "W_mem"}
+        views = {name: self._section("theta", section) for name, section in names.items()}
+        gradients = {"d_first": "W", "d_second": "W_mem"}
+        return views | {name: self._section("gradient", s) for name, s in gradients.items()}
+
+    def _views_of_batch(self):
+        layout, arrays = self.layout, self._arguments
+        places = {"key_rows": layout.keys, "value_rows": layout.values, "answers": layout.answers}
+        places["allowed"] = layout.keys  # if masked, the slots whose key is not the empty sentence
+        places["key_order"], places["key_starts"] = layout.key_places
+        places["value_order"], places["value_starts"] = layout.value_places
+        places["order"], places["starts"] = layout.word_places
+        views = {name: arrays["batch"][0, place:] for name, place in places.items()}
+        views |= {"readings": arrays["query"][0, layout.B :], "words": arrays["batch"]}
+        views["d_readings"] = arrays["d_query"][0, layout.B :]
+        used = {"key_p": "d_scores", "key_w": "ws", "value_p": "ps", "value_w": "d_reads"}
+        return views | {name: arrays[array] for name, array in used.items()}
+
+    def _products_by_name(self):
         """Return the products that are the matrices' gradients, by the first matrix of each."""
-        saved, (B, M, D, F, H), V = self.saved, self.sizes, self.vocabulary_size
+        (B, M, D, F, H), V, arrays = self._sizes, self._V, self._arguments
 
-        def product(name, X, Y, *, rows, m, n, pairs=1, all_m=None):
-            Z = self._section(self.gradient, name)
-            return Product(X=X, Y=Y, Z=Z, pairs=pairs, rows=rows, m=m, n=n, all_m=all_m or m)
+        def of(name, X, Y, *, rows, m, n, pairs=1, all_m=None):
+            Z, sizes = self._section("gradient", name), {"rows": rows, "m": m, "n": n}
+            return product(arrays[X], arrays[Y], Z, pairs=pairs, all_m=all_m or m, **sizes)
 
-        slots = {"rows": H * B, "m": M, "n": D, "all_m": self.slots}  # a batch may have fewer slots
+        slots = self._bow.shapes["TK"][0]  # a batch may have fewer
         return {
-            "TK": product("TK", saved.d_scores, saved.ws, **slots),
-            "TV": product("TV", saved.ps, saved.d_reads, **slots),
-            "A": product("A", saved.into_A, saved.out_of_A, rows=(2 * H + 1) * B, m=F, n=D),
-            "R_1": product("R_1", saved.dus, saved.ss, pairs=H, rows=B, m=F, n=F),
-            "B": product("B", self.us, self.dhs, rows=B, m=F, n=D),
-            "W_mem": product("W_mem", self.d_word_scores, self.hs, rows=B, m=V, n=D),
+            "TK": of("TK", "d_scores", "ws", rows=H * B, m=M, n=D, all_m=slots),
+            "TV": of("TV", "ps", "d_reads", rows=H * B, m=M, n=D, all_m=slots),
+            "A": of("A", "into_A", "out_of_A", rows=(2 * H + 1) * B, m=F, n=D),
+            "R_1": of("R_1", "dus", "ss", pairs=H, rows=B, m=F, n=F),
+            "B": of("B", "us", "dhs", rows=B, m=F, n=D),
+            "W_mem": of("W_mem", "d_word_scores", "hs", rows=B, m=V, n=D),
         }
 
-    def _plan_squares(self):
+    def _squares(self, sections):
         """Give each parameter a range of sums of squares, one per block of its gradient."""
+        of_table = self._V * blocks_for(self._sizes.D, COLUMNS_PER_BLOCK)
+        blocks = {"W": of_table, "W_mem": of_table}  # first, as words_and_squares stores them
+        for first, one in self._products.items():
+            names = [f"R_{h + 1}" for h in range(self._bow.hops)] if first == "R_1" else [first]
+            for name in names:
+                blocks.setdefault(name, blocks_of(one) // len(names))
         ranges, last = {}, 0
-        for name, blocks in self._blocks_per_parameter().items():
-            ranges[name] = last, last + blocks
-            last += blocks
-        sections = self.rules[0].sections
-        self.chunks = chunks_of(self.xp, sections, tuple(ranges[name] for name in self._sections))
-        ranges["R_1"] = ranges["R_1"][0], ranges[f"R_{self.bow.hops}"][1]  # one product
+        for name, count in blocks.items():
+            ranges[name] = last, last + count
+            last += count
+        chunks = chunks_of(self._xp, sections, tuple(ranges[name] for name in self._sections))
+        ranges["R_1"] = ranges["R_1"][0], ranges[f"R_{self._bow.hops}"][1]  # one product
         ranges["W_mem"] = 0, 0  # the gradient of its words is added later
-        ends = numpy.array([ranges[name] for name in self.products], numpy.int32)
-        self.ends = self.xp.asarray(ends)
-        self.squares = Squares(
-            theta=self.theta,
-            gradient=self.gradient,
-            l2=float(self.rules[0].l2_lambda),
-            squares=self.xp.zeros((len(self.outside), 2, last), self.dtype),
-            sums=last,
-        )
-
-    def _blocks_per_parameter(self):
-        """Return the number of blocks that compute each gradient, the tables first."""
-        of_table = self.vocabulary_size * blocks_for(self.sizes.D, COLUMNS_PER_BLOCK)
-        blocks = {"W": of_table, "W_mem": of_table}
-        for name, product in self.products.items():
-            if name == "R_1":
-                names = [f"R_{hop}" for hop in range(1, self.bow.hops + 1)]
-                blocks |= dict.fromkeys(names, product.blocks // self.bow.hops)
-            else:
-                blocks.setdefault(name, product.blocks)
-        return blocks
+        ends = numpy.array([ranges[name] for name in self._products], numpy.int32)
+        squares = self._xp.zeros((self._models, 2, last), self._dtype)
+        return {"chunks": chunks, "ends": self._xp.asarray(ends), "squares": squares, "sums": last}
 
     def use(self, records) -> None:
         """Replace the first n batches by others, (n, layout.size) int32."""
-        self.records[: len(records)] = records
+        self._arguments["records"][: len(records)] = records
 
     def take(self, order, first_steps, rates) -> numpy.ndarray:
         """Take steps of all models, whose vectors are copied here before and back after.
@@ -179,27 +188,26 @@ class StepGraph:
         losses : (N, n) float64 NumPy array
             Copied to the host once, after all steps.
         """
-        xp, count = self.xp, order.shape[1]
-        self.order[:, :count] = xp.asarray(order, "int32")
-        self.rates[:, :count] = xp.asarray(rates, "float64")
-        self.first_steps[:] = xp.asarray(first_steps, "int64")
-        self.done.fill(0)
-        inside = zip(self.theta, self.m, self.v, strict=True)
+        xp, count, arrays = self._xp, order.shape[1], self._arguments
+        arrays["schedule"][:, :count] = xp.asarray(order, "int32")
+        arrays["rates"][:, :count] = xp.asarray(rates, "float64")
+        arrays["first_steps"][:] = xp.asarray(first_steps, "int64")
+        arrays["done"].fill(0)
         copies = [
-            pair
-            for here, there in zip(inside, self.outside, strict=True)
-            for pair in zip(here, there, strict=True)
+            (arrays[name][n], vector)
+            for n, vectors in enumerate(self._outside)
+            for name, vector in zip(("theta", "m", "v"), vectors, strict=True)
         ]
-        for here, there in copies:
-            here[:] = there
+        for inside, outside in copies:
+            inside[:] = outside
         for _ in range(count):
-            self.graph.launch()
-        for here, there in copies:
-            there[:] = here
-        return to_numpy(self.step_losses[:, :count])
+            self._graph.launch()
+        for inside, outside in copies:
+            outside[:] = inside
+        return to_numpy(arrays["step_losses"][:, :count])
 
     def _record(self):
-        stream = self.xp.cuda.Stream(non_blocking=True)
+        stream = self._xp.cuda.Stream(non_blocking=True)
         with stream:
             stream.begin_capture()
             try:
@@ -209,166 +217,24 @@ class StepGraph:
         return graph
 
     def _launch_all(self):
-        self._begin_step()
-        self._answer()
-        self._gather_sentences()
-        self._gather_words()
-        launch_update(
-            self.xp,
-            "noisy_adam_and_end",
-            (self.theta, self.gradient, self.m, self.v),
-            self.chunks,
-            self.squares.squares,
-            self.step,
-            self.rate,
-            self.rules,
-            losses=self.losses,
-            B=self.layout.B,
-            capacity=self.capacity,
-            done=self.done,
-            step_losses=self.step_losses,
+        layout, (B, _, D, _, _), V = self.layout, self._sizes, self._V
+        columns, products = blocks_for(D, COLUMNS_PER_BLOCK), list(self._products.values())
+        self._launch("begin_step", blocks_for(max(layout.size, (B + layout.U) * D)))
+        arguments = self._arguments_of("answer_loss")
+        launch_questions(
+            self._xp, self._dtype, "answer_loss", self._sizes, D + V, self._models, **arguments
         )
+        width, depth = max(layout.U, *map(blocks_of, products)), PRODUCTS_PER_LAUNCH + columns
+        products = numbered(products, PRODUCTS_PER_LAUNCH)
+        self._launch("products_and_slots", width, depth, **products)
+        d_readings = self._arguments["d_query"]  # of the queries, too
+        self._launch("words_and_squares", 2 * V, columns, d_readings=d_readings)
+        self._launch("noisy_adam_and_end", len(self._arguments["chunks"]) + 1)
 
     def _launch(self, name, width, depth=1, **arguments):
-        launch(self.xp, self.dtype, name, (width, len(self.outside), depth), **arguments)
+        grid, arguments = (width, self._models, depth), self._arguments_of(name, **arguments)
+        launch(self._xp, self._dtype, name, grid, **arguments)
 
-    def _section(self, vectors, name):
-        """Return a parameter's section in the first model's vector."""
-        return vectors[0, slice(*self._sections[name])]
-
-    def _from(self, place):
-        """Return the first model's batch from a place on."""
-        return self.batch[0, place:]
-
-    def _begin_step(self):
-        layout, (_, _, D, _, _) = self.layout, self.sizes
-        self._launch(
-            "begin_step",
-            blocks_for(max(layout.size, (layout.B + layout.U) * D)),
-            records=self.records,
-            record_size=layout.size,
-            order=self.order,
-            rates=self.rates,
-            first_steps=self.first_steps,
-            capacity=self.capacity,
-            done=self.done,
-            batch=self.batch,
-            step=self.step,
-            rate=self.rate,
-            B=layout.B,
-            U=layout.U,
-            S=layout.S,
-            E=D,
-            query_table=self._section(self.theta, "W"),
-            memory_table=self._section(self.theta, "W_mem"),
-            parameters=self.strides.parameter_stride,
-            encoding=self.bow.encoding,
-            readings=self.readings,
-        )
-
-    def _answer(self):
-        """Compute the losses and the whole backward pass, one block per question."""
-        layout, E, V = self.layout, self.sizes.D, self.vocabulary_size
-        keys = self._from(layout.keys)
-        memory = MemoryArguments(
-            **self.sizes._asdict(),
-            query=self.readings[0, : layout.B],
-            readings=self.readings[0, layout.B :],
-            TK=self._section(self.theta, "TK"),
-            TV=self._section(self.theta, "TV"),
-            A=self._section(self.theta, "A"),
-            R=self._section(self.theta, "R_1"),  # the others follow it
-            key_rows=keys,
-            value_rows=self._from(layout.values),
-            allowed=keys,  # the slots whose key is not the empty sentence
-            masked=int(self.bow.mask_padding),
-        )
-        launch_questions(
-            self.xp,
-            self.dtype,
-            "answer_loss",
-            self.sizes,
-            E + V,
-            len(self.outside),
-            **memory._asdict(),
-            **self.saved._asdict(),
-            **self.strides._asdict(),
-            E=E,
-            V=V,
-            output_map=self._section(self.theta, "B"),
-            table=self._section(self.theta, "W_mem"),
-            answers=self._from(layout.answers),
-            us=self.us,
-            hs=self.hs,
-            dhs=self.dhs,
-            d_word_scores=self.d_word_scores,
-            losses=self.losses,
-        )
-
-    def _gather_sentences(self):
-        """Compute the gradients of the matrices and of the readings."""
-        layout, saved, (B, M, D, _, H) = self.layout, self.saved, self.sizes
-        key_order, key_starts = map(self._from, layout.key_places)
-        value_order, value_starts = map(self._from, layout.value_places)
-        slots = Slots(
-            sorted=1,
-            sides=2,
-            key_rows=self._from(layout.keys),
-            value_rows=self._from(layout.values),
-            key_order=key_order,
-            key_starts=key_starts,
-            value_order=value_order,
-            value_starts=value_starts,
-            B=B,
-            M=M,
-            K=1,
-            H=H,
-            D=D,
-            first_row=1,
-            key_p=saved.d_scores,
-            key_w=saved.ws,
-            value_p=saved.ps,
-            value_w=saved.d_reads,
-        )
-        products = list(self.products.values())
-        self._launch(
-            "products_and_slots",
-            max(layout.U, *(product.blocks for product in products)),
-            PRODUCTS_PER_LAUNCH + blocks_for(D, COLUMNS_PER_BLOCK),
-            **numbered(products, PRODUCTS_PER_LAUNCH),
-            **slots._asdict(),
-            **self.strides._asdict(),
-            **self.squares._asdict(),
-            sentences=layout.U,
-            ends=self.ends,
-            d_readings=self.d_readings[0, B:],
-        )
-
-    def _gather_words(self):
-        """Compute the gradients of the tables."""
-        layout, V, E = self.layout, self.vocabulary_size, self.sizes.D
-        order, starts = map(self._from, layout.word_places)
-        words = Words(
-            sorted=1,
-            add=0,
-            words=self.batch,
-            first_count=layout.B * layout.S,
-            count=layout.keys,
-            order=order,
-            starts=starts,
-            S=layout.S,
-            E=E,
-            V=V,
-            encoding=self.bow.encoding,
-            d_readings=self.d_readings,
-        )
-        self._launch(
-            "words_and_squares",
-            2 * V,
-            blocks_for(E, COLUMNS_PER_BLOCK),
-            **words._asdict(),
-            **self.strides._asdict(),
-            **self.squares._asdict(),
-            d_first=self._section(self.gradient, "W"),
-            d_second=self._section(self.gradient, "W_mem"),
-        )
+    def _arguments_of(self, name, **arguments):
+        known = self._arguments | arguments
+        return {parameter: known[parameter] for parameter in parameters()[name]}

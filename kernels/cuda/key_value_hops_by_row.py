@@ -27,4 +27,4 @@ def key_value_hops_by_row(xp, query, memory, A, R):
         hops.launch("key_value_hops_by_row_backward", du=xp.ascontiguousarray(du))
         return hops.gradients()
 
-    return u, hops.saved.ps[0], backward
+    return u, hops.saved["ps"], backward

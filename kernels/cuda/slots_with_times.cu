@@ -3,7 +3,7 @@
 #include "parts/philox.cu"
 
 extern "C" __global__ void slots_with_times(const int *keys, int M, int sentences, int last,
-                                            int most, const int *blank_counts, unsigned purpose,
+                                            int most, const int *gap_counts, unsigned purpose,
                                             unsigned key_low, unsigned key_high, long long step,
                                             int *rows) {
   DYNAMIC_SHARED(shared);
@@ -19,13 +19,13 @@ extern "C" __global__ void slots_with_times(const int *keys, int M, int sentence
     rows[2 * i + 1] = keys[i] ? sentences + (most ? last : i) : 0;
   }
   __syncthreads();
-  // A question has most + 1 random words of 23 bits: one for its number of blanks, one per time.
+  // A question has most + 1 random words of 23 bits: one for its number of gaps, one per time.
   auto word = [=](int n) {
     int i = blockIdx.x * (most + 1) + n;
     return (int)(philox(i / 4, purpose, step, key_low, key_high).w[i % 4] >> 9);
   };
   int count = 0;
-  if (most) count = filled + (int)((2 * word(0) + 1) * (long long)blank_counts[filled] >> 24);
+  if (most) count = filled + (int)((2 * word(0) + 1) * (long long)gap_counts[filled] >> 24);
   for (int time = threadIdx.x; time < count; time += blockDim.x) chances[time] = word(time + 1);
   __syncthreads();
   for (int time = threadIdx.x; time < count; time += blockDim.x) {

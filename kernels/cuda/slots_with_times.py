@@ -1,4 +1,4 @@
-"""The times of a story's slots, one thread block per question; blanks are drawn in the kernel."""
+"""The times of a story's slots, one thread block per question; gaps are drawn in the kernel."""
 
 from functools import cache
 from math import ceil
@@ -13,8 +13,8 @@ from kvnet.operations.uniform import uniform
 
 
 @cache
-def _blank_counts(xp, slots, share):
-    """Return how many numbers of blanks are possible for a story of 0, 1, .. `slots` sentences."""
+def _gap_counts(xp, slots, share):
+    """Return how many numbers of gaps are possible for a story of 0, 1, .. `slots` sentences."""
     counts = [ceil(share * n) + 1 for n in range(slots + 1)]
     return xp.asarray(numpy.array(counts, numpy.int32))
 
@@ -30,23 +30,9 @@ def slots_with_times(xp, keys, sentences, last, share, random_state, step, draw=
     most = largest_span(M, share) if has_gaps else 0
     if not fits_shared_memory(2 * most, "float64"):
         return textbook(xp, keys, sentences, last, share, random_state, step, draw)
-    rows, (key_low, key_high) = xp.empty((B, M, 2), "int32"), philox_key(random_state)
-    launch(
-        xp,
-        "float32",
-        "slots_with_times",
-        B,
-        shared_size=2 * most,
-        keys=as_int32(xp, keys),
-        M=M,
-        sentences=sentences,
-        last=last,
-        most=most,
-        blank_counts=_blank_counts(xp, M, share),
-        purpose=purpose_number(PURPOSE),
-        key_low=key_low,
-        key_high=key_high,
-        step=numpy.int64(step or 0),
-        rows=rows,
-    )
+    rows, counts = xp.empty((B, M, 2), "int32"), _gap_counts(xp, M, share)
+    arguments = {"keys": as_int32(xp, keys), "M": M, "sentences": sentences, "last": last}
+    arguments |= {"most": most, "gap_counts": counts, "purpose": purpose_number(PURPOSE)}
+    arguments |= philox_key(random_state) | {"step": numpy.int64(step or 0), "rows": rows}
+    launch(xp, "float32", "slots_with_times", B, shared_size=2 * most, **arguments)
     return rows

@@ -34,29 +34,10 @@ def spectral_sgd(xp, theta, gradient, shapes, learning_rate, max_norm):
     dtype, matrices = theta.dtype, len(shapes)
     chunks, tables, owners, widest = _tables_and_owners(xp, tuple(shapes.items()))
     scales = xp.empty(matrices, dtype)
-    launch(
-        xp,
-        dtype,
-        "spectral_scales",
-        matrices,
-        gradient=gradient,
-        tables=tables,
-        squares=chunk_squares(xp, theta, gradient, 0.0, chunks),
-        max_norm=float(max_norm),
-        squarings=SQUARINGS[dtype.name],
-        widest=widest,
-        scratch=xp.empty((matrices, 2, widest, widest), dtype),
-        scales=scales,
-    )
-    launch(
-        xp,
-        dtype,
-        "descend_scaled",
-        len(chunks),
-        theta=theta,
-        gradient=gradient,
-        chunks=chunks,
-        owners=owners,
-        scales=scales,
-        rate=float(learning_rate),
-    )
+    arguments = {"squares": chunk_squares(xp, theta, gradient, 0.0, chunks), "tables": tables}
+    arguments |= {"max_norm": float(max_norm), "squarings": SQUARINGS[dtype.name]}
+    arguments |= {"widest": widest, "scratch": xp.empty((matrices, 2, widest, widest), dtype)}
+    shared = {"gradient": gradient, "scales": scales}
+    launch(xp, dtype, "spectral_scales", matrices, **shared, **arguments)
+    arguments = {"theta": theta, "chunks": chunks, "owners": owners, "rate": float(learning_rate)}
+    launch(xp, dtype, "descend_scaled", len(chunks), **shared, **arguments)

@@ -13,17 +13,7 @@ def uniform(xp, seed, purpose, step, shape, dtype):
     Parameters and returns: see there; the step may also be a scalar int64 array.
     """
     u, count = xp.empty(shape, dtype), prod(shape)
-    key_low, key_high = philox_key(seed)
-    launch(
-        xp,
-        dtype,
-        "uniform",
-        blocks_for(count, 4 * THREADS),
-        u=u,
-        count=count,
-        purpose=purpose_number(purpose),
-        key_low=key_low,
-        key_high=key_high,
-        step=step if isinstance(step, xp.ndarray) else xp.full((), step, "int64"),
-    )
+    arguments = {"purpose": purpose_number(purpose), **philox_key(seed), "u": u, "count": count}
+    arguments["step"] = step if isinstance(step, xp.ndarray) else xp.full((), step, "int64")
+    launch(xp, dtype, "uniform", blocks_for(count, 4 * THREADS), **arguments)
     return u

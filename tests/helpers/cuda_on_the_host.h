@@ -1,4 +1,4 @@
-// CUDA C as C++ for the processor: a block's threads are fibers that take turns at barriers.
+// CUDA C as C++ for the CPU: the threads of a block are fibers that take turns at barriers.
 // One block runs at a time, so shared memory is static memory.
 #include <setjmp.h>
 #include <ucontext.h>

@@ -1,26 +1,9 @@
 """Concatenate arrays, several per launch."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
-
-import numpy
 
 from kvnet.kernels.cuda.parts.constants import ARRAYS_PER_LAUNCH
 from kvnet.kernels.cuda.parts.launch import blocks_for, launch, numbered
-
-
-class Section(NamedTuple):
-    """One of the arrays.
-
-    Attributes
-    ----------
-    section : contiguous array
-    end : int
-        Elements of the launch up to the end of this one.
-    """
-
-    section: numpy.ndarray
-    end: int
 
 
 def concatenate(xp, arrays: Sequence):
@@ -32,7 +15,7 @@ def concatenate(xp, arrays: Sequence):
         sections, end = [], 0
         for array in arrays[first : first + ARRAYS_PER_LAUNCH]:
             end += array.size
-            sections.append(Section(array, end))
+            sections.append({"section": array, "end": end})
         arguments = numbered(sections, ARRAYS_PER_LAUNCH) | {"vector": vector, "start": start}
         launch(xp, vector.dtype, "concatenate", blocks_for(end), **arguments)
         start += end

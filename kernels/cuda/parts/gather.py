@@ -1,9 +1,5 @@
 """The gradients of rows, each gathered from the places that hold the row."""
 
-from typing import NamedTuple
-
-import numpy
-
 from kvnet.kernels.cuda.parts.cached_per_array import cached_per_array
 from kvnet.kernels.cuda.parts.constants import COLUMNS_PER_BLOCK, THREADS, WARP
 from kvnet.kernels.cuda.parts.launch import blocks_for, launch
@@ -12,66 +8,6 @@ LARGEST_SEARCH = 1 << 26  # rows times places up to which the block of a row sea
 MANY_ROWS = 1 << 14  # least number of rows for which a warp, not a block, gathers each
 FEW_PLACES = 32  # largest mean number of places per row for which a warp gathers each
 WINDOW_BYTES = 32 << 20  # of gradients that are gathered from together: they stay in the L2 cache
-
-
-class Words(NamedTuple):
-    """The places that hold the words of one or two tables; see gather.cu.
-
-    Attributes
-    ----------
-    sorted, add : int
-    words : int32 array
-    first_count, count : int
-    order, starts : int32 array
-    S, E, V : int
-    encoding : (S, E) float array
-    d_readings : (N, E) float array
-    """
-
-    sorted: int
-    add: int
-    words: numpy.ndarray
-    first_count: int
-    count: int
-    order: numpy.ndarray
-    starts: numpy.ndarray
-    S: int
-    E: int
-    V: int
-    encoding: numpy.ndarray
-    d_readings: numpy.ndarray
-
-
-class Slots(NamedTuple):
-    """The slots that hold readings, on one side or as keys and as values; see gather.cu.
-
-    Attributes
-    ----------
-    sorted, sides : int
-    key_rows, value_rows, key_order, key_starts, value_order, value_starts : int32 array
-    B, M, K, H, D, first_row : int
-    key_p, value_p : (H, B, M) float array
-    key_w, value_w : (H, B, D) float array
-    """
-
-    sorted: int
-    sides: int
-    key_rows: numpy.ndarray
-    value_rows: numpy.ndarray
-    key_order: numpy.ndarray
-    key_starts: numpy.ndarray
-    value_order: numpy.ndarray
-    value_starts: numpy.ndarray
-    B: int
-    M: int
-    K: int
-    H: int
-    D: int
-    first_row: int
-    key_p: numpy.ndarray
-    key_w: numpy.ndarray
-    value_p: numpy.ndarray
-    value_w: numpy.ndarray
 
 
 def places_by_row(xp, held, rows: int, window: int = 0) -> tuple:
@@ -135,28 +71,13 @@ def gather_slots(xp, count: int, sides, first_row: int = 0):
     last_order, last_starts = order, starts
     if last_rows is not rows:
         _, last_order, last_starts = places_by_row(xp, last_rows, count)
-    slots = Slots(
-        sorted=is_sorted,
-        sides=len(sides),
-        key_rows=rows,
-        value_rows=last_rows,
-        key_order=order,
-        key_starts=starts,
-        value_order=last_order,
-        value_starts=last_starts,
-        B=B,
-        M=M,
-        K=rows.size // (B * M),
-        H=H,
-        D=D,
-        first_row=first_row,
-        key_p=p,
-        key_w=w,
-        value_p=last_p,
-        value_w=last_w,
-    )
     d_readings, columns = xp.empty((count, D), w.dtype), blocks_for(D, COLUMNS_PER_BLOCK)
-    arguments = slots._asdict() | {"d_readings": d_readings}
+    arguments = {"B": B, "M": M, "K": rows.size // (B * M), "H": H, "D": D}
+    arguments |= {"sorted": is_sorted, "sides": len(sides), "first_row": first_row}
+    arguments |= {"key_rows": rows, "key_order": order, "key_starts": starts}
+    arguments |= {"value_rows": last_rows, "value_order": last_order, "value_starts": last_starts}
+    arguments |= {"key_p": p, "key_w": w, "value_p": last_p, "value_w": last_w}
+    arguments["d_readings"] = d_readings
     if is_sorted and count >= MANY_ROWS and rows.size <= FEW_PLACES * count:
         grid = blocks_for(count, THREADS // WARP), columns
         launch(xp, w.dtype, "gather_few_slots", grid, **arguments, rows=count)
@@ -188,21 +109,10 @@ def gather_words(xp, words, V: int, encoding, d_readings):
     d_table = xp.empty((V, E), dtype)
     window = S * max(1, WINDOW_BYTES // (E * dtype.itemsize))  # places, in whole sentences
     is_sorted, order, starts = places_by_row(xp, words, V, window)
+    arguments = {"words": words, "first_count": words.size, "count": words.size, "order": order}
+    arguments |= {"encoding": encoding, "d_readings": d_readings, "d_table": d_table}
+    arguments |= {"sorted": is_sorted, "S": S, "E": E, "V": V}
+    grid = V, 1, blocks_for(E, COLUMNS_PER_BLOCK)
     for n in range(blocks_for(words.size, window) if is_sorted else 1):
-        arguments = Words(
-            sorted=is_sorted,
-            add=n > 0,
-            words=words,
-            first_count=words.size,
-            count=words.size,
-            order=order,
-            starts=starts[n * V :],
-            S=S,
-            E=E,
-            V=V,
-            encoding=encoding,
-            d_readings=d_readings,
-        )
-        grid = V, 1, blocks_for(E, COLUMNS_PER_BLOCK)
-        launch(xp, dtype, "gather_words", grid, **arguments._asdict(), d_table=d_table)
+        launch(xp, dtype, "gather_words", grid, **arguments, starts=starts[n * V :], add=n > 0)
     return d_table

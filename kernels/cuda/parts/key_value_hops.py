@@ -1,8 +1,6 @@
 """The hops of the Key-Value Memory Network, one thread block per question."""
 
-from typing import NamedTuple, Self
-
-import numpy
+from typing import NamedTuple
 
 from kvnet.kernels.cuda.parts.constants import QUESTION_THREADS
 from kvnet.kernels.cuda.parts.gather import gather_slots
@@ -38,94 +36,29 @@ class HopSizes(NamedTuple):
         return V <= SMALL_VOCABULARY and fits_shared_memory(self.shared_size + E + V, dtype)
 
 
-class MemoryArguments(NamedTuple):
-    """The arguments of a kernel that name a memory; see `kvnet.operations.key_value_hops_by_row`.
+def hop_sizes(query, memory: Memory, A, R) -> HopSizes:
+    """Return the sizes of the hops over a memory."""
+    return HopSizes(B=len(query), M=len(memory.TK), D=A.shape[1], F=len(A), H=len(R))
 
-    Attributes
+
+def saved_arrays(empty, sizes: HopSizes) -> dict:
+    """Return arrays for what the hops save for the gradients, by the names in key_value_hops.cu.
+
+    Parameters
     ----------
-    B, M, D, F, H : int
-    query, readings, TK, TV, A, R : contiguous float array
-    key_rows, value_rows, allowed : int32 array
-        `allowed` is not read unless masked.
-    masked : int
+    empty : callable
+        Returns an array of a shape.
+    sizes : HopSizes
     """
-
-    B: int
-    M: int
-    D: int
-    F: int
-    H: int
-    query: numpy.ndarray
-    readings: numpy.ndarray
-    TK: numpy.ndarray
-    TV: numpy.ndarray
-    A: numpy.ndarray
-    R: numpy.ndarray
-    key_rows: numpy.ndarray
-    value_rows: numpy.ndarray
-    allowed: numpy.ndarray
-    masked: int
-
-
-class SavedHops(NamedTuple):
-    """What the hops of N models save for the gradients, in arrays whose first dimension is N.
-
-    Attributes
-    ----------
-    into_A, out_of_A : (N, (2 H + 1) B, F or D) float array
-        The factors of A's gradient, which is one sum of outer products: ds, u and du_0; what was
-        read, dw and the query.
-    ws, ps, ss, dus, d_reads, d_scores : (N, H, B, D or M or F) float array
-    d_query : float array
-    """
-
-    into_A: numpy.ndarray
-    out_of_A: numpy.ndarray
-    ws: numpy.ndarray
-    ps: numpy.ndarray
-    ss: numpy.ndarray
-    dus: numpy.ndarray
-    d_reads: numpy.ndarray
-    d_scores: numpy.ndarray
-    d_query: numpy.ndarray
-
-    @classmethod
-    def allocate(cls, xp, sizes: HopSizes, dtype, models: int = 1, d_query=None) -> Self:
-        """Return arrays without values; `d_query` replaces the one for the query's gradient."""
-        B, M, D, F, H = sizes
-
-        def empty(*shape):
-            return xp.empty((models, *shape), dtype)
-
-        return cls(
-            into_A=empty((2 * H + 1) * B, F),
-            out_of_A=empty((2 * H + 1) * B, D),
-            ws=empty(H, B, D),
-            ps=empty(H, B, M),
-            ss=empty(H, B, F),
-            dus=empty(H, B, F),
-            d_reads=empty(H, B, D),
-            d_scores=empty(H, B, M),
-            d_query=empty(B, D) if d_query is None else d_query,
-        )
-
-
-class Strides(NamedTuple):
-    """Elements from one model to the next; see common.cu.
-
-    Attributes
-    ----------
-    parameter_stride, batch_stride, reading_stride : int
-        Of all parameters, of a batch record, of all readings.
-    """
-
-    parameter_stride: int = 0
-    batch_stride: int = 0
-    reading_stride: int = 0
+    B, M, D, F, H = sizes
+    into_A, out_of_A = empty((2 * H + 1) * B, F), empty((2 * H + 1) * B, D)
+    saved = {"into_A": into_A, "out_of_A": out_of_A, "d_query": empty(B, D)}
+    widths = {"ws": D, "ps": M, "ss": F, "dus": F, "d_reads": D, "d_scores": M}
+    return saved | {name: empty(H, B, width) for name, width in widths.items()}
 
 
 class BlockHops:
-    """The hops of one model, one block per question: what kernels are given, and the gradients.
+    """The hops of one model, one block per question: the launches, and the gradients.
 
     Parameters
     ----------
@@ -135,45 +68,36 @@ class BlockHops:
     Attributes
     ----------
     sizes : HopSizes
-    saved : SavedHops
+    saved : dict of str to array
+        As returned by `saved_arrays`.
     """
 
     def __init__(self, xp, query, memory: Memory, A, R):
         self.xp, self.dtype, self.sizes = xp, A.dtype, hop_sizes(query, memory, A, R)
-        self.saved = SavedHops.allocate(xp, self.sizes, A.dtype)
+        self.saved = saved_arrays(lambda *shape: xp.empty(shape, A.dtype), self.sizes)
+        self._slots, self._sentences = slot_arguments(xp, memory), len(memory.readings)
         floats = {"query": query, "readings": memory.readings, "TK": memory.TK, "TV": memory.TV}
         floats |= {"A": A, "R": R}
-        self._memory = MemoryArguments(
-            **self.sizes._asdict(),
-            **{name: xp.ascontiguousarray(array) for name, array in floats.items()},
-            **slot_arguments(xp, memory),
-        )
+        self._floats = {name: xp.ascontiguousarray(array) for name, array in floats.items()}
 
     def launch(self, name: str, extra_shared: int = 0, **arguments) -> None:
         """Launch a kernel on all questions."""
-        groups = self._memory._asdict() | self.saved._asdict() | Strides()._asdict()
-        launch_questions(self.xp, self.dtype, name, self.sizes, extra_shared, **groups, **arguments)
+        strides = {"parameter_stride": 0, "batch_stride": 0, "reading_stride": 0}
+        arguments |= self._floats | self._slots | self.saved | self.sizes._asdict() | strides
+        launch_questions(self.xp, self.dtype, name, self.sizes, extra_shared, **arguments)
 
     def gradients(self, more=()) -> tuple:
         """Return ``d_query, d_memory, dA, dR``, then the products of further pairs of factors."""
-        saved, xp, rows = self.saved, self.xp, self.sizes.H * self.sizes.B
-        d_scores, ws, ps, d_reads = (
-            array.reshape(rows, -1) for array in (saved.d_scores, saved.ws, saved.ps, saved.d_reads)
-        )
-        factors = [(d_scores, ws), (ps, d_reads), (saved.into_A[0], saved.out_of_A[0])]
-        factors.append((saved.dus[0], saved.ss[0]))
-        dTK, dTV, dA, dR, *others = products(xp, [*factors, *more])
+        saved, pairs = self.saved, [("d_scores", "ws"), ("ps", "d_reads")]
+        factors = [[saved[name].reshape(-1, saved[name].shape[2]) for name in p] for p in pairs]
+        factors += [(saved["into_A"], saved["out_of_A"]), (saved["dus"], saved["ss"]), *more]
+        dTK, dTV, dA, dR, *others = products(self.xp, factors)
         sides = [
-            (self._memory.key_rows, saved.d_scores[0], saved.ws[0]),
-            (self._memory.value_rows, saved.ps[0], saved.d_reads[0]),
+            (self._slots[rows], saved[p], saved[w])
+            for rows, (p, w) in zip(("key_rows", "value_rows"), pairs, strict=True)
         ]
-        d_readings = gather_slots(xp, len(self._memory.readings), sides)
-        return saved.d_query[0], Memory(d_readings, dTK, dTV), dA, dR, *others
-
-
-def hop_sizes(query, memory: Memory, A, R) -> HopSizes:
-    """Return the sizes of the hops over a memory."""
-    return HopSizes(B=len(query), M=len(memory.TK), D=A.shape[1], F=len(A), H=len(R))
+        d_readings = gather_slots(self.xp, self._sentences, sides)
+        return saved["d_query"], Memory(d_readings, dTK, dTV), dA, dR, *others
 
 
 def slot_arguments(xp, memory: Memory) -> dict:
@@ -181,8 +105,8 @@ def slot_arguments(xp, memory: Memory) -> dict:
     keys = as_int32(xp, memory.key_rows)
     values = keys if memory.value_rows is memory.key_rows else as_int32(xp, memory.value_rows)
     masked = memory.allowed is not None
-    allowed = as_int32(xp, memory.allowed) if masked else keys
-    return {"key_rows": keys, "value_rows": values, "allowed": allowed, "masked": int(masked)}
+    allowed = as_int32(xp, memory.allowed) if masked else keys  # not read
+    return {"key_rows": keys, "value_rows": values, "allowed": allowed, "masked": masked}
 
 
 def launch_questions(

@@ -127,26 +127,17 @@ class BySentence:
 
     def hop(self, h: int, w, read) -> None:
         """Compute the weighted sums of the values, into `read` (B, D), for the queries w (B, D)."""
-        self._launch(
-            "softmax_by_sentence",
-            scores=self.xp.dot(w, self.key_table.T),  # (B, U + M)
-            value_chains=self.value_chains,
-            weights=self.weights[h],
-            **self.slots,
-        )
+        arguments = {"scores": self.xp.dot(w, self.key_table.T), "weights": self.weights[h]}
+        arguments |= self.slots | {"value_chains": self.value_chains}
+        self._launch("softmax_by_sentence", **arguments)
         self.xp.dot(self.weights[h], self.value_table, out=read)
 
     def hop_backward(self, h: int, d_read, read, dw) -> None:
         """Compute the gradient of w, into `dw`, given that of what was read."""
-        self._launch(
-            "softmax_by_sentence_backward",
-            d_weights=self.xp.dot(d_read, self.value_table.T),
-            value_rows=self.slots["value_rows"],
-            weights=self.weights[h],
-            key_rows=self.slots["key_rows"],
-            key_chains=self.key_chains,
-            d_scores=self.d_scores[h],
-        )
+        arguments = {name: self.slots[name] for name in ("key_rows", "value_rows")}
+        arguments |= {"d_weights": self.xp.dot(d_read, self.value_table.T)}
+        arguments |= {"weights": self.weights[h], "d_scores": self.d_scores[h]}
+        self._launch("softmax_by_sentence_backward", **arguments, key_chains=self.key_chains)
         self.xp.dot(self.d_scores[h], self.key_table, out=dw)
 
     def _launch(self, name, **arguments):

@@ -33,7 +33,7 @@ def launch(
     dtype, names = numpy.dtype(dtype), parameters()[name]
     if wrong := arguments.keys() ^ names:
         raise TypeError(f"{name} takes {', '.join(names)}; missing or unknown: {sorted(wrong)}")
-    values = [_as_scalar(arguments[parameter], dtype) for parameter in names]
+    values = tuple(_as_scalar(arguments[parameter], dtype) for parameter in names)
     grid = grid if isinstance(grid, tuple) else (grid,)
     shared_bytes = shared_size * dtype.itemsize
     kernel(xp, dtype, name)(grid, (threads,), values, shared_mem=shared_bytes)
@@ -47,17 +47,18 @@ def _as_scalar(value, dtype):
     return dtype.type(value) if isinstance(value, float) else value
 
 
-def numbered(groups, count: int) -> dict:
-    """Return the fields of groups of arguments by numbered names: ``X0, Y0, .., X1, Y1, ..``.
+def numbered(groups: list[dict], count: int) -> dict:
+    """Return groups of arguments by numbered names: ``X0, Y0, .., X1, Y1, ..``.
 
     Parameters
     ----------
-    groups : sequence of NamedTuple
+    groups : list of dict
+        With the same names. The first one also fills those that a launch does not use.
     count : int
-        Groups of the kernel; the first one stands in for those that the launch does not use.
+        Groups of the kernel.
     """
     filled = [*groups, *groups[:1] * (count - len(groups))]
-    return {f"{name}{n}": x for n, one in enumerate(filled) for name, x in one._asdict().items()}
+    return {f"{name}{n}": value for n, one in enumerate(filled) for name, value in one.items()}
 
 
 def fits_shared_memory(size: int, dtype) -> bool:

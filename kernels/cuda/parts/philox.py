@@ -12,6 +12,6 @@ def purpose_number(purpose: str) -> numpy.uint32:
     return numpy.uint32(zlib.crc32(purpose.encode()))
 
 
-def philox_key(seed: int) -> tuple[numpy.uint32, numpy.uint32]:
-    """Return the two words of the key, the low one first."""
-    return numpy.uint32(seed & WORD), numpy.uint32(seed >> 32)
+def philox_key(seed: int) -> dict[str, numpy.uint32]:
+    """Return the two words of the key."""
+    return {"key_low": numpy.uint32(seed & WORD), "key_high": numpy.uint32(seed >> 32)}

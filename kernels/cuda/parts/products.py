@@ -1,40 +1,9 @@
 """Sums of outer products, several in one launch or each by the library."""
 
-from typing import NamedTuple
-
-import numpy
-
 from kvnet.kernels.cuda.parts.constants import PRODUCTS_PER_LAUNCH, TILE
 from kvnet.kernels.cuda.parts.launch import blocks_for, launch, numbered
 
 LARGE_PRODUCT = 1 << 24  # multiplications from which a product by the library is worth its launch
-
-
-class Product(NamedTuple):
-    """A product ``Z = Xᵀ Y`` of several pairs of matrices.
-
-    Attributes
-    ----------
-    X : (pairs, rows, m) contiguous float array
-    Y : (pairs, rows, n) contiguous float array
-    Z : (pairs, all_m, n) contiguous float array
-        The result; its rows from m on are set to zero.
-    pairs, rows, m, n, all_m : int
-    """
-
-    X: numpy.ndarray
-    Y: numpy.ndarray
-    Z: numpy.ndarray
-    pairs: int
-    rows: int
-    m: int
-    n: int
-    all_m: int
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks compute it."""
-        return self.pairs * blocks_for(self.all_m, TILE) * blocks_for(self.n, TILE)
 
 
 def products(xp, factors):
@@ -58,11 +27,30 @@ def products(xp, factors):
         if P * K * m * n >= LARGE_PRODUCT:
             results.append(X.swapaxes(-1, -2) @ Y)
             continue
-        Z = xp.empty((*X.shape[:-2], m, n), X.dtype)
-        small.append(Product(X=X, Y=Y, Z=Z, pairs=P, rows=K, m=m, n=n, all_m=m))
-        results.append(Z)
+        results.append(xp.empty((*X.shape[:-2], m, n), X.dtype))
+        small.append(product(X, Y, results[-1], pairs=P, rows=K, m=m, n=n, all_m=m))
     if small:
-        grid = max(product.blocks for product in small), 1, len(small)
-        arguments = numbered(small, PRODUCTS_PER_LAUNCH)
-        launch(xp, small[0].Z.dtype, "products", grid, **arguments, parameter_stride=0)
+        arguments = numbered(small, PRODUCTS_PER_LAUNCH) | {"parameter_stride": 0}
+        grid = max(map(blocks_of, small)), 1, len(small)
+        launch(xp, results[0].dtype, "products", grid, **arguments)
     return results
+
+
+def product(X, Y, Z, *, pairs: int, rows: int, m: int, n: int, all_m: int) -> dict:
+    """Return the arguments of a product of contiguous arrays.
+
+    Parameters
+    ----------
+    X : (pairs, rows, m) float array
+    Y : (pairs, rows, n) float array
+    Z : (pairs, all_m, n) float array
+        The result, whose rows from m on are set to zero.
+    """
+    sizes = {"pairs": pairs, "rows": rows, "m": m, "n": n, "all_m": all_m}
+    return {"X": X, "Y": Y, "Z": Z, **sizes}
+
+
+def blocks_of(product: dict) -> int:
+    """Return how many blocks compute a product."""
+    tiles = blocks_for(product["all_m"], TILE) * blocks_for(product["n"], TILE)
+    return product["pairs"] * tiles

@@ -38,37 +38,6 @@ class SlotMemory(NamedTuple):
     linear_size: int
 
 
-class SlotHops(NamedTuple):
-    """The arguments of the kernels; see slot_hops.cu and `SlotMemory`.
-
-    Attributes
-    ----------
-    B, M, K, E, H, linear_size : int
-    with_softmax, has_nil, has_matrix, has_encodings : int
-    table_stride : int
-    keys, values, TK, TV, matrix : contiguous float array
-    rows : int32 array
-    """
-
-    B: int
-    M: int
-    K: int
-    E: int
-    H: int
-    linear_size: int
-    with_softmax: int
-    has_nil: int
-    has_matrix: int
-    has_encodings: int
-    table_stride: int
-    keys: numpy.ndarray
-    values: numpy.ndarray
-    TK: numpy.ndarray
-    TV: numpy.ndarray
-    matrix: numpy.ndarray
-    rows: numpy.ndarray
-
-
 def question_fits_block(M: int, E: int, dtype) -> bool:
     """Return whether a block has shared memory for the vectors of a question."""
     return fits_shared_memory(_shared_size(M, E), dtype)
@@ -104,37 +73,20 @@ def slot_hops(xp, u, memory: SlotMemory, hops: int, with_softmax: bool = True):
     us, attention = xp.empty((hops + 1, B, E), dtype), xp.empty((hops, B, M), dtype)
     us[0] = u
     TK, TV = memory.encodings or (us, us)  # arrays that are not read
-    arguments = SlotHops(
-        B=B,
-        M=M,
-        K=K,
-        E=E,
-        H=hops,
-        linear_size=memory.linear_size,
-        with_softmax=with_softmax,
-        has_nil=memory.has_nil,
-        has_matrix=memory.matrix is not None,
-        has_encodings=bool(memory.encodings),
-        table_stride=memory.table_stride,
-        keys=xp.ascontiguousarray(memory.keys),
-        values=xp.ascontiguousarray(memory.values),
-        TK=xp.ascontiguousarray(TK),
-        TV=xp.ascontiguousarray(TV),
-        matrix=us if memory.matrix is None else xp.ascontiguousarray(memory.matrix),
-        rows=as_int32(xp, memory.rows),
-    )
-
-    def run(name, **more):
-        arrays = {"us": us, "ps": attention}
-        size = _shared_size(M, E)
-        launch(xp, dtype, name, B, shared_size=size, **arguments._asdict(), **arrays, **more)
-
-    run("slot_hops")
+    floats = {"keys": memory.keys, "values": memory.values, "TK": TK, "TV": TV}
+    floats["matrix"] = us if memory.matrix is None else memory.matrix
+    arguments = {name: xp.ascontiguousarray(array) for name, array in floats.items()}
+    arguments |= {"B": B, "M": M, "K": K, "E": E, "H": hops, "with_softmax": with_softmax}
+    arguments |= {"linear_size": memory.linear_size, "table_stride": memory.table_stride}
+    arguments |= {"has_nil": memory.has_nil, "has_matrix": memory.matrix is not None}
+    arguments |= {"has_encodings": bool(memory.encodings), "rows": as_int32(xp, memory.rows)}
+    arguments |= {"us": us, "ps": attention, "shared_size": _shared_size(M, E)}
+    launch(xp, dtype, "slot_hops", B, **arguments)
 
     def backward(du):
         d_us, d_scores = xp.empty_like(us), xp.empty_like(attention)
         d_us[hops] = du
-        run("slot_hops_backward", d_us=d_us, d_scores=d_scores)
+        launch(xp, dtype, "slot_hops_backward", B, **arguments, d_us=d_us, d_scores=d_scores)
         return d_us, d_scores
 
     return us, attention, backward

@@ -1,7 +1,6 @@
 """The launches of an update: squares of the gradient in chunks, then all parameters."""
 
 from functools import cache
-from typing import NamedTuple
 
 import numpy
 
@@ -10,75 +9,6 @@ from kvnet.kernels.cuda.parts.philox import philox_key, purpose_number
 from kvnet.updates.noisy_adam import BETA_1, BETA_2, UpdateRule
 
 CHUNK_SIZE = 1024  # parameters of a block; each thread draws the noise of four together
-
-
-class Squares(NamedTuple):
-    """Where blocks store the sums of squares of the gradients that they compute; see update.cu.
-
-    Attributes
-    ----------
-    theta, gradient : contiguous float array
-        The models' vectors, one after another.
-    l2 : float
-    squares : (N, 2, sums) float array
-        As for `Update`.
-    sums : int
-    """
-
-    theta: numpy.ndarray
-    gradient: numpy.ndarray
-    l2: float
-    squares: numpy.ndarray
-    sums: int
-
-
-class Update(NamedTuple):
-    """The arguments of the update of N models that differ in their seeds only; see update.cu.
-
-    Attributes
-    ----------
-    theta, gradient, m, v : contiguous float array
-        The models' vectors, one after another; the gradient is without the penalty.
-    parameters : int
-        Of each model.
-    l2 : float
-    chunks : (n, 4) int32 array
-        As returned by `chunks_of`.
-    squares : (N, 2, sums) float array
-        Sums of squared gradients, the penalty's included, and of squared parameters.
-    sums : int
-    silent : (silent_parts + 1, 2) int32 array
-    silent_parts : int
-    clip_norm, deviation : float
-    purpose : numpy.uint32
-    keys : (N, 2) uint32 array
-    step : (N,) int64 array
-    rate : (N,) float64 array
-        The learning rate with Adam's bias correction.
-    beta_1, beta_2 : numpy.float64
-    epsilon : float
-    """
-
-    theta: numpy.ndarray
-    gradient: numpy.ndarray
-    m: numpy.ndarray
-    v: numpy.ndarray
-    parameters: int
-    l2: float
-    chunks: numpy.ndarray
-    squares: numpy.ndarray
-    sums: int
-    silent: numpy.ndarray
-    silent_parts: int
-    clip_norm: float
-    deviation: float
-    purpose: numpy.uint32
-    keys: numpy.ndarray
-    step: numpy.ndarray
-    rate: numpy.ndarray
-    beta_1: numpy.float64
-    beta_2: numpy.float64
-    epsilon: float
 
 
 @cache
@@ -131,51 +61,22 @@ def chunk_squares(xp, theta, gradient, l2_lambda: float, chunks):
     return squares
 
 
-def launch_update(
-    xp, name: str, vectors, chunks, squares, step, rate, rules: list[UpdateRule], /, **end
-) -> None:
-    """Launch a kernel that updates the parameters of several models.
-
-    Parameters
-    ----------
-    xp : module
-        Array module.
-    name : str
-        Of the kernel.
-    vectors : sequence of 4 arrays
-        `theta`, `gradient`, `m` and `v` of `Update`.
-    chunks, squares, step, rate
-        As for `Update`.
-    rules : list of N UpdateRule
-        Their seeds may differ.
-    **end
-        Further arguments: those of the kernel's last block.
-    """
-    (theta, gradient, m, v), rule = vectors, rules[0]
-    update = Update(
-        theta=theta,
-        gradient=gradient,
-        m=m,
-        v=v,
-        parameters=rule.sections[-1][1],
-        l2=float(rule.l2_lambda),
-        chunks=chunks,
-        squares=squares,
-        sums=squares.shape[2],
-        silent=_silent_parts(xp, rule.silent),
-        silent_parts=len(rule.silent),
-        clip_norm=float(rule.clip_norm),
-        deviation=float(rule.noise_deviation),
-        purpose=purpose_number("gradient noise"),
-        keys=_keys(xp, tuple(rule.random_state for rule in rules)),
-        step=step,
-        rate=rate,
-        beta_1=numpy.float64(BETA_1),
-        beta_2=numpy.float64(BETA_2),
-        epsilon=float(rule.epsilon),
-    )
-    grid = len(chunks) + 1, len(rules)
-    launch(xp, theta.dtype, name, grid, **update._asdict(), **end)
+def rule_arguments(xp, rules: list[UpdateRule]) -> dict:
+    """Return the arguments of an update of models whose rules differ in their seeds only."""
+    rule = rules[0]
+    return {
+        "parameters": rule.sections[-1][1],
+        "l2": float(rule.l2_lambda),
+        "silent": _silent_parts(xp, rule.silent),
+        "silent_parts": len(rule.silent),
+        "clip_norm": float(rule.clip_norm),
+        "deviation": float(rule.noise_deviation),
+        "purpose": purpose_number("gradient noise"),
+        "keys": _keys(xp, tuple(rule.random_state for rule in rules)),
+        "beta_1": numpy.float64(BETA_1),
+        "beta_2": numpy.float64(BETA_2),
+        "epsilon": float(rule.epsilon),
+    }
 
 
 @cache
@@ -185,4 +86,6 @@ def _silent_parts(xp, parts):
 
 @cache
 def _keys(xp, seeds):
-    return xp.asarray(numpy.array([philox_key(seed) for seed in seeds], numpy.uint32))
+    return xp.asarray(
+        numpy.array([tuple(philox_key(seed).values()) for seed in seeds], numpy.uint32)
+    )

@@ -8,44 +8,15 @@ import pytest
 from helpers import ROOT
 from helpers.strict_arrays import strict
 
-from kvnet.kernels import WHOLE, fused_names
 from kvnet.kernels.cuda.parts import compile as compilation
-from kvnet.kernels.cuda.parts.concatenate import Section
 from kvnet.kernels.cuda.parts.constants import ARRAYS_PER_LAUNCH, QUESTION_THREADS, THREADS
-from kvnet.kernels.cuda.parts.descent import Descent
-from kvnet.kernels.cuda.parts.gather import Slots, Words
-from kvnet.kernels.cuda.parts.key_value_hops import MemoryArguments, SavedHops, Strides
 from kvnet.kernels.cuda.parts.launch import SHARED_BYTES, launch
-from kvnet.kernels.cuda.parts.products import Product
-from kvnet.kernels.cuda.parts.slot_hops import SlotHops
-from kvnet.kernels.cuda.parts.update import Squares, Update
-from kvnet.operations import Operations
-from kvnet.updates import Updates
 
 # Rates and losses are double; elsewhere a constant without an f would make arithmetic double.
 WITH_DOUBLES = ("begin_step", "noisy_adam", "noisy_adam_and_end")
 ADDED_BY_CUPY = ("-ftz=true", "--device-as-default-execution-space")
 USAGE = re.compile(r"entry function '(\w+)'.*?(\d+) bytes spill stores.*?Used (\d+) registers(.*)")
-GROUPS = {
-    "DESCENT": Descent,
-    "MEMORY": MemoryArguments,
-    "PRODUCT": Product,
-    "SAVED": SavedHops,
-    "SECTION": Section,
-    "SLOTS": Slots,
-    "SLOT_HOPS": SlotHops,
-    "SQUARES": Squares,
-    "STRIDES": Strides,
-    "UPDATE": Update,
-    "WORDS": Words,
-}
 FILES = [*compilation.FOLDER.rglob("*.cu")]
-
-
-def test_every_module_is_registered():
-    for name in fused_names("cuda"):
-        registered = [hasattr(Operations, name), hasattr(Updates, name), name in WHOLE]
-        assert sum(registered) == 1, name
 
 
 def test_every_file_is_compiled_once_after_those_that_it_includes():
@@ -54,6 +25,8 @@ def test_every_file_is_compiled_once_after_those_that_it_includes():
     assert len(FILES) > 20
     kernels = [name for name, _ in compilation.KERNEL.findall(text)]
     assert len({*kernels}) == len(kernels) == text.count('extern "C" __global__')
+    python = "".join(path.read_text() for path in compilation.FOLDER.rglob("*.py"))
+    assert [name for name in kernels if f'"{name}"' not in python] == []
     for path in FILES:
         source = path.read_text()
         assert path.parent != compilation.FOLDER or path.with_suffix(".py").exists(), path
@@ -61,17 +34,13 @@ def test_every_file_is_compiled_once_after_those_that_it_includes():
             assert not line.startswith("#include") or compilation.INCLUDE.fullmatch(line), path
 
 
-@pytest.mark.parametrize("group", GROUPS)
-def test_groups_of_arguments_have_the_fields_of_the_kernels_parameters(group):
-    assert compilation.fields(group) == GROUPS[group]._fields
-
-
 def test_names_of_parameters():
     names = compilation.parameters()
     assert names["embedding_sum"] == ("words", "table", "encoding", "readings", "N", "S", "E")
     sections = [f"{field}{n}" for n in range(ARRAYS_PER_LAUNCH) for field in ("section", "end")]
     assert names["concatenate"] == (*sections, "vector", "start")
-    assert names["answer_words"][:15] == MemoryArguments._fields
+    by_slot = ("M", "D", "readings", "key_rows", "value_rows", "allowed", "masked")
+    assert names["by_slot"] == (*by_slot, "ws", "ps", "reads")
 
 
 @pytest.mark.parametrize("change", ["missing", "unknown"])

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy
 import pytest
+from helpers.kernel_cases import flat
 from helpers.strict_arrays import counted, launched, strict
 
 from kvnet import operations
@@ -41,15 +42,6 @@ def test_every_kernel_equals_its_textbook(xp, name, dtype):
             case = case_of(xp, name, dtype, largest | variant)
             known = {"constants": case.constants, "scale": case.scale}
             check_equality(kernel_of(xp, name), case.function, *case.inputs, **known)
-
-
-def flat(values):
-    """Return the arrays in nested tuples and lists."""
-    if values is None:
-        return []
-    if isinstance(values, tuple | list):
-        return [array for value in values for array in flat(value)]
-    return [to_numpy(values)]
 
 
 def assert_equal_to_textbook(xp, name, dtype, d_output=None, **parameters):
