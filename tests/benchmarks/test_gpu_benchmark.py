@@ -82,7 +82,7 @@ def test_every_section_runs_and_is_written(gpu, tmp_path, capsys):
     assert [name for name in unmeasured if "a_missing_package" in name]
 
     table = capsys.readouterr().out
-    assert "gpu: the processor\n" in table and "commit: c0ffee\n" in table
+    assert "gpu: the CPU\n" in table and "commit: c0ffee\n" in table
     targets, figures = table.split("| all figures |")
     for name, outcome in found.items():
         assert figures.count(f"| {name} | ") == 1
