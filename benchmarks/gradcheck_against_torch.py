@@ -19,7 +19,7 @@ from statistics import median
 import numpy
 import torch
 from backward_mutants import KINDS, mutants
-from mutation_score import is_right, planted
+from mutation_score import is_right, kernels_with_bounds_checks, planted
 from threadpoolctl import threadpool_limits
 
 from kvnet.gradcheck import METHODS, GradientError
@@ -179,7 +179,7 @@ def main() -> int:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print(f"PyTorch {torch.__version__}, NumPy {numpy.__version__}\n")
-    with threadpool_limits(1), numpy.errstate(all="ignore"):
+    with kernels_with_bounds_checks(), threadpool_limits(1), numpy.errstate(all="ignore"):
         print(f"wrong mutants caught\n\n{mutants_caught()}\n")
         print(
             f"smallest relative error of a gradient that is detected\n\n{smallest_errors_seen()}\n"

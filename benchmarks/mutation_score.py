@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -127,28 +127,51 @@ def patched(mutant: Mutant) -> Iterator[None]:
 def recompiled(mutant: Mutant) -> Iterator[None]:
     """Replace a module of kernels, and import the modules that use it again.
 
-    If the bug is in a compiled function, their functions are compiled again, with bounds checks:
-    a compiled function contains those that it calls, and a bug may index past the end of an array.
+    If the bug is in a compiled function, their functions are compiled again: a compiled function
+    contains those that it calls.
     """
-    names, config = [mutant.module_name], numba.config
+    names = [mutant.module_name]
     for name in names:
         names += [user for user in users_of(name) if user not in names]
     before = {name: sys.modules.pop(name) for name in names}
-    settings = config.CACHE_DIR, config.BOUNDSCHECK
-    with tempfile.TemporaryDirectory() as folder:
+    with empty_cache() if mutant.compiled else nullcontext():
         try:
-            if mutant.compiled:
-                config.CACHE_DIR, config.BOUNDSCHECK = folder, 1
             sys.modules[mutant.module_name] = mutant.execute()
             for name in names:
                 import_module(name)
             yield
         finally:
-            config.CACHE_DIR, config.BOUNDSCHECK = settings
             sys.modules.update(before)
             for name, module in before.items():
                 package, _, stem = name.rpartition(".")
                 setattr(sys.modules[package], stem, module)
+
+
+@contextmanager
+def empty_cache() -> Iterator[None]:
+    """Store what is compiled in a temporary folder."""
+    before = numba.config.CACHE_DIR
+    with tempfile.TemporaryDirectory() as folder:
+        numba.config.CACHE_DIR = folder
+        try:
+            yield
+        finally:
+            numba.config.CACHE_DIR = before
+
+
+@contextmanager
+def kernels_with_bounds_checks() -> Iterator[None]:
+    """Compile kernels, which must not be imported yet, with bounds checks.
+
+    A mutant may index past the end of an array.
+    """
+    before = numba.config.BOUNDSCHECK
+    numba.config.BOUNDSCHECK = 1
+    with empty_cache():
+        try:
+            yield
+        finally:
+            numba.config.BOUNDSCHECK = before
 
 
 def outcome(subject: Subject, method: str, seed: int) -> str:
@@ -255,7 +278,12 @@ class Scorer:
 
 def _serve(pipe, seed: int) -> None:
     """Score mutants until the other end closes the pipe."""
-    with threadpool_limits(1), numpy.errstate(all="ignore"), suppress(EOFError):
+    with (
+        kernels_with_bounds_checks(),
+        threadpool_limits(1),
+        numpy.errstate(all="ignore"),
+        suppress(EOFError),
+    ):
         while True:
             pipe.send(scored(pipe.recv(), seed))
 
