@@ -34,6 +34,7 @@ import numpy
 from gpu_measures import (
     bandwidth,
     commit,
+    counted_copies,
     float32_rate,
     full_float32,
     machine,
@@ -49,7 +50,7 @@ from roofline import least_work
 from training_speed import compare, first_steps
 
 from kvnet import KeyValueRecipe
-from kvnet.backend import array_module, counted_copies, to_numpy
+from kvnet.backend import array_module, to_numpy
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.data.babi import find_data_dir

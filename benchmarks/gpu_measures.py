@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -15,6 +16,7 @@ from kvnet.errors import InputError
 LARGE = 8192  # rows of a square matrix
 COPIED_BYTES = 1 << 30
 REPETITIONS = 10
+TO_HOST = ("get", "item", "tolist", "__float__", "__int__", "__bool__")
 LOWER_PRECISION = ("CUPY_TF32", "NVIDIA_TF32_OVERRIDE")  # the peers set PyTorch's own option
 
 
@@ -115,3 +117,54 @@ def commit() -> str | None:
         return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+@contextmanager
+def counted_copies(xp) -> Iterator[list[str]]:
+    """Record the copies between host and device that are made inside.
+
+    Parameters
+    ----------
+    xp : module
+        CuPy.
+
+    Yields
+    ------
+    copies : list of str
+        Names of the functions that copied.
+    """
+    copies, array, asarray = [], xp.ndarray, xp.asarray
+    in_method = False  # CuPy's methods call each other: `int(x)` calls `x.get()`
+
+    def recording(name, function):
+        def call(*args, **kwargs):
+            nonlocal in_method
+            if in_method:
+                return function(*args, **kwargs)
+            copies.append(name)
+            in_method = True
+            try:
+                return function(*args, **kwargs)
+            finally:
+                in_method = False
+
+        return call
+
+    def to_device(value, *args, **kwargs):
+        if not isinstance(value, array):
+            copies.append("asarray")
+        return asarray(value, *args, **kwargs)
+
+    originals = {name: vars(array)[name] for name in TO_HOST if name in vars(array)}
+    for name in TO_HOST:
+        setattr(array, name, recording(name, getattr(array, name)))
+    xp.asarray = to_device
+    try:
+        yield copies
+    finally:
+        xp.asarray = asarray
+        for name in TO_HOST:
+            if name in originals:
+                setattr(array, name, originals[name])
+            else:
+                delattr(array, name)

@@ -4,8 +4,7 @@ This is the one module that knows CuPy. Operations and models take the array mod
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy
@@ -13,7 +12,6 @@ import numpy
 from kvnet.errors import InputError
 
 BACKENDS = ("numpy", "cupy", "auto")
-TO_HOST = ("get", "item", "tolist", "__float__", "__int__", "__bool__")
 
 
 def array_module(name: str) -> ModuleType:
@@ -70,7 +68,7 @@ def chosen_backend(name: str, say: Callable[[str], None]) -> str:
         if name != "auto":
             raise
         reason = str(error).partition("; ")[0]
-        say(f"--backend auto runs on the processor: {reason}")
+        say(f"--backend auto runs on the CPU: {reason}")
         return "numpy"
     if name == "auto":
         say("--backend auto runs on the GPU")
@@ -155,54 +153,3 @@ def to_numpy(array) -> numpy.ndarray:
     array : numpy.ndarray
     """
     return array.get() if hasattr(array, "get") else numpy.asarray(array)
-
-
-@contextmanager
-def counted_copies(xp) -> Iterator[list[str]]:
-    """Record the copies between host and device that are made inside.
-
-    Parameters
-    ----------
-    xp : module
-        CuPy.
-
-    Yields
-    ------
-    copies : list of str
-        Names of the functions that copied.
-    """
-    copies, array, asarray = [], xp.ndarray, xp.asarray
-    in_method = False  # CuPy's methods call each other: `int(x)` calls `x.get()`
-
-    def recording(name, function):
-        def call(*args, **kwargs):
-            nonlocal in_method
-            if in_method:
-                return function(*args, **kwargs)
-            copies.append(name)
-            in_method = True
-            try:
-                return function(*args, **kwargs)
-            finally:
-                in_method = False
-
-        return call
-
-    def to_device(value, *args, **kwargs):
-        if not isinstance(value, array):
-            copies.append("asarray")
-        return asarray(value, *args, **kwargs)
-
-    originals = {name: vars(array)[name] for name in TO_HOST if name in vars(array)}
-    for name in TO_HOST:
-        setattr(array, name, recording(name, getattr(array, name)))
-    xp.asarray = to_device
-    try:
-        yield copies
-    finally:
-        xp.asarray = asarray
-        for name in TO_HOST:
-            if name in originals:
-                setattr(array, name, originals[name])
-            else:
-                delattr(array, name)

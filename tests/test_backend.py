@@ -99,11 +99,11 @@ def test_unwritable_kernel_cache_error(tmp_path, monkeypatch):
         array_module("cupy")
 
 
-def test_auto_reports_that_it_runs_on_the_processor(message, capsys):
+def test_auto_reports_that_it_runs_on_the_cpu(message, capsys):
     assert array_module("auto") is numpy
     assert train_babi.main([*TASK, "--backend", "auto"]) == 0
     first, *others = capsys.readouterr().err.splitlines()
-    assert first.startswith("--backend auto runs on the processor: backend='cupy' ")
+    assert first.startswith("--backend auto runs on the CPU: backend='cupy' ")
     assert not any("--backend auto" in line for line in others)
 
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from gpu_measures import counted_copies
 from helpers.cuda_on_the_host import COMPILER, WHY_NOT
 from helpers.strict_arrays import strict
 
 from kvnet import backend
-from kvnet.backend import counted_copies
 
 compiled = pytest.mark.skipif(COMPILER is None, reason=WHY_NOT)
 

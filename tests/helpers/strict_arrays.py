@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 
 import numpy
+from gpu_measures import counted_copies
 
 from helpers import cuda_on_the_host
-from kvnet.backend import counted_copies
 
 transfers = []  # copies and synchronisations, in order
 launches = []  # names of the kernels that have run
