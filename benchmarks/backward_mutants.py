@@ -106,9 +106,9 @@ def compiled_nodes(tree: ast.Module) -> set[int]:
 def backward_nodes(tree: ast.Module) -> set[int]:
     """Return the indices, in the order of `ast.walk`, of the nodes of backward passes.
 
-    They are the bodies of functions whose name starts with ``backward``, of lambdas of a gradient
-    and of the scatter that backward functions share, and the statements of `loss_and_gradient` from
-    its first call of a backward function on.
+    They are the bodies of functions whose name starts with ``backward``, of the scatter that these
+    share and of lambdas that take a gradient, and the statements of `loss_and_gradient` from its
+    first call of a backward function on.
     """
     inside = set()
     for node in ast.walk(tree):

@@ -76,7 +76,7 @@ def subjects_of(mutant: Mutant) -> list[Subject]:
 
 
 def users_of(module_name: str) -> list[str]:
-    """Return the names of the modules beside a module, or above it, that import from it."""
+    """Return the names of the modules in the same or the enclosing folder that import from one."""
     module, package = import_module(module_name), module_name.rpartition(".")[0]
     own = {id(value) for value in definitions(module).values()}
     for folder in {package, package.removesuffix(".parts")}:

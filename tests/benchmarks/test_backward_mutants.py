@@ -1,12 +1,14 @@
 """Mutants of backward passes: where the generator finds them, and what planting one changes."""
 
+import ast
 import inspect
 import textwrap
+from contextlib import closing
 
 import numpy
 import pytest
 from backward_mutants import KINDS, ROOT, mutants, mutants_of
-from mutation_score import described, planted, subjects_of
+from mutation_score import METHODS, Scorer, described, planted, subjects_of
 
 from kvnet import models
 from kvnet import operations as ops
@@ -146,3 +148,12 @@ def test_a_mutant_is_described_by_its_place_and_change():
     row = described(ALL[0])
     assert list(row) == ["path", "line", "kind", "before", "after"]
     assert row["before"] != row["after"]
+
+
+def test_a_mutant_that_ends_the_process_is_a_crash_and_the_next_one_is_scored():
+    wrong = next(m for m in mutants_in(ops.linear) if m.kind == "sign")
+    ending = wrong._replace(new=ast.parse("__import__('os')._exit(1)").body[0])
+    with closing(Scorer(seed=0)) as score:
+        rows = [score(ending), score(wrong)]
+    assert [rows[0][method] for method in METHODS] == ["crash"] * len(METHODS)
+    assert [rows[1][method] for method in METHODS] == ["caught"] * len(METHODS)
