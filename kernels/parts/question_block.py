@@ -71,10 +71,10 @@ def _match_matrix(table, memory):
 @njit(**INNER)
 def _match(w, table, matrix, rows, memory, scores):
     """Score slots: ``scores[b, i] = w_b · (T_i + r[rows[b, i]])``."""
-    M = scores.shape[1]
+    M, filled = scores.shape[1], memory.filled
     if not memory.shared:
         multiply(w, matrix, scores)
-        add_dots(rows, memory.filled, table[M:], w, scores)
+        add_dots(rows, filled, table[M:], w, scores)
         return
     by_row = numpy.empty((len(w), len(table)), w.dtype)
     multiply(w, matrix, by_row)
@@ -83,17 +83,17 @@ def _match(w, table, matrix, rows, memory, scores):
         empty = of_readings[0]
         for i in range(M):
             to[i] = of_slots[i] + empty
-        for i in range(memory.filled[b]):
+        for i in range(filled[b]):
             to[i] = of_slots[i] + of_readings[rows[b, i]]
 
 
 @njit(**INNER)
 def _read(p, table, rows, memory, row_weights, o):
     """Sum slots: ``o_b = sum_i p[b, i] (T_i + r[rows[b, i]])``; fill `row_weights` if shared."""
-    M = p.shape[1]
+    M, filled = p.shape[1], memory.filled
     if not memory.shared:
         multiply(p, table[:M], o)
-        add_sums(rows, memory.filled, table[M:], p, o)
+        add_sums(rows, filled, table[M:], p, o)
         return
     for b in range(len(p)):
         weights, of_slots, of_readings = p[b], row_weights[b, :M], row_weights[b, M:]
@@ -101,9 +101,9 @@ def _read(p, table, rows, memory, row_weights, o):
             of_slots[i] = weights[i]
         for u in range(len(of_readings)):
             of_readings[u] = 0
-        for i in range(memory.filled[b]):
+        for i in range(filled[b]):
             of_readings[rows[b, i]] += weights[i]
-        for i in range(memory.filled[b], M):
+        for i in range(filled[b], M):
             of_readings[0] += weights[i]
     multiply(row_weights, table, o)
 
