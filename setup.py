@@ -48,6 +48,7 @@ setup(
         "test": [
             "autograd>=1.7",
             "build>=1.2",
+            "clang-format>=19",
             "hypothesis>=6.100",
             "import-linter>=2.17",
             "jedi>=0.19",

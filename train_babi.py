@@ -1,4 +1,4 @@
-"""Train a memory network on bAbI; what it does stands in kvnet/cli/train_babi.py."""
+"""Train a memory network on bAbI. The command is kvnet/cli/train_babi.py."""
 
 import sys
 

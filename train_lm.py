@@ -1,4 +1,4 @@
-"""Train a language model with a memory; what it does stands in kvnet/cli/train_lm.py."""
+"""Train a language model with a memory. The command is kvnet/cli/train_lm.py."""
 
 import sys
 

@@ -15,12 +15,12 @@ from statistics import median
 
 from peers import KINDS, check_installed
 from peers.worker import Worker
-from peers.workload import CONFIGS, RandomRecipe
+from peers.workload import CONFIGS, RandomSpec
 
-from kvnet.files.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
+from kvnet.files.atomic_file import write_atomically
 from kvnet.updates.noisy_adam import NOISE_DEVIATION
 
 PEERS = ("fused", "best")
@@ -105,13 +105,13 @@ def measure(varied: str, value: int, threads: int, rounds: int) -> dict:
     point : dict
         Seconds per step by peer: the median, the fastest and the slowest round.
     """
-    recipe = RandomRecipe() if varied == "threads" else RandomRecipe(**{varied: value})
+    spec = RandomSpec() if varied == "threads" else RandomSpec(**{varied: value})
     threads = value if varied == "threads" else threads
     with ExitStack() as stack:
-        workers = [stack.enter_context(closing(Worker(p, threads, recipe))) for p in PEERS]
+        workers = [stack.enter_context(closing(Worker(p, threads, spec))) for p in PEERS]
         counts, done, seconds = {}, {}, {peer: [] for peer in PEERS}
         for worker in workers:
-            counts[worker.name] = _steps_per_round(worker, recipe.batch_size)
+            counts[worker.name] = _steps_per_round(worker, spec.batch_size)
             done[worker.name] = 2 * WARM_UP_STEPS
         for _ in range(rounds):
             for worker in workers:

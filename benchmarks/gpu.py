@@ -45,22 +45,26 @@ from gpu_measures import (
 from gpu_report import Outcome, Report, line
 from peers import ON_A_GPU, check_installed
 from peers.worker import Local
-from peers.workload import SEED, RandomRecipe, Recipe, Workload
+from peers.workload import SEED, BabiSpec, RandomSpec, Workload
 from roofline import least_work
 from training_speed import compare, first_steps
 
-from kvnet import KeyValueMemoryNetwork
+from kvnet import KeyValueRecipe
 from kvnet.backend import array_module, to_numpy
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.data.babi import find_data_dir
+from kvnet.data.task_data import TaskData
 from kvnet.kernels import kernel_threads
+from kvnet.models import KeyValueMemoryNetwork
 from kvnet.parameter_vector import by_name
-from kvnet.updates.noisy_adam import NOISE_DEVIATION
+from kvnet.training.fused_steps import steps_for
+from kvnet.training.run import train_runs
 from kvnet.training.task_run import TaskRun
-from kvnet.training.trainer import Trainer, train_side_by_side
+from kvnet.training.trainer import Trainer
+from kvnet.updates.noisy_adam import NOISE_DEVIATION
 
-LARGE = RandomRecipe(
+LARGE = RandomSpec(
     slots=500,
     vocabulary=20_000,
     hops=3,
@@ -167,25 +171,25 @@ def _measure(report: Report, name: str, xp, arguments) -> None:
 
 def correctness(xp, arguments) -> Iterator[Outcome]:
     """Compare a step with NumPy in float64 and repeated training runs; count copies."""
-    recipes = {
-        "joint": Recipe("joint", 1, arguments.data_dir),
-        "joint, simple_gru": Recipe("gru", 1, arguments.data_dir),
+    specs = {
+        "joint": BabiSpec("joint", 1, arguments.data_dir),
+        "joint, simple_gru": BabiSpec("gru", 1, arguments.data_dir),
     }
-    for name, recipe in LARGE_SHARING.items():
-        smaller = recipe._replace(batch_size=CHECKED_QUESTIONS)
-        recipes[f"{name}, {CHECKED_QUESTIONS} questions"] = smaller
-    for name, recipe in recipes.items():
-        parameters, means = step_errors(recipe, xp)
+    for name, spec in LARGE_SHARING.items():
+        smaller = spec._replace(batch_size=CHECKED_QUESTIONS)
+        specs[f"{name}, {CHECKED_QUESTIONS} questions"] = smaller
+    for name, spec in specs.items():
+        parameters, means = step_errors(spec, xp)
         for vector, error, tolerance in (
             ("parameters", parameters, TOLERANCE),
             ("Adam's means of the gradient", means, TOLERANCE_OF_MEANS),
         ):
             quantity = f"{name}: {vector} after a step, largest relative error to float64"
             yield Outcome(quantity, error, f"<= {tolerance}", error <= tolerance)
-    yield from bits_and_copies(xp, Recipe("joint", 1, arguments.data_dir))
+    yield from bits_and_copies(xp, BabiSpec("joint", 1, arguments.data_dir))
 
 
-def step_errors(recipe, xp) -> tuple[float, float]:
+def step_errors(spec: BabiSpec | RandomSpec, xp) -> tuple[float, float]:
     """Return the largest relative errors after one step from the same weights.
 
     Returns
@@ -195,18 +199,16 @@ def step_errors(recipe, xp) -> tuple[float, float]:
     means : float
         Error of Adam's means, which start at zero.
     """
-    settings, data = recipe.load()
-    config = settings.new_model(len(data.vocabulary), data.sizes, SEED, "numpy", "reference").config
-    models = {
-        "float64": KeyValueMemoryNetwork(**config | {"dtype": "float64"}, kernels="reference"),
-        "device": KeyValueMemoryNetwork(**config, backend="cupy", kernels="fused"),
-    }
-    models["float64"].theta[:] = to_numpy(models["device"].theta)
-    datasets = {"float64": data, "device": recipe.load(xp)[1]}
+    recipe, data = spec.load()
+    on_device = recipe.new_model(data, SEED, "cupy", "fused")
+    config = replace(on_device.config, dtype="float64")
+    models = {"float64": KeyValueMemoryNetwork(config, kernels="reference"), "device": on_device}
+    models["float64"].theta[:] = to_numpy(on_device.theta)
+    datasets = {"float64": data, "device": spec.load(xp)[1]}
     vectors = []
     for name, model in models.items():
-        trainer = Trainer(model, datasets[name].training.dataset, settings, SEED)
-        trainer.train(1)
+        trainer = Trainer(model, datasets[name].training.dataset, recipe, SEED)
+        steps_for([trainer]).train(1)
         vectors.append([to_numpy(model.theta), to_numpy(trainer.optimizer.m)])
     return tuple(_largest_error(*pair, model.shapes) for pair in zip(*vectors, strict=True))
 
@@ -218,35 +220,43 @@ def _largest_error(expected, found, shapes) -> float:
     return max(float(norm(found[name] - x) / norm(x)) for name, x in expected.items())
 
 
-def bits_and_copies(xp, recipe) -> Iterator[Outcome]:
+def bits_and_copies(xp, spec: BabiSpec | RandomSpec) -> Iterator[Outcome]:
     """Train twice alone and once with other starts; count the copies of one and of many steps."""
-    settings, data = recipe.load(xp)
-
-    def trainer(seed):
-        model = settings.new_model(len(data.vocabulary), data.sizes, seed, "cupy", "fused")
-        return Trainer(model, data.training.dataset, settings, seed)
-
-    first, second, *group = (trainer(seed) for seed in (SEED, SEED, SEED, SEED + 1, SEED + 2))
-    for trainers in ([first], [second], group):
-        train_side_by_side(trainers, SAME_BITS_STEPS)
+    recipe, data = spec.load(xp)
+    starts = [SEED], [SEED], [SEED, SEED + 1, SEED + 2]
+    alone, again, group = (
+        steps_for([_trainer(recipe, data, s) for s in seeds]) for seeds in starts
+    )
+    for steps in (alone, again, group):
+        steps.train(SAME_BITS_STEPS)
+    (first,), (second,) = alone.trainers, again.trainers
     expected = to_numpy(first.model.theta)
-    for run, other in (("a second run", second), ("a run with two other starts", group[0])):
+    for run, other in (
+        ("a second run", second),
+        ("a run with two other starts", group.trainers[0]),
+    ):
         count = int((to_numpy(other.model.theta) != expected).sum())
         yield Outcome(f"joint: parameters that differ in {run}", count, "0", count == 0)
-    counts, many = [], min(20, first.batches.steps_per_epoch)  # a call is at most one epoch
-    for steps in (1, many):
+    counts, many = [], min(20, first.batches.steps_per_epoch)  # an epoch's batches are one copy
+    for count in (1, many):
         with counted_copies(xp) as copies:
-            train_side_by_side([first], steps)
+            alone.train(count)
         counts.append(len(copies))
     extra = counts[1] - counts[0]
     yield Outcome(f"joint: copies of {many} steps minus copies of one", extra, "0", extra == 0)
 
 
+def _trainer(recipe: KeyValueRecipe, data: TaskData, seed: int) -> Trainer:
+    """Return a trainer with the fused kernels on the GPU."""
+    model = recipe.new_model(data, seed, "cupy", "fused")
+    return Trainer(model, data.training.dataset, recipe, seed)
+
+
 def joint(xp, arguments) -> Iterator[Outcome]:
     """Time steps of the published joint configuration with PyTorch, eager and then captured."""
-    workload = Workload(Recipe("joint", 1, arguments.data_dir))
+    workload = Workload(BabiSpec("joint", 1, arguments.data_dir))
     expected = first_steps(
-        Local("reference", ON_A_GPU["reference"], workload), workload.settings.max_grad_norm
+        Local("reference", ON_A_GPU["reference"], workload), workload.recipe.max_grad_norm
     )
     for kind, (names, target) in TARGETS.items():
         names = [name for name in names if name in arguments.peers]
@@ -281,7 +291,7 @@ def _time_peers(xp, arguments, workload, expected, kind, names, target) -> Itera
         return
     kvnet = medians.pop("kvnet", None)
     if kvnet:
-        rate = workload.settings.batch_size / kvnet
+        rate = workload.recipe.batch_size / kvnet
         yield Outcome(f"kvnet: questions/s, in turns with {kind} peers", rate)
         for name, peer in medians.items():
             yield Outcome(f"kvnet: speed-up over {entries[name].label}", peer / kvnet)
@@ -308,9 +318,9 @@ def _checked_peer(workload: Workload, name: str, expected: tuple) -> Local:
     check_installed([name], ON_A_GPU)
     worker = Local(name, ON_A_GPU[name], workload)
     _log(f"checking {worker.label}")
-    found = first_steps(worker, workload.settings.max_grad_norm)
+    found = first_steps(worker, workload.recipe.max_grad_norm)
     compare(worker, workload.starting_weights(), found, expected)
-    worker("start", workload.settings.clip_norm, NOISE_DEVIATION)
+    worker("start", workload.clip_norm, NOISE_DEVIATION)
     worker("warm_up", range(workload.steps_per_epoch))
     return worker
 
@@ -323,35 +333,28 @@ def _seconds_per_step(xp, workload: Workload, worker: Local, epoch: int) -> floa
 
 def training(xp, arguments) -> Iterator[Outcome]:
     """Train the joint model for all epochs with their evaluations, by the wall clock."""
-    settings, data = Recipe("joint", 1, arguments.data_dir).load(xp)
+    recipe, data = BabiSpec("joint", 1, arguments.data_dir).load(xp)
     for which in ("first", "second"):  # the first run loads kernels
         began = time.perf_counter()
-        run = TaskRun(data, settings, SEED, 0, "cupy", "fused")
-        run.train(lambda count: None, lambda: False)
+        run = _trained(data, recipe, SEED, "cupy")
         took = time.perf_counter() - began
         target = ("<= 10", took <= 10) if which == "second" else ("", None)
         yield Outcome(
-            f"joint: s, {settings.epochs} epochs with evaluations, {which} run", took, *target
+            f"joint: s, {recipe.epochs} epochs with evaluations, {which} run", took, *target
         )
     yield Outcome("joint: mean test accuracy, seed 0", run.result["testing_accuracy"])
 
 
 def restarts(xp, arguments) -> Iterator[Outcome]:
     """Time the training of increasing numbers of starts side by side."""
-    settings, data = Recipe("joint", 1, arguments.data_dir).load(xp)
+    recipe, data = BabiSpec("joint", 1, arguments.data_dir).load(xp)
     for count in STARTS:
-        trainers = []
-        for start in range(count):
-            seed = SEED + (start << 32)
-            model = settings.new_model(len(data.vocabulary), data.sizes, seed, "cupy", "fused")
-            trainers.append(Trainer(model, data.training.dataset, settings, seed))
-        steps = trainers[0].batches.steps_per_epoch
-        train_side_by_side(trainers, steps)
-        times = [
-            seconds_on_device(xp, partial(train_side_by_side, trainers, steps))
-            for _ in range(arguments.rounds)
-        ]
-        rate = count * steps * settings.batch_size / median(times)
+        steps = steps_for([_trainer(recipe, data, SEED + (n << 32)) for n in range(count)])
+        epoch = steps.trainers[0].batches.steps_per_epoch
+        train = partial(steps.train, epoch)
+        train()
+        times = [seconds_on_device(xp, train) for _ in range(arguments.rounds)]
+        rate = count * epoch * recipe.batch_size / median(times)
         target = (">= 5e6", rate >= 5e6) if count == max(STARTS) else ("", None)
         yield Outcome(f"joint: questions/s, {count} starts", rate, *target)
 
@@ -361,11 +364,11 @@ def large(xp, arguments) -> Iterator[Outcome]:
     per_second, rate = bandwidth(xp), float32_rate(xp)
     yield Outcome("measured bandwidth, GB/s", per_second / 1e9)
     yield Outcome("measured float32 rate, TFLOP/s", rate / 1e12)
-    for name, recipe in LARGE_SHARING.items():
-        seconds, packing = large_step_seconds(xp, recipe)
+    for name, spec in LARGE_SHARING.items():
+        seconds, packing = large_step_seconds(xp, spec)
         yield Outcome(f"{name}: ms per step", seconds * 1e3)
         yield Outcome(f"{name}: additional ms to pack the batch of a step", packing * 1e3)
-        work = least_work(Workload(recipe))
+        work = least_work(Workload(spec))
         for part, amount in work.items():
             yield Outcome(f"{name}: {part}", amount)
         operations = sum(amount for part, amount in work.items() if part != "bytes")
@@ -375,32 +378,29 @@ def large(xp, arguments) -> Iterator[Outcome]:
         yield Outcome(f"{name}: step over lower bound", ratio, "<= 2", ratio <= 2)
 
 
-def large_step_seconds(xp, recipe) -> tuple[float, float]:
+def large_step_seconds(xp, spec: RandomSpec) -> tuple[float, float]:
     """Return the time of a step whose batch is packed, and the additional time of a new batch."""
-    settings, data = recipe.load(xp)
+    recipe, data = spec.load(xp)
     times = []
     for shuffle in (False, True):
-        settings = replace(settings, shuffle_questions=shuffle)
-        model = settings.new_model(len(data.vocabulary), data.sizes, SEED, "cupy", "fused")
-        trainer = Trainer(model, data.training.dataset, settings, SEED)
-        steps = trainer.batches.steps_per_epoch
-        train = partial(trainer.train, steps)
+        trainer = _trainer(replace(recipe, shuffle_questions=shuffle), data, SEED)
+        epoch = trainer.batches.steps_per_epoch
+        train = partial(steps_for([trainer]).train, epoch)
         train()
-        times.append(median_seconds(xp, train) / steps)
+        times.append(median_seconds(xp, train) / epoch)
     packed, new = times
     return packed, new - packed
 
 
 def accuracy(xp, arguments) -> Iterator[Outcome]:
     """Train the joint model from three seeds on the GPU and on the CPU."""
-    recipe, means = Recipe("joint", 1, arguments.data_dir), {}
+    spec, means = BabiSpec("joint", 1, arguments.data_dir), {}
     for backend, module in (("cupy", xp), ("numpy", numpy)):
-        settings, data = recipe.load(module)
+        recipe, data = spec.load(module)
         accuracies = []
         for seed in SEEDS:
-            run = TaskRun(data, settings, seed, 0, backend, "fused")
             with kernel_threads(os.cpu_count() or 1):
-                run.train(lambda count: None, lambda: False)
+                run = _trained(data, recipe, seed, backend)
             accuracies.append(run.result["testing_accuracy"])
             yield Outcome(f"joint on {backend}: mean test accuracy, seed {seed}", accuracies[-1])
         means[backend] = fmean(accuracies)
@@ -412,6 +412,13 @@ def accuracy(xp, arguments) -> Iterator[Outcome]:
         "<= 0.5",
         difference <= 0.5,
     )
+
+
+def _trained(data: TaskData, recipe: KeyValueRecipe, seed: int, backend: str) -> TaskRun:
+    """Return a run that has trained all epochs with their evaluations."""
+    run = TaskRun(data, recipe, seed, backend=backend, kernels="fused")
+    train_runs([run], on_steps=lambda count: None, stop_requested=lambda: False)
+    return run
 
 
 SECTIONS = {

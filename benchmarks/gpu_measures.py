@@ -16,8 +16,8 @@ from kvnet.errors import InputError
 LARGE = 8192  # rows of a square matrix
 COPIED_BYTES = 1 << 30
 REPETITIONS = 10
-LOWER_PRECISION = ("CUPY_TF32", "NVIDIA_TF32_OVERRIDE")  # the peers set PyTorch's own option
 TO_HOST = ("get", "item", "tolist", "__float__", "__int__", "__bool__")
+LOWER_PRECISION = ("CUPY_TF32", "NVIDIA_TF32_OVERRIDE")  # the peers set PyTorch's own option
 
 
 def seconds_on_device(xp, function: Callable[[], object]) -> float:

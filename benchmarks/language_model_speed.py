@@ -16,13 +16,15 @@ from statistics import median
 import numpy
 from threadpoolctl import threadpool_limits
 
-from kvnet.files.atomic_file import write_atomically
+from kvnet import LanguageModelRecipe
 from kvnet.cli.arguments import ArgumentParser, whole_number
 from kvnet.cli.exit_code import exit_code
-from kvnet.data.text import Text
+from kvnet.data.text import Text, TextData
+from kvnet.data.vocabulary import Vocabulary
 from kvnet.errors import InputError
+from kvnet.files.atomic_file import write_atomically
 from kvnet.kernels import kernel_threads
-from kvnet.training.recipes.language_model import LanguageModelSettings
+from kvnet.training.fused_steps import steps_for
 from kvnet.training.trainer import Trainer
 
 VOCABULARY, WORDS = 10_000, 200_000
@@ -36,12 +38,14 @@ PEERS = (
 )  # torch.compile does not support sparse gradients (2.13)
 
 
-def random_text(mem_size: int) -> Text:
-    """Return a text with frequencies of a language: the n-th word's is 1/n of the first word's."""
+def random_ids() -> numpy.ndarray:
+    """Return the word ids of a text with the frequencies of a language.
+
+    The n-th word is 1/n as frequent as the first one.
+    """
     rng = numpy.random.default_rng(SEED)
     share = 1 / numpy.arange(1, VOCABULARY + 1)
-    ids = rng.choice(VOCABULARY, size=WORDS, p=share / share.sum())
-    return Text(ids.astype("int32"), mem_size, VOCABULARY)
+    return rng.choice(VOCABULARY, size=WORDS, p=share / share.sum()).astype("int32")
 
 
 class TorchPeer:
@@ -51,20 +55,21 @@ class TorchPeer:
     ----------
     trainer : Trainer
         kvnet's, whose weights and batches are copied.
-    text : Text
+    ids : (N,) int32 array
+        The word ids of the text.
     sparse : bool
         Whether embedding gradients have only the rows of the batch's words.
     compiled : bool
         Whether the loss is compiled.
     """
 
-    def __init__(self, trainer: Trainer, text: Text, sparse: bool, compiled: bool):
+    def __init__(self, trainer: Trainer, ids: numpy.ndarray, sparse: bool, compiled: bool):
         import torch
 
-        self.torch, self.settings, self.sparse = torch, trainer.settings, sparse
+        self.torch, self.recipe, self.sparse = torch, trainer.recipe, sparse
         self.batches = trainer.batches
-        self.ids = torch.as_tensor(numpy.asarray(text._ids), dtype=torch.int64)
-        self.before = torch.arange(1, text.mem_size + 1)
+        self.ids = torch.as_tensor(ids, dtype=torch.int64)
+        self.before = torch.arange(1, trainer.recipe.memory_size + 1)
         self.params = {
             name: torch.tensor(theta, requires_grad=True)
             for name, theta in trainer.model.params.items()
@@ -73,15 +78,15 @@ class TorchPeer:
         self.step = 0
 
     def _loss(self, context, target):
-        f, p, s = self.torch.nn.functional, self.params, self.settings
+        f, p, r = self.torch.nn.functional, self.params, self.recipe
         keys = f.embedding(context, p["A"], sparse=self.sparse) + p["TA"]  # (B, M, E)
         values = f.embedding(context, p["B"], sparse=self.sparse) + p["TB"]
-        u = self.torch.full((len(target), s.edim), s.init_hid)
-        for _ in range(s.nhop):
+        u = self.torch.full((len(target), r.embedding_size), r.initial_query)
+        for _ in range(r.hops):
             attention = self.torch.softmax(self.torch.bmm(keys, u[:, :, None])[:, :, 0], dim=1)
             o = self.torch.bmm(attention[:, None], values)[:, 0]
             d = u @ p["C"] + o
-            u = self.torch.cat([d[:, : s.lindim], f.relu(d[:, s.lindim :])], dim=1)
+            u = self.torch.cat([d[:, : r.linear_size], f.relu(d[:, r.linear_size :])], dim=1)
         return f.cross_entropy(u @ p["W"].T, target, reduction="sum")
 
     def train(self, count: int) -> None:
@@ -90,7 +95,7 @@ class TorchPeer:
             self._step()
 
     def _step(self):
-        rows = self.torch.from_numpy(self.batches.rows(self.step))
+        rows = self.torch.from_numpy(self.batches.next_rows(self.step, 1)[0])
         context, target = self.ids[rows[:, None] - self.before], self.ids[rows]
         loss = self.loss(context, target)
         gradients = self.torch.autograd.grad(loss, list(self.params.values()))
@@ -98,8 +103,8 @@ class TorchPeer:
             gradients = [g.coalesce() if g.is_sparse else g for g in gradients]
             values = [g.values() if g.is_sparse else g for g in gradients]
             norm = self.torch.stack([v.square().sum() for v in values]).sum().sqrt()
-            bound = self.settings.max_grad_norm
-            rate = self.settings.init_lr * float(bound / norm.clamp(min=bound))
+            bound = self.recipe.max_grad_norm
+            rate = self.recipe.learning_rate * float(bound / norm.clamp(min=bound))
             for theta, gradient in zip(self.params.values(), gradients, strict=True):
                 theta.add_(gradient, alpha=-rate)
         self.step += 1
@@ -109,16 +114,30 @@ class TorchPeer:
         return {name: theta.detach().numpy() for name, theta in self.params.items()}
 
 
-def new_peer(name: str, settings: LanguageModelSettings, text: Text):
+class KvnetPeer:
+    """kvnet's training; see `TorchPeer`."""
+
+    def __init__(self, trainer: Trainer):
+        self.params = trainer.model.params
+        self.train = steps_for([trainer]).train
+
+    def parameters(self) -> dict[str, numpy.ndarray]:
+        """Return the weights by name."""
+        return self.params
+
+
+def new_peer(name: str, recipe: LanguageModelRecipe, ids: numpy.ndarray):
     """Return a peer with the starting weights."""
-    model = settings.new_model(VOCABULARY, SEED, "numpy", "auto")
-    trainer = Trainer(model, text, settings, SEED)
+    words = (f"w{word_id:05}" for word_id in range(VOCABULARY))
+    data = TextData(Vocabulary(words, nil=False), Text(ids, recipe.memory_size, VOCABULARY))
+    model = recipe.new_model(data, SEED, "numpy", "auto")
+    trainer = Trainer(model, data.training, recipe, SEED)
     if name == "kvnet":
-        return trainer
-    return TorchPeer(trainer, text, "sparse" in name, "compiled" in name)
+        return KvnetPeer(trainer)
+    return TorchPeer(trainer, ids, "sparse" in name, "compiled" in name)
 
 
-def check(settings: LanguageModelSettings, text: Text) -> None:
+def check(recipe: LanguageModelRecipe, ids: numpy.ndarray) -> None:
     """Check that all peers make the same updates.
 
     Raises
@@ -128,12 +147,11 @@ def check(settings: LanguageModelSettings, text: Text) -> None:
     """
     expected, start = None, None
     for name in PEERS:
-        peer = new_peer(name, settings, text)
+        peer = new_peer(name, recipe, ids)
         if start is None:
-            start = {key: theta.copy() for key, theta in peer.model.params.items()}
-        for _ in range(CHECKED_STEPS):
-            peer.train(1)
-        found = peer.model.params if name == "kvnet" else peer.parameters()
+            start = {key: theta.copy() for key, theta in peer.parameters().items()}
+        peer.train(CHECKED_STEPS)
+        found = peer.parameters()
         expected = expected or found
         for key, theta in start.items():
             change = expected[key] - theta
@@ -152,10 +170,10 @@ def seconds_per_step(train: Callable[[int], object], steps: int) -> float:
     return (time.perf_counter() - began) / steps
 
 
-def dense_operations(settings: LanguageModelSettings) -> int:
+def dense_operations(recipe: LanguageModelRecipe) -> int:
     """Return the multiplications and additions of a step's dense products, forward and backward."""
-    B, E = settings.batch_size, settings.edim
-    return 3 * 2 * B * E * (VOCABULARY + settings.nhop * E)
+    B, E = recipe.batch_size, recipe.embedding_size
+    return 3 * 2 * B * E * (VOCABULARY + recipe.hops * E)
 
 
 def sgemm_rate(threads: int) -> float:
@@ -185,12 +203,11 @@ def _run(arguments) -> int:
     import torch
 
     torch.set_num_threads(arguments.threads)
-    settings = LanguageModelSettings(nhop=arguments.nhop)
-    text = random_text(settings.mem_size)
+    recipe, ids = LanguageModelRecipe(hops=arguments.nhop), random_ids()
     load = os.getloadavg()[0]
     with kernel_threads(arguments.threads):
-        check(settings, text)
-        peers = {name: new_peer(name, settings, text) for name in PEERS}
+        check(recipe, ids)
+        peers = {name: new_peer(name, recipe, ids) for name in PEERS}
         times = {name: [] for name in PEERS}
         for peer in peers.values():
             seconds_per_step(peer.train, 5)  # compiles, and fills the caches
@@ -198,14 +215,14 @@ def _run(arguments) -> int:
             for name, peer in peers.items():
                 times[name].append(seconds_per_step(peer.train, arguments.steps))
         peaks = [sgemm_rate(arguments.threads) for _ in range(arguments.rounds)]
-    rates = {name: settings.batch_size / median(seconds) for name, seconds in times.items()}
+    rates = {name: recipe.batch_size / median(seconds) for name, seconds in times.items()}
     for name, rate in rates.items():
-        spread = [settings.batch_size / t for t in (max(times[name]), min(times[name]))]
+        spread = [recipe.batch_size / t for t in (max(times[name]), min(times[name]))]
         print(
             f"{name:15} {rate:8,.0f} words/s ({spread[0]:,.0f} to {spread[1]:,.0f}), speed-up of "
             f"kvnet {rates['kvnet'] / rate:.2f} x"
         )
-    operations, peak = dense_operations(settings), median(peaks)
+    operations, peak = dense_operations(recipe), median(peaks)
     share = operations / median(times["kvnet"]) / peak
     print(
         f"dense products, {operations / 1e9:.2f} G operations per step: kvnet reaches {share:.0%} "

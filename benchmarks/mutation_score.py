@@ -10,26 +10,30 @@ it survives, HIPS autograd decides on random inputs whether its gradients are co
 import argparse
 import csv
 import io
+import multiprocessing
 import sys
+import tempfile
 import time
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
+import numba
 import numpy
-from backward_mutants import KINDS, MODEL_FILE, ROOT, Mutant, mutants
+from backward_mutants import KINDS, ROOT, Mutant, mutants
 from threadpoolctl import threadpool_limits
 
-from kvnet import operations as ops
 from kvnet.files.atomic_file import write_atomically
-from kvnet.gradcheck import METHODS, GradientError, checked_models
+from kvnet.gradcheck import METHODS, GradientError
 from kvnet.gradcheck.cases import Subject
 from kvnet.gradcheck.checked_models import MODELS
 from kvnet.gradcheck.checked_operations import OPERATIONS
 from kvnet.gradcheck.command_line import MODEL_EXAMPLES, OPERATION_EXAMPLES
 from kvnet.gradcheck.random_cases import run_random_cases
-from kvnet.gradcheck.survey import check_case
+from kvnet.gradcheck.survey import check_case, method_for
 
 sys.path.insert(0, str(ROOT / "tests"))
 from helpers.autograd_formulas import formula_of, oracle_gradients, own_gradients
@@ -43,24 +47,11 @@ class FirstFailure(BaseException):
 
 
 @contextmanager
-def planted(mutant: Mutant):
-    """Replace the project's function or class by a mutant; yields the subjects that run it."""
-    namespace = vars(mutant.execute())
+def planted(mutant: Mutant) -> Iterator[list[Subject]]:
+    """Replace a module of the project by a mutant; yields the subjects that run it."""
     fused = mutant.path.startswith("kernels/")
-    if fused:
-        name = Path(mutant.path).stem
-        subjects = [OPERATIONS[name]]
-        attributes = [(import_module(f"kvnet.kernels.{name}"), name)]
-    elif mutant.path == MODEL_FILE:
-        attributes = [(checked_models, "KeyValueMemoryNetwork")]
-        subjects = [MODELS["key_value_memory_network"]]
-    else:
-        subjects = [s for n, s in OPERATIONS.items() if is_defined_in(namespace.get(n), mutant)]
-        attributes = [(ops, subject.name) for subject in subjects]
-    originals = [getattr(*attribute) for attribute in attributes]
-    for module, name in attributes:
-        setattr(module, name, namespace[name])
-    try:
+    subjects = subjects_of(mutant)
+    with (recompiled if fused else patched)(mutant):
         # Only the variants that run the mutant: a fused kernel does not run its textbook operation.
         yield [
             replace(s, variants=s.variants | {"kernels": ["fused" if fused else "reference"]})
@@ -68,14 +59,119 @@ def planted(mutant: Mutant):
             else s
             for s in subjects
         ]
+
+
+def subjects_of(mutant: Mutant) -> list[Subject]:
+    """Return the model or operation that a module defines, or the operations that use a helper."""
+    subjects = MODELS | OPERATIONS
+    names, found = [mutant.module_name], []
+    while names:
+        name = names.pop(0)
+        subject = subjects.get(name.rpartition(".")[2])
+        if subject is None:
+            names += [user for user in users_of(name) if user not in names]
+        elif subject not in found:
+            found.append(subject)
+    return found
+
+
+def users_of(module_name: str) -> list[str]:
+    """Return the names of the modules beside a module, or above it, that import from it."""
+    module, package = import_module(module_name), module_name.rpartition(".")[0]
+    own = {id(value) for value in definitions(module).values()}
+    for folder in {package, package.removesuffix(".parts")}:
+        for path in Path(import_module(folder).__file__).parent.glob("*.py"):
+            if path.stem != "__init__":
+                import_module(f"{folder}.{path.stem}")
+    return sorted(
+        name
+        for name, user in sys.modules.items()
+        if name.startswith(package.removesuffix(".parts") + ".")
+        and user is not module
+        and any(id(value) in own for value in vars(user).values())
+    )
+
+
+def definitions(module: ModuleType) -> dict[str, object]:
+    """Return the functions and classes that a module defines, by name."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__
+    }
+
+
+@contextmanager
+def patched(mutant: Mutant) -> Iterator[None]:
+    """Replace the functions and classes of a module in all modules that have imported them."""
+    module = import_module(mutant.module_name)
+    wrong = vars(mutant.execute())
+    wrong_by_id = {id(value): wrong[name] for name, value in definitions(module).items()}
+    places = [
+        (user, name, value)
+        for user_name, user in list(sys.modules.items())
+        if user_name.partition(".")[0] == "kvnet"
+        for name, value in vars(user).items()
+        if id(value) in wrong_by_id
+    ]
+    for user, name, value in places:
+        setattr(user, name, wrong_by_id[id(value)])
+    try:
+        yield
     finally:
-        for (module, name), original in zip(attributes, originals, strict=True):
-            setattr(module, name, original)
+        for user, name, value in places:
+            setattr(user, name, value)
 
 
-def is_defined_in(function, mutant: Mutant) -> bool:
-    """Return whether a function is defined in the mutated module, not imported by it."""
-    return getattr(getattr(function, "__code__", None), "co_filename", None) == mutant.path
+@contextmanager
+def recompiled(mutant: Mutant) -> Iterator[None]:
+    """Replace a module of kernels, and import the modules that use it again.
+
+    If the bug is in a compiled function, their functions are compiled again: a compiled function
+    contains those that it calls.
+    """
+    names = [mutant.module_name]
+    for name in names:
+        names += [user for user in users_of(name) if user not in names]
+    before = {name: sys.modules.pop(name) for name in names}
+    with empty_cache() if mutant.compiled else nullcontext():
+        try:
+            sys.modules[mutant.module_name] = mutant.execute()
+            for name in names:
+                import_module(name)
+            yield
+        finally:
+            sys.modules.update(before)
+            for name, module in before.items():
+                package, _, stem = name.rpartition(".")
+                setattr(sys.modules[package], stem, module)
+
+
+@contextmanager
+def empty_cache() -> Iterator[None]:
+    """Store what is compiled in a temporary folder."""
+    before = numba.config.CACHE_DIR
+    with tempfile.TemporaryDirectory() as folder:
+        numba.config.CACHE_DIR = folder
+        try:
+            yield
+        finally:
+            numba.config.CACHE_DIR = before
+
+
+@contextmanager
+def kernels_with_bounds_checks() -> Iterator[None]:
+    """Compile kernels, which must not be imported yet, with bounds checks.
+
+    A mutant may index past the end of an array.
+    """
+    before = numba.config.BOUNDSCHECK
+    numba.config.BOUNDSCHECK = 1
+    with empty_cache():
+        try:
+            yield
+        finally:
+            numba.config.BOUNDSCHECK = before
 
 
 def outcome(subject: Subject, method: str, seed: int) -> str:
@@ -91,7 +187,7 @@ def outcome(subject: Subject, method: str, seed: int) -> str:
         def check(parameters, variant=variant):
             try:
                 case = subject.case(numpy, "float64", variant | parameters)
-                check_case(case, method, parameters["seed"])
+                check_case(case, method_for(case, method), parameters["seed"])
             except Exception as error:
                 raise FirstFailure(error) from error
 
@@ -126,10 +222,14 @@ def is_right(subject: Subject, seed: int) -> bool:
     return True
 
 
+def described(mutant: Mutant) -> dict:
+    """Return where a mutant's bug is and what it changes."""
+    return {name: getattr(mutant, name) for name in ("path", "line", "kind", "before", "after")}
+
+
 def scored(mutant: Mutant, seed: int) -> dict:
     """Run every method on a mutant, and autograd if it survives one of them."""
-    row = {"file": mutant.path, "line": mutant.line, "kind": mutant.kind}
-    row |= {"before": mutant.before, "after": mutant.after}
+    row = described(mutant)
     with planted(mutant) as subjects:
         for method in METHODS:
             outcomes = [outcome(subject, method, seed) for subject in subjects]
@@ -139,6 +239,53 @@ def scored(mutant: Mutant, seed: int) -> dict:
             correct = all(is_right(subject, seed) for subject in subjects)
             row["oracle"] = "equivalent" if correct else "wrong"
     return row
+
+
+class Scorer:
+    """Scores mutants in another process, because a mutant may end the process that runs it.
+
+    Parameters
+    ----------
+    seed : int
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+        self._start()
+
+    def _start(self):
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self.seed), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def __call__(self, mutant: Mutant) -> dict:
+        """Return what `scored` returns; a mutant that ends the process is a crash."""
+        self._pipe.send(mutant)
+        try:
+            return self._pipe.recv()
+        except EOFError:
+            self.close()
+            self._start()
+            return described(mutant) | dict.fromkeys(METHODS, "crash") | {"oracle": ""}
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.close()
+        self._process.join()
+
+
+def _serve(pipe, seed: int) -> None:
+    """Score mutants until the other end closes the pipe."""
+    with (
+        kernels_with_bounds_checks(),
+        threadpool_limits(1),
+        numpy.errstate(all="ignore"),
+        suppress(EOFError),
+    ):
+        while True:
+            pipe.send(scored(pipe.recv(), seed))
 
 
 def table(rows: list[dict]) -> str:
@@ -162,17 +309,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", help="CSV file with one line per mutant")
     parser.add_argument("--seed", type=int, default=0, help="seed of the cases (default: 0)")
+    parser.add_argument("--paths", default="", help="score only files whose path contains this")
     arguments = parser.parse_args()
     started = time.perf_counter()
-    with threadpool_limits(1), numpy.errstate(all="ignore"):
-        rows = [scored(mutant, arguments.seed) for mutant in mutants()]
+    with closing(Scorer(arguments.seed)) as score:
+        rows = [score(mutant) for mutant in mutants() if arguments.paths in mutant.path]
     print(table(rows))
     seconds = time.perf_counter() - started
     missed = [row for row in rows if row["oracle"] == "wrong"]
     for row in rows:
         if row["oracle"]:
             outcomes = {m: row[m] for m in METHODS}
-            print(f"{row['oracle']}: {row['file']}:{row['line']} {row['kind']}", outcomes)
+            print(f"{row['oracle']}: {row['path']}:{row['line']} {row['kind']}", outcomes)
             print(f"  {row['before']}  ->  {row['after']}")
     print(f"{len(rows)} mutants, {len(missed)} missed by some method, {seconds:.0f} s")
     if arguments.output:

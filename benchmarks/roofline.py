@@ -36,13 +36,13 @@ from typing import NamedTuple
 import numpy
 from numba import njit
 from peers.worker import Worker
-from peers.workload import CONFIGS, Recipe, Workload
+from peers.workload import CONFIGS, BabiSpec, Workload
 from threadpoolctl import threadpool_limits
 
-from kvnet import Batch
-from kvnet.files.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
+from kvnet.data.batch import Batch
+from kvnet.files.atomic_file import write_atomically
 from kvnet.updates.noisy_adam import NOISE_DEVIATION
 
 OPERATIONS_PER_PARAMETER = 26
@@ -83,7 +83,7 @@ class Product(NamedTuple):
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
-    configs = [name for name, settings in CONFIGS.items() if settings.reader == "bow"]
+    configs = [name for name, recipe in CONFIGS.items() if recipe.reader == "bow"]
     parser.add_argument("--config", choices=configs, default="joint", help="what to train (joint)")
     parser.add_argument(
         "--task", type=whole_number(1, 20), default=1, help="task of --config single (1)"
@@ -100,16 +100,16 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         check_writable("--json", arguments.json)
-    recipe = Recipe(arguments.config, arguments.task, arguments.data_dir)
-    workload = Workload(recipe)
+    spec = BabiSpec(arguments.config, arguments.task, arguments.data_dir)
+    workload = Workload(spec)
     work = least_work(workload)
-    print(f"a step of {workload.settings.batch_size} questions needs at least")
+    print(f"a step of {workload.recipe.batch_size} questions needs at least")
     for name, amount in work.items():
         print(f"  {name:44} {amount:12,.0f}")
     results = []
     for threads in range(1, min(2, len(os.sched_getaffinity(0))) + 1):
         machine = measure_machine(workload, threads)
-        machine["step"] = measure_step(recipe, workload, threads, arguments.rounds)
+        machine["step"] = measure_step(spec, workload, threads, arguments.rounds)
         results.append({"threads": threads} | machine | bounds(work, machine))
         print(report(results[-1]))
     if arguments.json:
@@ -120,7 +120,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def products(workload: Workload) -> list[Product]:
     """Return the dense products of a step; gradients have permuted shapes of the same products."""
-    s, sizes = workload.settings, workload.sizes
+    s, sizes = workload.recipe, workload.sizes
     B, E, F, H = s.batch_size, s.embedding_size, s.feature_size, s.hops
     M, V = sizes.memory_size, workload.vocabulary_size
     return [
@@ -134,7 +134,7 @@ def products(workload: Workload) -> list[Product]:
 
 def least_work(workload: Workload) -> dict[str, float]:
     """Return the operations and bytes of a mean step by part; formulas: see the module."""
-    s, sizes = workload.settings, workload.sizes
+    s, sizes = workload.recipe, workload.sizes
     B, E, H = s.batch_size, s.embedding_size, s.hops
     parameters = sum(theta.size for theta in workload.starting_weights().values())
     words = fmean(_words(batch) for batch in workload.batches)
@@ -218,11 +218,11 @@ def bandwidth(floats: int, threads: int) -> float:
         return threads * passes * 3 * 4 * floats / fastest(run)  # two floats read, one written
 
 
-def measure_step(recipe: Recipe, workload: Workload, threads: int, rounds: int) -> float:
+def measure_step(spec: BabiSpec, workload: Workload, threads: int, rounds: int) -> float:
     """Return the time of a fused training step: the median of rounds of some epochs each."""
     steps = EPOCHS_PER_ROUND * workload.steps_per_epoch
-    with closing(Worker("fused", threads, recipe)) as worker:
-        worker("start", workload.settings.clip_norm, NOISE_DEVIATION)
+    with closing(Worker("fused", threads, spec)) as worker:
+        worker("start", workload.clip_norm, NOISE_DEVIATION)
         worker("warm_up", range(steps))
         spans = [range(r * steps, (r + 1) * steps) for r in range(1, rounds + 1)]
         return median(worker.timed("train", span)[1] / steps for span in spans)

@@ -23,12 +23,12 @@ from typing import NamedTuple
 import numpy
 from peers import KINDS, check_installed
 from peers.worker import Worker
-from peers.workload import CONFIGS, Recipe, Workload
+from peers.workload import CONFIGS, BabiSpec, Workload
 
-from kvnet.files.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
+from kvnet.files.atomic_file import write_atomically
 from kvnet.updates.noisy_adam import NOISE_DEVIATION
 
 CHECKED_STEPS = 3
@@ -120,11 +120,11 @@ def _run(arguments) -> int:
     names, load = _selected_peers(arguments), os.getloadavg()[0]
     if load > BUSY:
         _log(f"other work is running (load {load:.1f}): figures will be inaccurate")
-    recipe = Recipe(arguments.config, arguments.task, arguments.data_dir)
-    workload = Workload(recipe)
+    spec = BabiSpec(arguments.config, arguments.task, arguments.data_dir)
+    workload = Workload(spec)
     with ExitStack() as open_workers:
         workers = [
-            open_workers.enter_context(closing(_start_worker(name, n, recipe)))
+            open_workers.enter_context(closing(_start_worker(name, n, spec)))
             for n in arguments.threads
             for name in names
         ]
@@ -135,7 +135,7 @@ def _run(arguments) -> int:
         else:
             steps = arguments.steps or STEPS[arguments.config]
             entries = time_training(workers, workload, arguments.rounds, steps)
-            questions = steps * workload.settings.batch_size
+            questions = steps * workload.recipe.batch_size
     results = [entry.result(questions) for entry in entries]
     print(table(results))
     if arguments.json:
@@ -154,9 +154,9 @@ def _selected_peers(arguments) -> list[str]:
     return ["reference", *(name for name in names if name != "reference")]
 
 
-def _start_worker(name, threads, recipe):
+def _start_worker(name, threads, spec):
     _log(f"starting {KINDS[name].label}, threads: {threads}")
-    return Worker(name, threads, recipe)
+    return Worker(name, threads, spec)
 
 
 def check_same_work(workers: list[Worker], workload: Workload) -> None:
@@ -174,7 +174,7 @@ def check_same_work(workers: list[Worker], workload: Workload) -> None:
     start, expected = workload.starting_weights(), None
     for worker in workers:
         _log(f"checking {_describe(worker)}")
-        found = first_steps(worker, workload.settings.max_grad_norm)
+        found = first_steps(worker, workload.recipe.max_grad_norm)
         expected = expected or found
         compare(worker, start, found, expected)
 
@@ -244,9 +244,9 @@ def time_training(workers, workload: Workload, rounds: int, steps: int) -> list[
     first = workload.steps_per_epoch  # by then kvnet's trainer has packed every batch
     for worker in workers:
         _log(f"warming up {_describe(worker)}")
-        worker("start", workload.settings.clip_norm, NOISE_DEVIATION)
+        worker("start", workload.clip_norm, NOISE_DEVIATION)
         worker("warm_up", range(max(0, first - steps), first))
-    entries = [Entry(worker, [], workload.settings.batch_size) for worker in workers]
+    entries = [Entry(worker, [], workload.recipe.batch_size) for worker in workers]
     for r in range(rounds):
         _log(f"round {r + 1} of {rounds}")
         for entry in entries:

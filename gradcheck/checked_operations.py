@@ -31,7 +31,7 @@ def cancellation(logits: str) -> float:
 
 
 def in_form(name: str, kernels: str, a: RandomArrays, inputs, constants=(), scale=0.0) -> Case:
-    """Return the case of an operation in its textbook form, or in its fused form to be compared with it."""
+    """Return a case of an operation: in its textbook form, or fused, to equal the textbook."""
     textbook = partial(getattr(ops, name), a.xp)
     if kernels == "reference":
         return Case(textbook, inputs, constants, scale)

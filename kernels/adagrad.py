@@ -4,7 +4,7 @@ import numpy
 from numba import njit, prange
 
 from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL
-from kvnet.kernels.sgd import clip_scales_of
+from kvnet.kernels.sgd import as_matrix, clip_scales_of
 
 
 @njit(**OPTIONS)
@@ -30,4 +30,5 @@ def adagrad(xp, params, squares, gradients, learning_rate, max_norm, clip):
     """
     for name, rows, values, bounds, scale in clip_scales_of(gradients, max_norm, clip):
         scale, rate = map(values.dtype.type, (scale, learning_rate))
-        _adapt(params[name], squares[name], rows, values, scale, rate, bounds)
+        theta, sums = as_matrix(params[name]), as_matrix(squares[name])
+        _adapt(theta, sums, rows, values, scale, rate, bounds)

@@ -40,12 +40,17 @@ def _descend(theta, rows, gradient, rate, bounds):
         _descend_rows(theta, rows, gradient, rate, bounds[k], bounds[k + 1])
 
 
+def as_matrix(array):
+    """Return a view of an array as a matrix; a vector is one column."""
+    return array.reshape(len(array), -1)
+
+
 def clip_scales_of(gradients, max_norm, clip):
     """Yield each gradient's name, rows and values, the bounds of its blocks and its scale."""
     found, squares = {}, {}
     for name, gradient in gradients.items():
         if not isinstance(gradient, RowGradient):
-            gradient = RowGradient(numpy.arange(len(gradient)), gradient)
+            gradient = RowGradient(numpy.arange(len(gradient)), as_matrix(gradient))
         bounds = cut(len(gradient.rows), ROWS_PER_BLOCK)
         by_block = numpy.empty(len(bounds) - 1, gradient.values.dtype)
         _sum_squares(gradient.values, bounds, by_block)
@@ -63,4 +68,5 @@ def sgd(xp, params, gradients, learning_rate, max_norm, clip):
     Parameters: see there.
     """
     for name, rows, values, bounds, scale in clip_scales_of(gradients, max_norm, clip):
-        _descend(params[name], rows, values, values.dtype.type(learning_rate * scale), bounds)
+        rate = values.dtype.type(learning_rate * scale)
+        _descend(as_matrix(params[name]), rows, values, rate, bounds)

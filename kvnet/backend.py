@@ -3,6 +3,7 @@
 This is the one module that knows CuPy. Operations and models take the array module as ``xp``.
 """
 
+import sys
 from collections.abc import Callable
 from types import ModuleType
 
@@ -67,7 +68,7 @@ def chosen_backend(name: str, say: Callable[[str], None]) -> str:
         if name != "auto":
             raise
         reason = str(error).partition("; ")[0]
-        say(f"--backend auto runs on the processor: {reason}")
+        say(f"--backend auto runs on the CPU: {reason}")
         return "numpy"
     if name == "auto":
         say("--backend auto runs on the GPU")
@@ -133,6 +134,11 @@ def _first_line(error):
 def has_cuda_kernels(xp: ModuleType) -> bool:
     """Return whether an array module compiles CUDA kernels, as CuPy does."""
     return hasattr(xp, "RawModule")
+
+
+def array_module_of(array) -> ModuleType:
+    """Return the array module that an array belongs to, from the name of its class's module."""
+    return sys.modules[type(array).__module__.partition(".")[0]]
 
 
 def to_numpy(array) -> numpy.ndarray:

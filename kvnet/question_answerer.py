@@ -16,8 +16,7 @@ from kvnet.data.vocabulary import Vocabulary
 from kvnet.errors import InputError
 from kvnet.files.checkpoint import read_arrays, write_arrays
 from kvnet.kernels import kernel_threads
-from kvnet.models.load_model import model_from
-from kvnet.models.memn2n import MemN2N
+from kvnet.models import MemN2N, model_from
 from kvnet.training.prediction import map_batches
 from kvnet.training.recipes.key_value import KeyValueRecipe
 from kvnet.training.recipes.memn2n import MemN2NRecipe

@@ -5,12 +5,9 @@ from pathlib import Path
 
 import numpy
 import pytest
-
-pytest.register_assert_rewrite("helpers")
-
-from cuda_on_the_host import COMPILER, WHY_NOT
 from helpers import ROOT
-from strict_arrays import strict
+from helpers.cuda_on_the_host import COMPILER, WHY_NOT
+from helpers.strict_arrays import strict
 
 from kvnet import InputError, backend
 from kvnet.backend import array_module

@@ -5,7 +5,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy
 import pytest
-from strict_arrays import strict
+from helpers.strict_arrays import strict
 
 from kvnet import InputError, backend
 from kvnet.backend import array_module
@@ -99,11 +99,11 @@ def test_unwritable_kernel_cache_error(tmp_path, monkeypatch):
         array_module("cupy")
 
 
-def test_auto_reports_that_it_runs_on_the_processor(message, capsys):
+def test_auto_reports_that_it_runs_on_the_cpu(message, capsys):
     assert array_module("auto") is numpy
     assert train_babi.main([*TASK, "--backend", "auto"]) == 0
     first, *others = capsys.readouterr().err.splitlines()
-    assert first.startswith("--backend auto runs on the processor: backend='cupy' ")
+    assert first.startswith("--backend auto runs on the CPU: backend='cupy' ")
     assert not any("--backend auto" in line for line in others)
 
 
@@ -113,7 +113,9 @@ def test_auto_selects_a_gpu(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("--backend auto runs on the GPU\n")
 
 
-@pytest.mark.parametrize("error", [OutOfMemory("Out of memory allocating 9,000,000 bytes."), FULL])
+@pytest.mark.parametrize(
+    "error", [OutOfMemory("Out of memory allocating 9,000,000 bytes."), FULL], ids=repr
+)
 def test_out_of_memory_error_is_one_line(monkeypatch, capsys, error):
     monkeypatch.setattr(backend, "_cupy", lambda: strict)
     monkeypatch.setattr("kvnet.training.trainer.Trainer.batch", raising(error))

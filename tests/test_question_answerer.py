@@ -162,7 +162,7 @@ FIT_ERRORS = {
         stories(8),
         {"recipe": KeyValueRecipe()},
         {},
-        "batch_size=50 cannot be filled from 8 training questions; use a smaller batch_size",
+        "batch_size=50 cannot be filled from 8 training questions; use batch_size=7 or less, or",
     ),
     "early stopping without validation": (
         stories(),

@@ -115,7 +115,7 @@ def test_error_of_a_text_that_is_too_short_is_one_line(fitted):
         assert "\n" not in str(caught.value)
 
 
-def test_a_continuer_without_training_is_refused():
+def test_an_untrained_continuer_is_refused():
     for use in (
         lambda: TextContinuer().continue_text("a", 1),
         lambda: TextContinuer().perplexity("a"),

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy
 
-from kvnet import Batch
+from kvnet.data.batch import Batch
 from kvnet.updates.noisy_adam import BETA_1, BETA_2
 
 from .workload import Workload, padded_sentences
@@ -34,7 +34,7 @@ class JaxBest:
     """
 
     def __init__(self, workload: Workload, threads: int):
-        self.workload, self.settings = workload, workload.settings
+        self.workload, self.recipe = workload, workload.recipe
         self.batches = self.stacked(workload.batches)
 
     def stacked(self, batches: list[Batch]) -> dict[str, jax.Array]:
@@ -53,7 +53,7 @@ class JaxBest:
 
     def inputs(self, words: numpy.ndarray) -> numpy.ndarray:
         """Return a reader's input: word ids, or for bow counts and weighted counts (2, N, V)."""
-        if self.settings.reader == "simple_gru":
+        if self.recipe.reader == "simple_gru":
             return words
         counts = numpy.zeros((2, len(words), self.workload.vocabulary_size), numpy.float32)
         n, position = words.nonzero()
@@ -90,7 +90,7 @@ class JaxBest:
 
     def step(self, state, batch, step, clip_norm, deviation):
         """Run the published step; return the new state and the loss."""
-        s, (params, means, squares, key) = self.settings, state
+        s, (params, means, squares, key) = self.recipe, state
         loss, grads = jax.value_and_grad(self.loss_of)(params, batch)
         key, key_now = jax.random.split(key)
         noise = self.noise(key_now, params, deviation)
@@ -117,10 +117,10 @@ class JaxBest:
 
     def read(self, p, inputs, table, part):
         """Read sentences to ``(N, D)``."""
-        if self.settings.reader == "simple_gru":
+        if self.recipe.reader == "simple_gru":
             kinds = ("gate_weights", "gate_bias", "candidate_weights", "candidate_bias")
             return gru_over_vocabulary(inputs, p[table], *(p[f"{part}_{kind}"] for kind in kinds))
-        E, S = self.settings.embedding_size, self.workload.sizes.sentence_size
+        E, S = self.recipe.embedding_size, self.workload.sizes.sentence_size
         slope = 4 * (jnp.arange(1, E + 1) - E / 2) / (E * S)
         plain, weighted = (inputs.reshape(-1, inputs.shape[-1]) @ p[table]).reshape(2, -1, E)
         return plain + slope * weighted
@@ -131,7 +131,7 @@ class JaxBest:
         readings = self.read(p, batch["sentences"], "W_mem", "memory")  # (U', D)
         slots = readings[batch["slots"]]  # (B, M, D)
         u = self.read(p, batch["query"], "W", "query") @ p["A"].T  # (B, F)
-        for hop in range(1, self.settings.hops + 1):
+        for hop in range(1, self.recipe.hops + 1):
             w = u @ p["A"]  # (B, D)
             attention = jax.nn.softmax(jnp.einsum("bd,bmd->bm", w, slots) + w @ p["TK"].T)
             read = jnp.einsum("bm,bmd->bd", attention, slots) + attention @ p["TV"]
@@ -142,7 +142,7 @@ class JaxBest:
         """Return the summed cross entropy and the penalty."""
         log_p = jax.nn.log_softmax(self.scores(p, batch))
         entropy = -jnp.take_along_axis(log_p, batch["answer"][:, None], axis=1).sum()
-        return entropy + 0.5 * self.settings.l2_lambda * sum((t * t).sum() for t in p.values())
+        return entropy + 0.5 * self.recipe.l2_lambda * sum((t * t).sum() for t in p.values())
 
     def loss(self, step: int) -> float:
         """See `peers.Peer`."""

@@ -27,7 +27,7 @@ class FlatNoisyAdam:
     gradient : (N,) Tensor
         Overwritten by an update.
     model : BestModel
-    settings : Settings
+    recipe : KeyValueRecipe
     clip_norm : float
         Bound of the norm of a parameter's gradient.
     deviation : float
@@ -39,11 +39,11 @@ class FlatNoisyAdam:
         theta: Tensor,
         gradient: Tensor,
         model: BestModel,
-        settings,
+        recipe,
         clip_norm: float,
         deviation: float,
     ):
-        self.theta, self.gradient, self.settings = theta, gradient, settings
+        self.theta, self.gradient, self.recipe = theta, gradient, recipe
         self.clip_norm, self.deviation = clip_norm, deviation
         self.m, self.v, self.noise = (torch.zeros_like(theta) for _ in range(3))
         self.sections = list(gradient.split(model.sizes))
@@ -55,13 +55,13 @@ class FlatNoisyAdam:
         """Run the update from the gradient of the entropy; nil rows stay zero."""
         g = self.gradient
         self.clear_nil_rows()
-        g.add_(self.theta, alpha=self.settings.l2_lambda)
+        g.add_(self.theta, alpha=self.recipe.l2_lambda)
         norms = torch.stack(torch._foreach_norm(self.sections))
         scales = self.clip_norm / norms.clamp_(min=self.clip_norm)
         torch._foreach_mul_(self.sections, scales.unbind())
         g.add_(self.noise.normal_(), alpha=self.deviation)
         self.clear_nil_rows()
-        self.adam(corrected_rate(self.settings.learning_rate, step))
+        self.adam(corrected_rate(self.recipe.learning_rate, step))
 
     def adam(self, rate: float | Tensor) -> None:
         """Run Adam's update with a bias-corrected rate, in one kernel."""
@@ -76,7 +76,7 @@ class FlatNoisyAdam:
             beta1=BETA_1,
             beta2=BETA_2,
             weight_decay=0.0,
-            eps=self.settings.epsilon,
+            eps=self.recipe.epsilon,
             amsgrad=False,
             maximize=False,
         )
@@ -119,7 +119,7 @@ class TorchBest:
         self.gradient = torch.zeros_like(self.theta)
         self.params = self.model.split(self.theta)
         vectors, bounds = (self.theta, self.gradient), (clip_norm, noise_deviation)
-        self.adam = self.update_class(*vectors, self.model, self.workload.settings, *bounds)
+        self.adam = self.update_class(*vectors, self.model, self.workload.recipe, *bounds)
 
     def warm_up(self, steps: range) -> None:
         """See `peers.Peer`."""
@@ -141,7 +141,7 @@ class TorchBest:
 
     def with_penalty(self, entropy: Tensor) -> Tensor:
         """Return the entropy plus the penalty."""
-        half = 0.5 * self.workload.settings.l2_lambda
+        half = 0.5 * self.workload.recipe.l2_lambda
         return entropy + half * torch.dot(self.theta, self.theta)
 
     def loss(self, step: int) -> float:

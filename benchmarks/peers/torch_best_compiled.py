@@ -62,7 +62,7 @@ class TorchBestCompiled:
 
     def with_penalty(self, entropy: Tensor, theta: Tensor) -> Tensor:
         """Return the entropy plus the penalty."""
-        return entropy + 0.5 * self.workload.settings.l2_lambda * (theta * theta).sum()
+        return entropy + 0.5 * self.workload.recipe.l2_lambda * (theta * theta).sum()
 
     def flat_loss(self, theta: Tensor, batch: Sentences) -> Tensor:
         """Return the loss, given a flat vector of parameters."""
@@ -70,16 +70,16 @@ class TorchBestCompiled:
 
     def step(self, theta, m, v, noise, total_loss, rate, clip_norm, deviation, batch):
         """Run the published step and add the loss to the total, all in place."""
-        settings = self.workload.settings
+        recipe = self.workload.recipe
         g, entropy = torch.func.grad_and_value(self.flat_entropy)(theta, batch)
         total_loss.add_(self.with_penalty(entropy, theta))
-        g = g * self.not_nil + settings.l2_lambda * theta
+        g = g * self.not_nil + recipe.l2_lambda * theta
         sections = g.split(self.model.sizes)
         g = torch.cat([s * (clip_norm / s.norm().clamp(min=clip_norm)) for s in sections])
         g = g + deviation * self.not_nil * noise
         m.lerp_(g, 1 - BETA_1)
         v.lerp_(g * g, 1 - BETA_2)
-        theta.sub_(rate * m / (v.sqrt() + settings.epsilon))
+        theta.sub_(rate * m / (v.sqrt() + recipe.epsilon))
 
     def warm_up(self, steps: range) -> None:
         """Compile the step for every shape, then train."""
@@ -96,7 +96,7 @@ class TorchBestCompiled:
     @torch.no_grad()
     def take_step(self, step: int, batch: Sentences) -> None:
         """Draw the noise and run the compiled step."""
-        self.rate.fill_(corrected_rate(self.workload.settings.learning_rate, step))
+        self.rate.fill_(corrected_rate(self.workload.recipe.learning_rate, step))
         self.noise.normal_()
         vectors = (self.theta, self.m, self.v, self.noise)
         scalars = (self.total_loss, self.rate, self.clip_norm, self.deviation)

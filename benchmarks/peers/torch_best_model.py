@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kvnet import Batch
+from kvnet.data.batch import Batch
 from kvnet.operations import position_encoding
 
 from .workload import Workload, padded_sentences, real_length
@@ -63,7 +63,7 @@ class BestModel:
     """
 
     def __init__(self, workload: Workload, device: str = "cpu"):
-        s = workload.settings
+        s = workload.recipe
         self.hops, self.reader = s.hops, s.reader
         start = workload.starting_weights()
         self.names = list(start)

@@ -39,13 +39,13 @@ class GpuNoisyAdam(FlatNoisyAdam):
 
     def update(self, step: int) -> None:
         """Run the update from the gradient of the entropy."""
-        self.rate.fill_(corrected_rate(self.settings.learning_rate, step))
+        self.rate.fill_(corrected_rate(self.recipe.learning_rate, step))
         self.update_at(self.rate)
 
     def update_at(self, rate: Tensor) -> None:
         """Run the update with a bias-corrected rate."""
         g, scales = self.gradient, self.scales[:-1]
-        g.add_(self.theta, alpha=self.settings.l2_lambda)
+        g.add_(self.theta, alpha=self.recipe.l2_lambda)
         torch.stack(torch._foreach_norm(self.sections), out=scales)
         torch.div(self.bound, scales.clamp_(min=self.clip_norm), out=scales)
         g.mul_(self.scales.index_select(0, self.section_of))

@@ -55,9 +55,9 @@ class Schedule:
 
     def fill(self, steps: range) -> None:
         """Copy the batch indices and rates of at most `STEPS_AT_A_TIME` steps to the device."""
-        settings = self.workload.settings
+        recipe = self.workload.recipe
         order = torch.tensor([self.workload.batch_of(step) for step in steps])
-        rates = torch.tensor([corrected_rate(settings.learning_rate, step) for step in steps])
+        rates = torch.tensor([corrected_rate(recipe.learning_rate, step) for step in steps])
         self.order[: len(steps)] = order.to(self.order.device)
         self.rates[: len(steps)] = rates.to(self.order.device)
         self.counter.zero_()
@@ -152,7 +152,7 @@ class TorchCompiledRecorded(TorchRecorded):
         batch, rate = self.schedule.next_batch()
         entropy, gradients = self.model.entropy_and_gradient(self.model.split(self.theta), batch)
         self.total_loss += self.with_penalty(entropy)
-        adam, s = self.adam, self.workload.settings
+        adam, s = self.adam, self.workload.recipe
         g = torch.cat([gradient.reshape(-1) for gradient in gradients]) * adam.not_nil
         g = g + s.l2_lambda * self.theta
         squares = g.index_select(0, self.padded_sections).square() * self.in_section

@@ -36,7 +36,7 @@ class UsualModel(torch.nn.Module):
 
     def __init__(self, workload: Workload):
         super().__init__()
-        s, sizes = workload.settings, workload.sizes
+        s, sizes = workload.recipe, workload.sizes
         self.hops, self.reader, self.l2_lambda = s.hops, s.reader, s.l2_lambda
         for name, theta in workload.starting_weights().items():
             self.register_parameter(name, torch.nn.Parameter(torch.from_numpy(theta)))
@@ -144,7 +144,7 @@ class TorchUsual:
 
     def train(self, steps: range) -> None:
         """See `peers.Peer`."""
-        s = self.workload.settings
+        s = self.workload.recipe
         for step in steps:
             self.model.zero_grad()
             loss = self._loss(*self.batches[self.workload.batch_of(step)])

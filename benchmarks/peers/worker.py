@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from kvnet.errors import InputError
 
 from . import KINDS, Kind, make_peer
-from .workload import RandomRecipe, Recipe, Workload
+from .workload import BabiSpec, RandomSpec, Workload
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",  # PyTorch
@@ -34,7 +34,7 @@ class Worker:
         One of `peers.KINDS`.
     threads : int
         Number of threads, and of cores that the process may use.
-    recipe : Recipe or RandomRecipe
+    spec : BabiSpec or RandomSpec
 
     Raises
     ------
@@ -42,12 +42,12 @@ class Worker:
         If there are fewer cores than threads, or the peer cannot be made.
     """
 
-    def __init__(self, name: str, threads: int, recipe: Recipe | RandomRecipe):
+    def __init__(self, name: str, threads: int, spec: BabiSpec | RandomSpec):
         self.name, self.label, self.threads = name, KINDS[name].label, threads
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, name, threads, recipe), daemon=True
+            target=_serve, args=(theirs, name, threads, spec), daemon=True
         )
         with _confined_to(threads):
             self._process.start()
@@ -123,14 +123,14 @@ def _confined_to(threads: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _serve(pipe, name: str, threads: int, recipe: Recipe | RandomRecipe) -> None:
+def _serve(pipe, name: str, threads: int, spec: BabiSpec | RandomSpec) -> None:
     """Make the peer and run its methods on request until the other end closes the pipe."""
     peer = None
     method, arguments = None, ()
     while True:
         try:
             if peer is None:
-                peer, answer = make_peer(KINDS[name], Workload(recipe), threads), None
+                peer, answer = make_peer(KINDS[name], Workload(spec), threads), None
             else:
                 answer = _timed(getattr(peer, method), arguments)
             reply = (None, answer)

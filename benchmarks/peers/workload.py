@@ -5,32 +5,24 @@ from typing import NamedTuple
 
 import numpy
 
-from kvnet import PRESETS, Batch
-from kvnet.data.babi import (
-    Split,
-    TaskData,
-    embedded_task,
-    encode_tasks,
-    find_data_dir,
-    read_task,
-)
+from kvnet import KEY_VALUE_PRESETS, Example, KeyValueRecipe
+from kvnet.data.babi import embedded_task, encode_tasks, find_data_dir, read_task
 from kvnet.data.babi_format import TASK_NAMES
+from kvnet.data.batch import Batch
 from kvnet.data.dataset import Dataset, Sizes
-from kvnet.data.example import Example
+from kvnet.data.task_data import Split, TaskData
 from kvnet.data.vocabulary import Vocabulary
-from kvnet.training.batches import Batches
-from kvnet.training.recipes.key_value import Settings
 
 SEED = 0
 CONFIGS = {
-    "joint": PRESETS["kv-joint"],
-    "single": PRESETS["kv-single"],
-    "gru": replace(PRESETS["kv-joint"], reader="simple_gru"),
+    "joint": KEY_VALUE_PRESETS["kv-joint"],
+    "single": KEY_VALUE_PRESETS["kv-single"],
+    "gru": replace(KEY_VALUE_PRESETS["kv-joint"], reader="simple_gru"),
 }
 
 
-class Recipe(NamedTuple):
-    """The description of a workload; small enough to send to a process.
+class BabiSpec(NamedTuple):
+    """The description of a workload on bAbI; small enough to send to a process.
 
     Attributes
     ----------
@@ -46,16 +38,16 @@ class Recipe(NamedTuple):
     task: int
     data_dir: str | None
 
-    def load(self, xp=numpy) -> tuple[Settings, TaskData]:
-        """Return the settings, and the encoded tasks as arrays of the module `xp`."""
-        settings = CONFIGS[self.config]
+    def load(self, xp=numpy) -> tuple[KeyValueRecipe, TaskData]:
+        """Return the recipe, and the encoded tasks as arrays of the module `xp`."""
+        recipe = CONFIGS[self.config]
         task_ids = [self.task] if self.config == "single" else list(TASK_NAMES)
         folder = find_data_dir(self.data_dir)
         tasks = [read_task(folder, n) if folder else embedded_task(n) for n in task_ids]
-        return settings, encode_tasks(tasks, settings.memory_size, SEED, xp)
+        return recipe, encode_tasks(tasks, recipe.memory_size, SEED, xp)
 
 
-class RandomRecipe(NamedTuple):
+class RandomSpec(NamedTuple):
     """Random sentences in full memories; by default of the size of the joint configuration.
 
     Either all questions share twice as many different sentences as there are slots, which is
@@ -83,9 +75,9 @@ class RandomRecipe(NamedTuple):
     questions_per_story: int = 0
     batches: int = 4
 
-    def load(self, xp=numpy) -> tuple[Settings, TaskData]:
-        """Return the settings and the questions."""
-        settings = replace(
+    def load(self, xp=numpy) -> tuple[KeyValueRecipe, TaskData]:
+        """Return the recipe, and the questions as arrays of the module `xp`."""
+        recipe = replace(
             CONFIGS["joint"],
             hops=self.hops,
             batch_size=self.batch_size,
@@ -112,8 +104,9 @@ class RandomRecipe(NamedTuple):
             repeat = not self.questions_per_story  # whether a sentence may be in several slots
             examples.append(question(random.choice(len(pool), self.slots, replace=repeat)))
         sizes = Sizes(self.length, self.slots)
-        split = Split(Dataset(examples, vocabulary, sizes, xp), numpy.ones(len(examples), int))
-        return settings, TaskData(vocabulary, sizes, split, split, split)
+        dataset = Dataset.of_examples(examples, vocabulary, sizes, xp)
+        split = Split(dataset, numpy.ones(len(examples), int))
+        return recipe, TaskData(vocabulary, sizes, split, split, split)
 
 
 class Workload:
@@ -121,12 +114,12 @@ class Workload:
 
     Parameters
     ----------
-    recipe : Recipe or RandomRecipe
+    spec : BabiSpec or RandomSpec
 
     Attributes
     ----------
-    recipe : Recipe or RandomRecipe
-    settings : Settings
+    spec : BabiSpec or RandomSpec
+    recipe : KeyValueRecipe
     data : TaskData
     vocabulary_size : int
     sizes : Sizes
@@ -134,6 +127,8 @@ class Workload:
     batches : list of Batch
         All training batches, in the order of the questions.
     steps_per_epoch : int
+    clip_norm : float
+        Largest norm of a parameter's gradient, of the loss summed over a batch.
 
     Raises
     ------
@@ -141,19 +136,23 @@ class Workload:
         If the data cannot be read.
     """
 
-    def __init__(self, recipe: Recipe | RandomRecipe):
-        self.recipe = recipe
-        self.settings, self.data = recipe.load()
+    def __init__(self, spec: BabiSpec | RandomSpec):
+        self.spec = spec
+        self.recipe, self.data = spec.load()
         self.vocabulary_size, self.sizes = len(self.data.vocabulary), self.data.sizes
-        dataset, size = self.data.training.dataset, self.settings.batch_size
-        self._order = Batches(len(dataset), size, shuffle_questions=False, random_state=SEED)
-        self.steps_per_epoch = self._order.steps_per_epoch
-        starts = range(0, self.steps_per_epoch * size, size)
-        self.batches = [dataset.batch(slice(start, start + size)) for start in starts]
+        dataset, size = self.data.training.dataset, self.recipe.batch_size
+        self._schedule = self.recipe.new_batches(len(dataset), SEED)
+        self.steps_per_epoch = self._schedule.steps_per_epoch
+        rows = numpy.arange(self.steps_per_epoch * size).reshape(-1, size)
+        self.batches = [dataset.batch(of_batch) for of_batch in rows]
+        optimizer = self.recipe.new_optimizer(
+            self.new_model("reference"), SEED, self.steps_per_epoch
+        )
+        self.clip_norm = optimizer.rule.clip_norm
 
     def new_model(self, kernels: str, backend: str = "numpy"):
         """Return kvnet's model with the starting weights."""
-        return self.settings.new_model(self.vocabulary_size, self.sizes, SEED, backend, kernels)
+        return self.recipe.new_model(self.data, SEED, backend, kernels)
 
     def starting_weights(self) -> dict[str, numpy.ndarray]:
         """Return copies of the weights that all peers start from, by name."""
@@ -161,7 +160,7 @@ class Workload:
 
     def batch_of(self, step: int) -> int:
         """Return the index in `batches` of a training step's batch."""
-        return int(self._order.rows(step)[0]) // self.settings.batch_size
+        return int(self._schedule.next_rows(step, 1)[0, 0]) // self.recipe.batch_size
 
     def test_batches(self, batch_size: int) -> list[Batch]:
         """Split the test questions into full batches; the last question pads the last batch."""

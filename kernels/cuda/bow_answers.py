@@ -1,48 +1,56 @@
-"""Answers to all questions of a data set where it lies: no batch is packed, nothing waited for."""
+"""The answers to all questions of a data set in one launch, without packing or synchronisation."""
 
-from kvnet.kernels.cuda.answer_loss import in_one_block
-from kvnet.kernels.cuda.parts.compilation import numbers
-from kvnet.kernels.cuda.key_value_hops_by_row import Sizes, launch_questions
-from kvnet.models.key_value_memory_network import Batch, KeyValueMemoryNetwork
+from kvnet.backend import array_module_of
+from kvnet.kernels.cuda.embedding_sum import embedding_sum
+from kvnet.kernels.cuda.parts.key_value_hops import HopSizes, launch_questions
+from kvnet.kernels.cuda.parts.launch import as_int32
+from kvnet.kernels.parts.bow_arguments import BowModel, Questions
+from kvnet.parameter_vector import by_name
 
-QUESTIONS_AT_A_TIME = 2000
+
+def serves(bow: BowModel, questions: Questions) -> bool:
+    """Return whether one block holds a question and the scores of all words."""
+    V, E = bow.shapes["W"]
+    return _sizes_of(bow, questions).fits_block(bow.theta.dtype, E, V)
 
 
-def predict_words(model, dataset):
-    """Do what `kvnet.training.prediction.predict_words` does, a small model's in one launch.
+def _sizes_of(bow, questions):
+    (B, M), (F, D) = questions.keys.shape, bow.shapes["A"]
+    return HopSizes(B=B, M=M, D=D, F=F, H=bow.hops)
 
-    Each sentence of the data set is read once, and a slot names it by the data set's own number.
 
-    Parameters and returns: see `kvnet.training.prediction.predict_words`.
+def answer(bow: BowModel, questions: Questions):
+    """Answer every question with the most probable word.
+
+    Each sentence of the data set is read once; a slot holds its row index in the data set.
+
+    Parameters
+    ----------
+    bow : BowModel
+    questions : Questions
+        Their answers are not used.
+
+    Returns
+    -------
+    words : (N,) int64 array
+        Word ids; the lowest of those with the same score.
     """
-    if isinstance(model, KeyValueMemoryNetwork) and model.reader == "bow":
-        p, (N, M) = model.params, dataset.keys.shape
-        (F, D), (V, E) = p["A"].shape, p["W"].shape
-        sizes = Sizes(N, M, D, F, model.hops)
-        if in_one_block(sizes, model.theta.dtype, V, E):
-            return _in_one_launch(model, dataset, sizes, V, E)
-    starts = range(0, len(dataset), QUESTIONS_AT_A_TIME)
-    parts = [_with_all_sentences(dataset, slice(n, n + QUESTIONS_AT_A_TIME)) for n in starts]
-    return model.xp.concatenate([model.predict(part) for part in parts])
-
-
-def _with_all_sentences(dataset, rows) -> Batch:
-    """Make a batch without looking for the sentences that it has."""
-    keys = dataset.keys[rows]
-    values = keys if dataset.values is dataset.keys else dataset.values[rows]
-    words = dataset.sentences[dataset.queries[rows]]
-    return Batch(words, dataset.sentences, keys, values, dataset.answers[rows])
-
-
-def _in_one_launch(model, dataset, sizes, V, E):
-    xp, p, read = model.xp, model.params, model.operations.embedding_sum
-    query, _ = read(xp, dataset.sentences[dataset.queries], p["W"], model.encoding)
-    readings, _ = read(xp, dataset.sentences, p["W_mem"], model.encoding)
-    keys = numbers(xp, dataset.keys)
-    values = keys if dataset.values is dataset.keys else numbers(xp, dataset.values)
-    words = xp.empty(sizes.B, "int64")
-    # The hop matrices stand one after another.
-    arguments = [*sizes, query, readings, p["TK"], p["TV"], p["A"], p["R_1"]]
-    arguments += [keys, values, keys, int(model.mask_padding), E, V, p["B"], p["W_mem"], words]
-    launch_questions(xp, model.theta.dtype, "answer_words", sizes, arguments, E + V)
-    return words
+    xp, p = array_module_of(bow.theta), by_name(bow.theta, bow.shapes)
+    sizes, (V, E) = _sizes_of(bow, questions), bow.shapes["W"]
+    words = questions.sentences[questions.queries]
+    query, _ = embedding_sum(xp, words, p["W"], bow.encoding)
+    readings, _ = embedding_sum(xp, questions.sentences, p["W_mem"], bow.encoding)
+    keys = as_int32(xp, questions.keys)
+    values = keys if questions.values is questions.keys else as_int32(xp, questions.values)
+    answers = xp.empty(sizes.B, "int64")
+    arguments = {"query": query, "readings": readings, "TK": p["TK"], "TV": p["TV"], "A": p["A"]}
+    arguments |= {
+        "R": p["R_1"],
+        "output_map": p["B"],
+        "table": p["W_mem"],
+    }  # R_1..R_H are contiguous
+    arguments |= {"key_rows": keys, "value_rows": values, "words": answers, "E": E, "V": V}
+    # Allowed are the slots whose key is not the empty sentence.
+    arguments |= sizes._asdict() | {"allowed": keys, "masked": bow.mask_padding}
+    launch_questions(xp, bow.theta.dtype, "answer_words", sizes, E + V, **arguments)
+    return answers

@@ -1,30 +1,31 @@
-"""MemN2N's hops with layer-wise tying, a question a block of threads."""
+"""MemN2N's hops with layer-wise tying, one thread block per question."""
 
-from kvnet.kernels.cuda.parts.compilation import numbers
 from kvnet.kernels.cuda.parts.gather import gather_slots
+from kvnet.kernels.cuda.parts.launch import as_int32
 from kvnet.kernels.cuda.parts.products import products
-from kvnet.kernels.cuda.parts.slot_hops import SlotMemory, fits, slot_hops
-from kvnet.operations import layerwise_hops_by_row as textbook_layerwise_slots
+from kvnet.kernels.cuda.parts.slot_hops import SlotMemory, question_fits_block, slot_hops
+from kvnet.operations import layerwise_hops_by_row as textbook
 
 
 def layerwise_hops_by_row(
     xp, u, key_readings, value_readings, matrix, rows, hops, with_softmax: bool = True
 ):
-    """Do what `kvnet.operations.layerwise_hops_by_row` does; the textbook itself for too wide a memory.
+    """CUDA form of `kvnet.operations.layerwise_hops_by_row`.
 
-    Parameters, returns and source: see `kvnet.operations.layerwise_hops_by_row`.
+    The textbook, if a question is too wide for a block.
+
+    Parameters, returns and references: see there.
     """
     U, E = key_readings.shape
-    if not fits(rows.shape[1], E, u.dtype):
-        inputs = u, key_readings, value_readings, matrix, rows, hops, with_softmax
-        return textbook_layerwise_slots(xp, *inputs)
-    rows = numbers(xp, rows)
+    if not question_fits_block(rows.shape[1], E, u.dtype):
+        return textbook(xp, u, key_readings, value_readings, matrix, rows, hops, with_softmax)
+    rows = as_int32(xp, rows)
     memory = SlotMemory(
         keys=key_readings,
         values=value_readings,
-        from_hop_to_hop=0,
+        table_stride=0,
         rows=rows,
-        with_nil=True,
+        has_nil=True,
         encodings=(),
         matrix=matrix,
         linear_size=E,

@@ -1,7 +1,8 @@
-"""Published results, to print beside our own: accuracies on bAbI, perplexities on Penn Treebank."""
+"""Published results for comparison: accuracies on bAbI, perplexities on Penn Treebank."""
 
 from typing import NamedTuple
 
+# A row has tasks 1 to 20.
 JOINT_1K = (
     "1.00 0.80 0.66 0.73 0.84 0.98 0.83 0.89 0.98 0.85 0.97 0.99 0.99 0.80 0.56 0.46 0.57 0.93 "
     "0.10 0.98"
@@ -39,7 +40,7 @@ class Published(NamedTuple):
     Attributes
     ----------
     label : str
-        Which one, in a few words.
+        Its description in a few words.
     accuracy : dict of int to float
         Task number to test accuracy.
     """
@@ -47,61 +48,53 @@ class Published(NamedTuple):
     label: str
     accuracy: dict[int, float]
 
+    @classmethod
+    def of_row(cls, label: str, row: str) -> "Published":
+        """Return a result, given the accuracies of tasks 1, 2, 3, ... as text."""
+        return cls(label, dict(enumerate(map(float, row.split()), start=1)))
 
-def published(joint: bool, reader: str, training_questions: int) -> Published | None:
-    """Find the published table nearest to a setting.
+    @classmethod
+    def of_errors(cls, label: str, row: str) -> "Published":
+        """Return a result, given the errors of tasks 1, 2, 3, ... in percent, as text."""
+        errors = enumerate(map(float, row.split()), start=1)
+        return cls(label, {task: 1 - error / 100 for task, error in errors})
+
+
+def published(model: str, joint: bool, reader: str, training_questions: int) -> Published | None:
+    """Return the published table closest to a setting.
 
     Parameters
     ----------
+    model : {"kv", "memn2n"}
     joint : bool
-    reader : {"bow", "simple_gru"}
+    reader : str
+        The sentence reader of the Key-Value Memory Network.
     training_questions : int
-        Questions a task before validation is held out.
+        Questions per task, including those held out for validation.
 
     Returns
     -------
     table : Published or None
-        None where none was published for the reader, or for single tasks on 10k questions.
+        None if there is none: for the simple_gru reader, for single tasks on 10k questions, and for
+        MemN2N on 10k questions.
 
     References
     ----------
-    Miller et al. 2016 (arXiv 1606.03126), as the tables of its reference TensorFlow code.
+    Miller et al. 2016 (arXiv 1606.03126), the tables of its reference TensorFlow code. Sukhbaatar
+    et al. 2015 (arXiv 1503.08895), the tables of its Matlab code with 3 hops, position encoding,
+    time noise and linear start.
     """
     large = training_questions > 5000
+    if model == "memn2n":
+        label, row = (
+            ("1k joint", MEMN2N_JOINT_1K_ERRORS)
+            if joint
+            else ("1k single", MEMN2N_SINGLE_1K_ERRORS)
+        )
+        return None if large else Published.of_errors(f"MemN2N, {label}", row)
     if reader != "bow" or (large and not joint):
         return None
-    label, row = (
-        ("10k joint", JOINT_10K)
-        if large
-        else ("1k joint", JOINT_1K)
-        if joint
-        else ("1k single, 200 epochs", SINGLE_1K)
-    )
-    return Published(label, dict(enumerate(map(float, row.split()), start=1)))
-
-
-def published_memn2n(joint: bool, training_questions: int) -> Published | None:
-    """Find the published MemN2N table of a setting: 3 hops, position encoding, noise, linear start.
-
-    Parameters
-    ----------
-    joint : bool
-    training_questions : int
-        Questions a task before validation is held out.
-
-    Returns
-    -------
-    table : Published or None
-        None for 10k questions, whose table is not kept here.
-
-    References
-    ----------
-    Sukhbaatar et al. 2015 (arXiv 1503.08895), as their Matlab code's tables.
-    """
-    if training_questions > 5000:
-        return None
-    label, row = (
-        ("1k joint", MEMN2N_JOINT_1K_ERRORS) if joint else ("1k single", MEMN2N_SINGLE_1K_ERRORS)
-    )
-    accuracy = {task: 1 - float(error) / 100 for task, error in enumerate(row.split(), start=1)}
-    return Published(f"MemN2N, {label}", accuracy)
+    if not joint:
+        return Published.of_row("1k single, 200 epochs", SINGLE_1K)
+    label, row = ("10k joint", JOINT_10K) if large else ("1k joint", JOINT_1K)
+    return Published.of_row(label, row)

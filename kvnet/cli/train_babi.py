@@ -13,7 +13,7 @@ from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.ask import ask
 from kvnet.cli.compiling import announce_compilation
 from kvnet.cli.exit_code import exit_code
-from kvnet.cli.published import published, published_memn2n
+from kvnet.cli.published import published
 from kvnet.cli.report import accuracies, accuracy_table, csv_text
 from kvnet.cli.training import (
     CHECKPOINT,
@@ -108,7 +108,10 @@ def _train(arguments, recipe, say, stop, program, argv) -> int:
     results = accuracies(records)
     if arguments.output_file:
         write_atomically(arguments.output_file, csv_text(results).encode())
-    print(accuracy_table(results, _published(arguments, recipe, tasks)))
+    questions = max(len(task.train) for task in tasks)
+    reader = getattr(recipe, "reader", "bow")
+    table = published(arguments.model, arguments.joint, reader, questions)
+    print(accuracy_table(results, table))
     _print_spread(arguments, records, groups)
     say(f"{time.monotonic() - began:.1f} s in total")
     return 0
@@ -260,13 +263,6 @@ def _checkpoint_path(arguments, seed, group, start) -> Path | None:
 def _name(arguments, group, seed) -> str:
     name = "joint" if arguments.joint else f"task {group[0].number}"
     return f"{name}, seed {seed}" if arguments.seeds else name
-
-
-def _published(arguments, recipe: Recipe, tasks):
-    questions = max(len(task.train) for task in tasks)
-    if arguments.model == "memn2n":
-        return published_memn2n(arguments.joint, questions)
-    return published(arguments.joint, recipe.reader, questions)
 
 
 def _print_spread(arguments, records, groups) -> None:

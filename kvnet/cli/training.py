@@ -101,7 +101,7 @@ class Training:
         self._records, self._logged, self._reasons = [], None, set()
 
     def train(self, runs: Sequence[Run], name: str) -> bool:
-        """Train starts to their end or to a stop: together on a GPU, in turn on the processor.
+        """Train starts to their end or to a stop: together on a GPU, in turn on the CPU.
 
         Parameters
         ----------

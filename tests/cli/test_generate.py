@@ -43,6 +43,7 @@ def test_same_seed_writes_same_bytes(tmp_path):
         ["--colour", "red"],
         ["--task"],
     ],
+    ids=" ".join,
 )
 def test_invalid_flags_print_one_line(flags, tmp_path, capsys):
     folder = tmp_path / "made"

@@ -125,7 +125,9 @@ def test_fit_gives_the_same_bits_as_the_command(stories, tmp_path):
     assert (loaded.model.theta == answerer.model.theta).all()
 
 
-@pytest.mark.parametrize("extra", [[], ["--reader", "simple_gru", "--keep-prob", "0.8"]])
+@pytest.mark.parametrize(
+    "extra", [[], ["--reader", "simple_gru", "--keep-prob", "0.8"]], ids=["bow", "simple_gru"]
+)
 def test_a_killed_run_resumes_to_the_same_bits(stories, tmp_path, extra):
     flags = ["--task-id", 2, "--data-dir", stories, "--epochs", 40, *SMALL, "--quiet", *extra]
     flags += ["--evaluation-interval", 10, "--batch-size", 8, "--early-stopping", 9]
@@ -141,7 +143,7 @@ def test_a_killed_run_resumes_to_the_same_bits(stories, tmp_path, extra):
     assert killed.read_bytes() == whole.read_bytes()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=str)
 def test_a_signal_saves_the_state_and_prints_how_to_continue(stories, tmp_path, number, code):
     flags = ["--task-id", 1, "--data-dir", stories, "--epochs", 100_000, "--batch-size", 8]
     flags += ["--checkpoint", tmp_path, "--quiet"]

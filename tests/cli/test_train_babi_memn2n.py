@@ -9,7 +9,7 @@ from io import StringIO
 import pytest
 from helpers.commands import run
 
-from kvnet.cli.published import published_memn2n
+from kvnet.cli.published import published
 from kvnet.cli.train_babi import main
 from kvnet.cli.training import CHECKPOINT
 from kvnet.models import MemN2N
@@ -50,6 +50,7 @@ def test_the_start_with_the_lowest_training_loss_is_reported(tmp_path, capsys):
             "the training diverged; set learning_rate below 1e+20",
         ),
     ],
+    ids=str,
 )
 def test_invalid_flags_exit_with_2_and_one_line(flags, message, capsys):
     assert train_babi(*SMALL, "--quiet", *flags) == 2
@@ -81,7 +82,10 @@ def test_a_trained_model_can_be_asked(tmp_path, capsys, monkeypatch):
 
 
 def test_published_tables_have_the_published_means():
-    joint, single = published_memn2n(True, 1000).accuracy, published_memn2n(False, 1000).accuracy
+    joint, single = (
+        published("memn2n", True, "bow", 1000).accuracy,
+        published("memn2n", False, "bow", 1000).accuracy,
+    )
     assert sum(joint.values()) / 20 == pytest.approx(0.876, abs=5e-4)
     assert sum(single.values()) / 20 == pytest.approx(0.862, abs=1e-3)
-    assert published_memn2n(True, 10_000) is None
+    assert published("memn2n", True, "bow", 10_000) is None

@@ -4,16 +4,15 @@ import ast
 import io
 import re
 import shlex
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy
 import pytest
+from helpers import ROOT
 
 from kvnet.cli import arguments, generate, train_babi, train_lm
 from kvnet.gradcheck import command_line
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAINS = {

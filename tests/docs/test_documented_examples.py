@@ -4,15 +4,14 @@ import ast
 import doctest
 import re
 from importlib import import_module
-from pathlib import Path
 
 import numpy
 import pytest
+from helpers import ROOT
 from sybil import Sybil
 from sybil.parsers.abstract.doctest import DocTestStringParser
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = {"kvnet": "kvnet", "gradcheck": "kvnet.gradcheck", "kernels": "kvnet.kernels"}
 QUOTED = re.compile(r"<!-- source: (\S+) -->\n```python\n(.*?)```", re.DOTALL)

@@ -209,20 +209,36 @@ def _copy(value):
     return {k: v.copy() for k, v in value.items()} if isinstance(value, dict) else value.copy()
 
 
-@pytest.mark.parametrize(
-    ("function", "inputs", "options", "message"),
-    [
-        (cube, (3.0,), {}, "no input has a gradient"),
-        (cube, (X.astype(int),), {}, "no input has a gradient"),
-        (cube, (X + 1j,), {}, "x is complex128; only gradients of float32 and float64"),
-        (cube, (X * numpy.inf,), {}, "x contains values that are not finite"),
-        (cube, (X, X), {}, "cannot be called with these 2 inputs"),
-        (cube, (X,), {"method": "guess"}, "method='guess' is unknown; choose one of complex_step"),
-        (product, (X, MATRIX), {"constants": ["A"]}, r"constants=\['A'\] are not inputs"),
-        (lambda x: x, (X,), {}, "returns no backward pass"),
-    ],
-)
-def test_invalid_arguments_raise_an_input_error(function, inputs, options, message):
+INVALID = {
+    "a Python number": (cube, (3.0,), {}, "no input has a gradient"),
+    "integers": (cube, (X.astype(int),), {}, "no input has a gradient"),
+    "complex numbers": (
+        cube,
+        (X + 1j,),
+        {},
+        "x is complex128; only gradients of float32 and float64",
+    ),
+    "infinity": (cube, (X * numpy.inf,), {}, "x contains values that are not finite"),
+    "too many inputs": (cube, (X, X), {}, "cannot be called with these 2 inputs"),
+    "unknown method": (
+        cube,
+        (X,),
+        {"method": "guess"},
+        "method='guess' is unknown; choose one of complex_step",
+    ),
+    "unknown constant": (
+        product,
+        (X, MATRIX),
+        {"constants": ["A"]},
+        r"constants=\['A'\] are not inputs",
+    ),
+    "no backward pass": (lambda x: x, (X,), {}, "returns no backward pass"),
+}
+
+
+@pytest.mark.parametrize("kind", INVALID)
+def test_invalid_arguments_raise_an_input_error(kind):
+    function, inputs, options, message = INVALID[kind]
     with pytest.raises(InputError, match=message):
         check_gradients(function, *inputs, **options)
 

@@ -112,6 +112,7 @@ def test_a_model_on_a_device(device, subject, capsys):
         (["--seed", "-1"], "'-1' is out of range"),
         (["--op", "hop", "--json", "missing/x.json"], "--json: the folder missing does not exist"),
     ],
+    ids=str,
 )
 def test_invalid_arguments_exit_with_2_and_one_line(arguments, message, capsys):
     try:

@@ -1,12 +1,7 @@
 """gradcheck detects planted bugs; benchmarks/mutation_score.py covers every backward pass."""
 
-import sys
-
 import numpy
 import pytest
-from helpers import ROOT
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
 from backward_mutants import KINDS, mutants
 from mutation_score import is_right, outcome, planted
 

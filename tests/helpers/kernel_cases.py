@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy
 
+from kvnet.backend import to_numpy
 from kvnet.gradcheck.checked_operations import OPERATIONS
 from kvnet.kernels import choose_operations, fused_names, kernel_threads
 
@@ -44,7 +45,7 @@ def flat(values):
     """Return the arrays in nested tuples and lists."""
     if isinstance(values, tuple | list):
         return [array for value in values for array in flat(value)]
-    return [] if values is None else [numpy.asarray(values)]
+    return [] if values is None else [to_numpy(values)]
 
 
 def bits_on_threads(compute, count):

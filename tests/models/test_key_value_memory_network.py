@@ -48,6 +48,7 @@ def test_attention_sums_to_one_and_the_mask_omits_empty_slots(rng):
     assert (attention[..., -1] > 0).all()
     p, masked = key_value_model(mask_padding=True).predict_proba(batch)
     empty = batch.keys == 0
+    assert empty[:, -1].all() and empty[1:, -2].all() and not empty[0, -2]
     assert (masked[:, empty] == 0).all()
     numpy.testing.assert_allclose(masked.sum(axis=-1), 1)
     numpy.testing.assert_allclose(p.sum(axis=-1), 1)
@@ -84,8 +85,8 @@ def test_initial_weights_are_glorot_uniform_with_nil_at_zero():
 def test_hop_matrices_are_one_view_of_the_parameters():
     model = key_value_model()
     assert model.R.shape == (3, 7, 7)
-    model.R[1] = 5
-    assert (model.params["R_2"] == 5).all() and (model.params["R_3"] != 5).all()
+    model.R[0] = 5
+    assert (model.params["R_1"] == 5).all() and (model.params["R_3"] != 5).all()
 
 
 def test_initial_gru_biases_are_the_published_ones():

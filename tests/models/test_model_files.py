@@ -9,12 +9,12 @@ from helpers.small_models import MODELS, key_value_model, memn2n_model, random_b
 from kvnet import InputError, QuestionAnswerer, TextContinuer
 from kvnet.files.checkpoint import read_arrays, write_arrays
 from kvnet.models import (
+    KINDS,
     KeyValueMemoryNetwork,
     MemN2N,
     MemN2NLanguageModel,
     load_model,
 )
-from kvnet.models.load_model import KINDS
 
 
 def one_line_error(load, path):

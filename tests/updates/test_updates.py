@@ -63,19 +63,21 @@ def test_noisy_adam_is_the_formula(updates, rng):
     assert {(0, True), (30, False)} <= clipped
 
 
-def gradients_of_two(rng):
-    """Draw a gradient for 500 rows of a table A, and for all of a matrix C."""
-    tables = {"A": rng.normal(size=(700, 3)), "C": rng.normal(size=(2, 3))}
-    rows = rng.permutation(700)[:500]
-    gradients = {"A": RowGradient(rows, rng.normal(size=(500, 3))), "C": rng.normal(size=(2, 3))}
+def tables_and_gradients(rng):
+    """Draw a table A with a gradient for 500 rows, a matrix C and a vector b."""
+    shapes = {"A": (700, 3), "C": (2, 3), "b": (4,)}
+    tables, gradients = (
+        {name: rng.normal(size=shape) for name, shape in shapes.items()} for _ in range(2)
+    )
+    gradients["A"] = RowGradient(rng.permutation(700)[:500], rng.normal(size=(500, 3)))
     return tables, gradients
 
 
 def test_dense_has_zeros_where_a_row_gradient_has_no_row(rng):
-    tables, gradients = gradients_of_two(rng)
+    tables, gradients = tables_and_gradients(rng)
     rows, values = gradients["A"]
     whole = dense(numpy, gradients, tables)
-    assert whole["C"] is gradients["C"] and whole["A"].shape == tables["A"].shape
+    assert whole["b"] is gradients["b"] and whole["A"].shape == tables["A"].shape
     assert (whole["A"][rows] == values).all()
     assert numpy.count_nonzero(whole["A"]) == values.size
 
@@ -83,11 +85,11 @@ def test_dense_has_zeros_where_a_row_gradient_has_no_row(rng):
 @pytest.mark.parametrize("clip", ["global", "each"])
 @pytest.mark.parametrize("max_norm", [0.7, 1e6])
 def test_sgd_is_the_formula(updates, rng, clip, max_norm):
-    tables, gradients = gradients_of_two(rng)
+    tables, gradients = tables_and_gradients(rng)
     whole = dense(numpy, gradients, tables)
     norms = {name: numpy.linalg.norm(g) for name, g in whole.items()}
     if clip == "global":
-        norms = dict.fromkeys(norms, numpy.hypot(*norms.values()))
+        norms = dict.fromkeys(norms, numpy.linalg.norm([*norms.values()]))
     params = {name: table.copy() for name, table in tables.items()}
     updates.sgd(numpy, params, gradients, 0.1, max_norm, clip)
     for name, g in whole.items():
@@ -99,12 +101,12 @@ def test_sgd_is_the_formula(updates, rng, clip, max_norm):
 
 @pytest.mark.parametrize("clip", ["global", "each"])
 def test_adagrad_is_the_formula(updates, rng, clip):
-    tables, gradients = gradients_of_two(rng)
+    tables, gradients = tables_and_gradients(rng)
     sums = {name: rng.uniform(0.5, 2, size=table.shape) for name, table in tables.items()}
     whole = dense(numpy, gradients, tables)
     norms = {name: numpy.linalg.norm(g) for name, g in whole.items()}
     if clip == "global":
-        norms = dict.fromkeys(norms, numpy.hypot(*norms.values()))
+        norms = dict.fromkeys(norms, numpy.linalg.norm([*norms.values()]))
     params, squares = ({n: a.copy() for n, a in arrays.items()} for arrays in (tables, sums))
     updates.adagrad(numpy, params, squares, gradients, 0.1, 0.7, clip)
     for name, g in whole.items():
@@ -124,13 +126,14 @@ def test_spectral_clip_bounds_the_largest_singular_value(rng):
 
 
 def test_spectral_sgd_clips_each_matrix_separately(updates, rng):
-    shapes = {"A": (30, 6), "B": (4, 5)}
-    theta, gradient = rng.normal(size=200), rng.normal(size=200)
-    gradient[180:] *= 0.01
+    shapes = {"A": (30, 6), "B": (4, 5), "b": (10,)}
+    theta, gradient = rng.normal(size=210), rng.normal(size=210)
+    gradient[180:200] *= 0.01
     before, after = by_name(theta.copy(), shapes), by_name(theta, shapes)
     updates.spectral_sgd(numpy, theta, gradient, shapes, 0.1, 0.7)
     for name, g in by_name(gradient, shapes).items():
-        scale = min(1, 0.7 / numpy.linalg.svd(g, compute_uv=False)[0])
-        assert (scale < 1) == (name == "A")
+        matrix = g if g.ndim == 2 else g[:, None]
+        scale = min(1, 0.7 / numpy.linalg.svd(matrix, compute_uv=False)[0])
+        assert (scale < 1) == (name != "B")
         expected = before[name] - 0.1 * scale * g
         numpy.testing.assert_allclose(after[name], expected, rtol=1e-10)

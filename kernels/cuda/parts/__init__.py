@@ -1,1 +1,1 @@
-"""What the CUDA kernels are made of."""
+"""Helpers of the CUDA kernels."""

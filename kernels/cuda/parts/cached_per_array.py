@@ -1,32 +1,32 @@
-"""What is worked out once for an array, not once for every call."""
+"""Cache a function's result for as long as its array lives."""
 
 from collections.abc import Callable
 from functools import wraps
 from weakref import finalize
 
 
-def once_an_array(function: Callable) -> Callable:
-    """Keep what a function of an array module and an array returned, as long as the array lives.
+def cached_per_array(function: Callable) -> Callable:
+    """Cache the results of a function of an array module, an array and hashable arguments.
 
-    Batches that come again every epoch bring the same arrays. Nobody changes them.
+    Batches that recur every epoch are the same arrays. They must not change, nor the results.
 
     Parameters
     ----------
     function : callable
-        What it returns must not hold the array.
+        Its result must not refer to the array.
 
     Returns
     -------
     function : callable
     """
-    kept = {}
+    results = {}
 
     @wraps(function)
-    def call(xp, array, *more):
-        key = id(array), *more
-        if key not in kept:
-            kept[key] = function(xp, array, *more)
-            finalize(array, kept.pop, key).atexit = False
-        return kept[key]
+    def call(xp, array, *arguments):
+        key = id(array), *arguments
+        if key not in results:
+            results[key] = function(xp, array, *arguments)
+            finalize(array, results.pop, key).atexit = False
+        return results[key]
 
     return call

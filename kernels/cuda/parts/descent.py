@@ -1,44 +1,43 @@
-"""Gradient descent with a bounded norm, which no number leaves the GPU for."""
+"""Gradient descent with a bounded norm, without a copy between host and device."""
 
-from kvnet.kernels.cuda.parts.compilation import blocks, launch, numbers
-from kvnet.kernels.cuda.l2_penalty import NUMBERS_A_BLOCK
+from kvnet.kernels.cuda.parts.constants import DESCENTS_PER_LAUNCH
+from kvnet.kernels.cuda.parts.launch import as_int32, blocks_for, launch, numbered
 from kvnet.updates.row_gradient import RowGradient
 
-PARAMETERS_A_LAUNCH = 6
+ELEMENTS_PER_BLOCK = 4096
 
 
 def descend(xp, params, gradients, learning_rate, max_norm, clip, squares=None) -> None:
-    """Take a step in place: for every six parameters a launch for norms, and one for the step.
+    """Take a step in place; `DESCENTS_PER_LAUNCH` parameters share a launch for norms, and another.
 
     Parameters
     ----------
     xp, params, gradients, learning_rate, max_norm, clip
         As for `kvnet.updates.sgd`.
     squares : dict of str to float array, optional
-        As for `kvnet.updates.adagrad`, which this is then.
+        As for `kvnet.updates.adagrad`, which this computes then.
     """
     dtype, adaptive = next(iter(params.values())).dtype, squares is not None
-    jobs, parts = [], 0
+    descents, end = [], 0
     for name, gradient in gradients.items():
-        by_row = isinstance(gradient, RowGradient)
-        values = xp.ascontiguousarray(gradient.values if by_row else gradient)
-        rows = numbers(xp, gradient.rows) if by_row else xp.empty(1, "int32")  # not looked at
-        begin, parts = parts, parts + blocks(values.size, NUMBERS_A_BLOCK)
-        sizes = values.size, values.shape[-1], begin, parts
-        own = squares[name] if adaptive else params[name]
-        jobs.append((params[name], int(by_row), rows, values, *sizes, own))
-    sums = xp.empty(parts, dtype)
-    groups = [jobs[n : n + PARAMETERS_A_LAUNCH] for n in range(0, len(jobs), PARAMETERS_A_LAUNCH)]
+        has_rows = isinstance(gradient, RowGradient)
+        values = xp.ascontiguousarray(gradient.values if has_rows else gradient)
+        rows = as_int32(xp, gradient.rows) if has_rows else xp.empty(1, "int32")  # not read
+        begin, end = end, end + blocks_for(values.size, ELEMENTS_PER_BLOCK)
+        one = {"theta": params[name], "has_rows": has_rows, "rows": rows, "gradient": values}
+        one |= {"count": values.size, "width": values.shape[-1], "begin": begin, "end": end}
+        descents.append(one | {"squares": squares[name] if adaptive else params[name]})
+    sums, n = xp.empty(end, dtype), DESCENTS_PER_LAUNCH
+    groups = [descents[first : first + n] for first in range(0, len(descents), n)]
     for group in groups:
-        _launch(xp, "descent_squares", group, (NUMBERS_A_BLOCK, sums))
-    together = int(clip == "global")
-    bounds = float(max_norm), float(learning_rate)
+        _launch(xp, "descent_squares", group, sums, elements_per_block=ELEMENTS_PER_BLOCK)
+    rule = {"together": clip == "global", "max_norm": float(max_norm)}
+    rule |= {"rate": float(learning_rate), "adaptive": adaptive, "all_sums": end}
     for group in groups:
-        _launch(xp, "descend", group, (sums, parts, together, *bounds, int(adaptive)))
+        _launch(xp, "descend", group, sums, **rule)
 
 
-def _launch(xp, name, jobs, more):
-    most = max(end - begin for *_, begin, end, _ in jobs)
-    filled = [*jobs, *[jobs[0]] * (PARAMETERS_A_LAUNCH - len(jobs))]  # the grid leaves these out
-    arguments = [*(part for job in filled for part in job), *more]
-    launch(xp, jobs[0][0].dtype, name, (most, len(jobs)), arguments)
+def _launch(xp, name, group, sums, **arguments):
+    grid = max(one["end"] - one["begin"] for one in group), len(group)
+    arguments |= numbered(group, DESCENTS_PER_LAUNCH)
+    launch(xp, sums.dtype, name, grid, sums=sums, **arguments)

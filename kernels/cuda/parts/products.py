@@ -1,64 +1,56 @@
 """Sums of outer products, several in one launch or each by the library."""
 
-from kvnet.kernels.cuda.parts.compilation import blocks, launch
+from kvnet.kernels.cuda.parts.constants import PRODUCTS_PER_LAUNCH, TILE
+from kvnet.kernels.cuda.parts.launch import blocks_for, launch, numbered
 
-TILE = 16
-PRODUCTS_A_LAUNCH = 6
-LARGE = 1 << 24  # multiplications from which the library's product is faster than a launch saved
+LARGE_PRODUCT = 1 << 24  # multiplications from which a product by the library is worth its launch
 
 
-def products(xp, pairs):
+def products(xp, factors):
     """Multiply ``Z_j = X_jᵀ Y_j``.
 
     Parameters
     ----------
     xp : module
         Array module.
-    pairs : sequence of (X, Y)
-        At most six. X is (K, m) and Y (K, n), or several of them: (P, K, m) and (P, K, n).
+    factors : sequence of (X, Y)
+        At most `PRODUCTS_PER_LAUNCH`: (K, m) and (K, n), or (P, K, m) and (P, K, n).
 
     Returns
     -------
-    Z : list of array
+    results : list of array
         (m, n) or (P, m, n).
     """
-    outcomes, jobs = [], []
-    for X, Y in pairs:
-        X3, Y3 = (a.reshape(-1, *a.shape[-2:]) for a in (X, Y))
-        (P, K, m), n = X3.shape, Y3.shape[2]
-        if P * K * m * n >= LARGE:
-            outcomes.append(X.swapaxes(-1, -2) @ Y)
+    results, small = [], []
+    for X, Y in factors:
+        (K, m), n, P = X.shape[-2:], Y.shape[-1], len(X) if X.ndim == 3 else 1
+        if P * K * m * n >= LARGE_PRODUCT:
+            results.append(X.swapaxes(-1, -2) @ Y)
             continue
-        Z = xp.empty((*X.shape[:-2], m, n), X.dtype)
-        jobs.append((X, Y, Z, P, K, m, n, m))
-        outcomes.append(Z)
-    if jobs:
-        launch_products(xp, jobs)
-    return outcomes
+        results.append(xp.empty((*X.shape[:-2], m, n), X.dtype))
+        small.append(product(X, Y, results[-1], pairs=P, rows=K, m=m, n=n, all_m=m))
+    if small:
+        arguments = numbered(small, PRODUCTS_PER_LAUNCH) | {"parameter_stride": 0}
+        grid = max(map(blocks_of, small)), 1, len(small)
+        launch(xp, results[0].dtype, "products", grid, **arguments)
+    return results
 
 
-def launch_products(xp, jobs) -> None:
-    """Make products in one launch.
+def product(X, Y, Z, *, pairs: int, rows: int, m: int, n: int, all_m: int) -> dict:
+    """Return the arguments of a product of contiguous arrays.
 
     Parameters
     ----------
-    xp : module
-        Array module.
-    jobs : sequence of (X, Y, Z, P, K, m, n, all_m)
-        At most six: contiguous arrays and their sizes.
+    X : (pairs, rows, m) float array
+    Y : (pairs, rows, n) float array
+    Z : (pairs, all_m, n) float array
+        The result, whose rows from m on are set to zero.
     """
-    nothing = *jobs[0][:3], 0, 0, 1, 1, 1
-    arguments = [*jobs, *[nothing] * (PRODUCTS_A_LAUNCH - len(jobs))]
-    arguments = [*(part for job in arguments for part in job), 0]
-    launch(xp, jobs[0][2].dtype, "products", (most_blocks(jobs), 1, len(jobs)), arguments)
+    sizes = {"pairs": pairs, "rows": rows, "m": m, "n": n, "all_m": all_m}
+    return {"X": X, "Y": Y, "Z": Z, **sizes}
 
 
-def most_blocks(jobs) -> int:
-    """Return how many blocks the largest of some products takes."""
-    return max(map(blocks_of, jobs))
-
-
-def blocks_of(job) -> int:
-    """Return how many blocks a product takes, given the kernel's arguments for it."""
-    *_, P, _, _, n, all_m = job
-    return P * blocks(all_m, TILE) * blocks(n, TILE)
+def blocks_of(product: dict) -> int:
+    """Return how many blocks compute a product."""
+    tiles = blocks_for(product["all_m"], TILE) * blocks_for(product["n"], TILE)
+    return product["pairs"] * tiles
