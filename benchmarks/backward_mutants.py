@@ -173,7 +173,9 @@ def value_changes(node):
     if isinstance(node, ast.AugAssign):
         yield "= for +=", lambda n: ast.Assign([n.target], n.value)
         yield "dropped term", lambda n: ast.Pass()
-    single = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name | ast.Subscript)
+    single = isinstance(node, ast.Assign) and not any(
+        isinstance(part, ast.Tuple) for part in (node.targets[0], node.value)
+    )
     if single or isinstance(node, ast.AugAssign | ast.Return | ast.Lambda):
         for i in range(len(gradients_in(value_of(node)))):
             for kind, wrong in WRONG_VALUES.items():
