@@ -16,7 +16,6 @@ from kvnet.kernels.parts.compile_options import INNER_NOT_INLINED, NOT_INLINED
 from kvnet.kernels.parts.matrices import multiply, transposed
 from kvnet.kernels.parts.question_block import empty_saved_hops, forward_block
 from kvnet.kernels.parts.threads import counters_for, next_block, run_on_all_threads
-from kvnet.parameter_vector import by_name
 
 QUESTIONS_PER_BLOCK = 50
 
@@ -73,7 +72,9 @@ def answer(bow: BowModel, questions: Questions) -> numpy.ndarray:
     """
     N, same = len(questions.queries), questions.values is questions.keys
     words, bounds = numpy.empty(N, numpy.int64), cut(N, QUESTIONS_PER_BLOCK)
-    model, table_T = compiled_model(bow), transposed(by_name(bow.theta, bow.shapes)["W_mem"])
+    model = compiled_model(bow)
+    (V, E, *_), start = model.sizes, model.starts.W_mem
+    table_T = transposed(bow.theta[start : start + V * E].reshape(V, E))
     arguments = questions, same, model, table_T, words
     run_on_all_threads(_answer, counters_for(1), bounds, *arguments)
     return words

@@ -57,20 +57,21 @@ def _differentiate(rows, questions, same, new_rows, model, gradient, losses):
     gradients = Gradients(d_query, d_keys, d_values, d.A, d.R, d.output_map, d.W_mem)
     weights = p.A, p.R, p.output_map, p.W_mem
     forward_backward(query, memory, *weights, block.answers, losses, gradients)
+    dTK, dTV, dW = d.TK, d.TV, d.W
     for n in range(M):
         for e in range(d_keys.shape[1]):
-            d.TK[n, e], d.TV[n, e] = d_keys[n, e], d_values[n, e]
-    for n in range(M, len(d.TK)):  # slots that no question has
+            dTK[n, e], dTV[n, e] = d_keys[n, e], d_values[n, e]
+    for n in range(M, len(dTK)):  # slots that no question has
         for e in range(d_keys.shape[1]):
-            d.TK[n, e], d.TV[n, e] = 0, 0
+            dTK[n, e], dTV[n, e] = 0, 0
     for n in range(M, len(d_keys)):  # a reading is key and value
         for e in range(d_keys.shape[1]):
             d_keys[n, e] += d_values[n, e]
     scatter_words(block.sentences, d_keys[M:], model.encoding, d.W_mem)
-    for n in range(len(d.W)):
-        for e in range(d.W.shape[1]):
-            d.W[n, e] = 0
-    scatter_words(block.query, d_query, model.encoding, d.W)
+    for n in range(len(dW)):
+        for e in range(dW.shape[1]):
+            dW[n, e] = 0
+    scatter_words(block.query, d_query, model.encoding, dW)
 
 
 @njit(**INNER_NOT_INLINED)

@@ -14,7 +14,6 @@ from kvnet.kernels.parts.distinct_words import (
     find_distinct,
     four_fold,
     scatter_hops,
-    words_of_block,
 )
 from kvnet.kernels.parts.matrices import add_up, copy_into, multiply
 from kvnet.kernels.parts.softmax_rows import softmax_backward_rows, softmax_rows
@@ -44,23 +43,25 @@ class HopGradients(NamedTuple):
 @njit(**OPTIONS)
 def _hop_block(lo, hi, u_0, memory, C, linear_size, no_mask, words, saved, u, attention):
     B, H, block = hi - lo, len(attention), slice(lo, hi)
-    words = words_of_block(words, block)
-    find_distinct(memory.rows[block], len(memory.key_readings), words)
+    rows, places, counts = words.rows[block], words.places[block], words.counts[block]
+    find_distinct(memory.rows[block], len(memory.key_readings), rows, places, counts)
+    key_readings, value_readings, TV = memory.key_readings, memory.value_readings, memory.TV
+    queries, word_weights = saved.queries, saved.word_weights
     TK_T, read = numpy.ascontiguousarray(memory.TK.T), numpy.empty((B, len(C)), C.dtype)
-    dots = numpy.empty(words.rows.shape[1], C.dtype)
-    copy_into(saved.queries[H * lo : H * lo + B], u_0[block])
+    dots = numpy.empty(rows.shape[1], C.dtype)
+    copy_into(queries[H * lo : H * lo + B], u_0[block])
     for h in range(H):
         first = H * lo + h * B
-        before, p = saved.queries[first : first + B], saved.attention[first : first + B]
-        after = saved.queries[first + B : first + 2 * B] if h + 1 < H else u[block]
+        before, p = queries[first : first + B], saved.attention[first : first + B]
+        after = queries[first + B : first + 2 * B] if h + 1 < H else u[block]
         multiply(before, TK_T, p)  # (B, M)
         for b in range(B):
-            add_word_dots(words, b, memory.key_readings, before[b], dots, p[b])
+            add_word_dots(rows[b], places[b], counts[b], key_readings, before[b], dots, p[b])
         softmax_rows(p, no_mask)
-        multiply(p, memory.TV, read)  # (B, E)
+        multiply(p, TV, read)  # (B, E)
         for b in range(B):
-            weights = saved.word_weights[first + b]
-            add_word_sums(words, b, memory.value_readings, p[b], weights, read[b])
+            weights = word_weights[first + b]
+            add_word_sums(rows[b], places[b], counts[b], value_readings, p[b], weights, read[b])
         multiply(before, C, after)
         add_up(read, after)
         for b in range(B):
@@ -72,10 +73,12 @@ def _hop_block(lo, hi, u_0, memory, C, linear_size, no_mask, words, saved, u, at
 @njit(**OPTIONS)
 def _hop_backward_block(lo, hi, du, memory, C, linear_size, words, saved, u, gradients):
     B, block, H = hi - lo, slice(lo, hi), len(saved.queries) // len(u)
-    words = words_of_block(words, block)
+    rows, places, counts = words.rows[block], words.places[block], words.counts[block]
+    key_readings, value_readings = memory.key_readings, memory.value_readings
+    word_weights = gradients.word_weights
     C_T, TV_T = numpy.ascontiguousarray(C.T), numpy.ascontiguousarray(memory.TV.T)
     du, through_TK = du[block].copy(), numpy.empty((B, len(C)), C.dtype)
-    dots = numpy.empty(words.rows.shape[1], C.dtype)
+    dots = numpy.empty(rows.shape[1], C.dtype)
     for h in range(H - 1, -1, -1):
         first = H * lo + h * B
         d_sum, dp = gradients.sums[first : first + B], gradients.scores[first : first + B]
@@ -86,14 +89,14 @@ def _hop_backward_block(lo, hi, du, memory, C, linear_size, words, saved, u, gra
                 d_sum[b, e] *= after[b, e] > 0
         multiply(d_sum, TV_T, dp)  # (B, M)
         for b in range(B):
-            add_word_dots(words, b, memory.value_readings, d_sum[b], dots, dp[b])
+            add_word_dots(rows[b], places[b], counts[b], value_readings, d_sum[b], dots, dp[b])
         softmax_backward_rows(saved.attention[first : first + B], dp)
         multiply(d_sum, C_T, du)  # (B, E)
         multiply(dp, memory.TK, through_TK)
         add_up(through_TK, du)
         for b in range(B):
-            weights = gradients.word_weights[first + b]
-            add_word_sums(words, b, memory.key_readings, dp[b], weights, du[b])
+            weights = word_weights[first + b]
+            add_word_sums(rows[b], places[b], counts[b], key_readings, dp[b], weights, du[b])
     copy_into(gradients.query[block], du)
 
 
@@ -103,7 +106,8 @@ def _scatter_components(lo, bounds, words, weights, vectors, d_readings):
 
     The components are those of `vectors`, from `lo` on.
     """
-    H, width = len(vectors) // len(words.rows), vectors.shape[1]
+    rows, counts = words.rows, words.counts
+    H, width = len(vectors) // len(rows), vectors.shape[1]
     of_target = numpy.zeros((four_fold(H), width), vectors.dtype)  # a hop per row
     its_weights = numpy.zeros((four_fold(H), weights.shape[1]), vectors.dtype)
     for n in range(len(d_readings)):
@@ -116,7 +120,7 @@ def _scatter_components(lo, bounds, words, weights, vectors, d_readings):
                 row = (H - 1) * first + h * B + b
                 copy_into(of_target[h : h + 1], vectors[row : row + 1])
                 copy_into(its_weights[h : h + 1], weights[row : row + 1])
-            scatter_hops(words, b, its_weights, of_target, d_readings, lo)
+            scatter_hops(rows[b], counts[b], its_weights, of_target, d_readings, lo)
 
 
 @njit(**OPTIONS)

@@ -136,12 +136,12 @@ def _read_backward_block(k, lo, hi, dh, weights, saved, d_mapped, by_block):
 
 
 @njit(**OPTIONS)
-def _sum_word(word, read_at, d_mapped, d_vocabulary):
+def _sum_word(word, starts, sentences, positions, d_mapped, d_vocabulary):
     row = d_vocabulary[word]
     for f in range(len(row)):
         row[f] = 0
-    for n in range(read_at.starts[word], read_at.starts[word + 1]):
-        of_position = d_mapped[read_at.rows[n], read_at.columns[n]]
+    for n in range(starts[word], starts[word + 1]):
+        of_position = d_mapped[sentences[n], positions[n]]
         for f in range(len(row)):
             row[f] += of_position[f]
 
@@ -153,16 +153,14 @@ def _forward(bounds, words, mapped, weights, saved):
 
 
 @njit(**PARALLEL)
-def _backward(bounds, dh, weights, saved, d_mapped, by_block):
+def _backward(bounds, dh, words, weights, saved, d_mapped, by_block, d_vocabulary):
     for k in prange(len(bounds) - 1):
         lo, hi = bounds[k], bounds[k + 1]
         _read_backward_block(int64(k), lo, hi, dh, weights, saved, d_mapped, by_block)
-
-
-@njit(**PARALLEL)
-def _sum_words(read_at, d_mapped, d_vocabulary):
+    N, S = words.shape
+    starts, sentences, positions = occurrences(words, numpy.full(N, S), len(d_vocabulary))
     for word in prange(len(d_vocabulary)):
-        _sum_word(int64(word), read_at, d_mapped, d_vocabulary)
+        _sum_word(int64(word), starts, sentences, positions, d_mapped, d_vocabulary)
 
 
 def gru_reading(xp, words, table, weights: GruWeights):
@@ -194,8 +192,7 @@ def gru_reading(xp, words, table, weights: GruWeights):
         d_mapped, d_vocabulary = empty(N, S, 3 * F), empty(V, 3 * F)
         by_block = StateWeights(*(empty(len(bounds) - 1, *w.shape) for w in by_state))
         d_readings = numpy.ascontiguousarray(d_readings)
-        _backward(bounds, d_readings, by_state, saved, d_mapped, by_block)
-        _sum_words(occurrences(words, numpy.full(N, S), V), d_mapped, d_vocabulary)
+        _backward(bounds, d_readings, words, by_state, saved, d_mapped, by_block, d_vocabulary)
         d_gates, d_candidate = (part.sum(axis=0) for part in by_block)
         d_by_word, d_bias = embeddings.T @ d_vocabulary, d_vocabulary.sum(axis=0)
         d_table = d_vocabulary @ by_word.T

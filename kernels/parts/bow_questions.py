@@ -106,16 +106,16 @@ def gather_block(rows, questions, same, new_rows):
     -------
     block : QuestionBlock
     """
-    sentences, keys, values = questions.sentences, questions.keys, questions.values
+    sentences, queries, keys, values, all_answers = questions
     B, M, S = len(rows), keys.shape[1], sentences.shape[1]
     key_rows = numpy.empty((B, M), numpy.int32)
     value_rows = key_rows if same else numpy.empty((B, M), numpy.int32)
     query, answers = numpy.empty((B, S), numpy.int32), numpy.empty(B, numpy.int32)
     for b in range(B):
         n = rows[b]
-        answers[b] = questions.answers[n]
+        answers[b] = all_answers[n]
         for s in range(S):
-            query[b, s] = sentences[questions.queries[n], s]
+            query[b, s] = sentences[queries[n], s]
         for i in range(M):
             key_rows[b, i] = keys[n, i]
             if not same:
@@ -136,7 +136,8 @@ def gather_block(rows, questions, same, new_rows):
 @njit(**INNER)
 def read_memory(block, parameters, model):
     """Read a block's sentences with the bow reader; return its `StackedMemory`."""
-    W_mem, M = parameters.W_mem, block.key_rows.shape[1]  # the model may have more slots
+    W_mem, TK, TV, key_rows = parameters.W_mem, parameters.TK, parameters.TV, block.key_rows
+    M = key_rows.shape[1]  # the model may have more slots
     keys = numpy.empty((M + len(block.sentences), W_mem.shape[1]), W_mem.dtype)
     values = numpy.empty_like(keys)
     for n in range(M, len(keys)):
@@ -145,17 +146,17 @@ def read_memory(block, parameters, model):
     add_words(block.sentences, W_mem, model.encoding, keys[M:])
     for n in range(M):
         for e in range(keys.shape[1]):
-            keys[n, e], values[n, e] = parameters.TK[n, e], parameters.TV[n, e]
+            keys[n, e], values[n, e] = TK[n, e], TV[n, e]
     for n in range(M, len(keys)):
         for e in range(keys.shape[1]):
             values[n, e] = keys[n, e]
     allowed = numpy.empty((len(block.query), M if model.mask_padding else 0), numpy.bool_)
     for b in range(len(allowed)):
         for i in range(allowed.shape[1]):
-            allowed[b, i] = block.key_rows[b, i] != 0
-    filled = filled_slots(block.key_rows, block.value_rows)
+            allowed[b, i] = key_rows[b, i] != 0
+    filled = filled_slots(key_rows, block.value_rows)
     shared = are_shared(filled, len(block.sentences))
-    return StackedMemory(keys, values, block.key_rows, block.value_rows, allowed, filled, shared)
+    return StackedMemory(keys, values, key_rows, block.value_rows, allowed, filled, shared)
 
 
 @njit(**INNER)

@@ -28,19 +28,13 @@ class DistinctWords(NamedTuple):
 
 
 @njit(**OPTIONS)
-def words_of_block(words, block):
-    """Return the words of some targets, a slice."""
-    return DistinctWords(words.rows[block], words.places[block], words.counts[block])
-
-
-@njit(**OPTIONS)
 def four_fold(n):
     """Round up to a multiple of four."""
     return (n + 3) // 4 * 4
 
 
 @njit(**OPTIONS)
-def find_distinct(slots, U, words):
+def find_distinct(slots, U, rows, places, counts):
     """Find each target's different words, in the order of their first slots.
 
     Parameters
@@ -49,10 +43,9 @@ def find_distinct(slots, U, words):
         Rows of the readings.
     U : int
         Number of readings.
-    words : DistinctWords
-        Filled.
+    rows, places, counts
+        The fields of `DistinctWords`, filled.
     """
-    rows, places, counts = words
     target, place = numpy.full(U, -1, numpy.int32), numpy.empty(U, numpy.int32)
     for b in range(len(slots)):
         count = 0
@@ -69,10 +62,9 @@ def find_distinct(slots, U, words):
 
 
 @njit(**OPTIONS)
-def add_word_dots(words, b, readings, x, dots, scores):
-    """Add ``scores_i += x · readings[rows[places_i]]`` for target b, in place; fill `dots`."""
-    rows, places = words.rows[b], words.places[b]
-    for j in range(0, words.counts[b], 4):
+def add_word_dots(rows, places, count, readings, x, dots, scores):
+    """Add ``scores_i += x · readings[rows[places_i]]`` for a target, in place; fill `dots`."""
+    for j in range(0, count, 4):
         r, s = readings[rows[j]], readings[rows[j + 1]]
         t, w = readings[rows[j + 2]], readings[rows[j + 3]]
         dot_r = dot_s = dot_t = dot_w = readings.dtype.type(0)
@@ -87,17 +79,16 @@ def add_word_dots(words, b, readings, x, dots, scores):
 
 
 @njit(**OPTIONS)
-def add_word_sums(words, b, readings, p, weights, o):
-    """Add ``o += sum_i p_i readings[rows[places_i]]`` for target b, in place.
+def add_word_sums(rows, places, count, readings, p, weights, o):
+    """Add ``o += sum_i p_i readings[rows[places_i]]`` for a target, in place.
 
     `weights` is filled with p summed by different word, and zeros.
     """
-    rows, places = words.rows[b], words.places[b]
     for j in range(len(weights)):
         weights[j] = 0
     for i in range(len(places)):
         weights[places[i]] += p[i]
-    for j in range(0, words.counts[b], 4):
+    for j in range(0, count, 4):
         r, s = readings[rows[j]], readings[rows[j + 1]]
         t, w = readings[rows[j + 2]], readings[rows[j + 3]]
         p_r, p_s, p_t, p_w = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
@@ -106,8 +97,8 @@ def add_word_sums(words, b, readings, p, weights, o):
 
 
 @njit(**OPTIONS)
-def scatter_hops(words, b, weights, vectors, d_readings, lo):
-    """Add ``d_readings[rows_j] += sum_h weights_h,j vectors_h`` for target b, from column `lo` on.
+def scatter_hops(rows, count, weights, vectors, d_readings, lo):
+    """Add ``d_readings[rows_j] += sum_h weights_h,j vectors_h`` for a target, from column `lo` on.
 
     Parameters
     ----------
@@ -115,10 +106,9 @@ def scatter_hops(words, b, weights, vectors, d_readings, lo):
     vectors : (four_fold(H), E or less) float array
         The rows that fill up either have weights of zero.
     """
-    rows = words.rows[b]
     for h in range(0, len(weights), 4):
         x, y, z, w = vectors[h], vectors[h + 1], vectors[h + 2], vectors[h + 3]
-        for j in range(words.counts[b]):
+        for j in range(count):
             to = d_readings[rows[j]][lo : lo + len(x)]
             p, q, r, s = weights[h, j], weights[h + 1, j], weights[h + 2, j], weights[h + 3, j]
             for e in range(len(x)):

@@ -71,10 +71,10 @@ def _match_matrix(table, memory):
 @njit(**INNER)
 def _match(w, table, matrix, rows, memory, scores):
     """Score slots: ``scores[b, i] = w_b · (T_i + r[rows[b, i]])``."""
-    M = scores.shape[1]
+    M, filled = scores.shape[1], memory.filled
     if not memory.shared:
         multiply(w, matrix, scores)
-        add_dots(rows, memory.filled, table[M:], w, scores)
+        add_dots(rows, filled, table[M:], w, scores)
         return
     by_row = numpy.empty((len(w), len(table)), w.dtype)
     multiply(w, matrix, by_row)
@@ -83,17 +83,17 @@ def _match(w, table, matrix, rows, memory, scores):
         empty = of_readings[0]
         for i in range(M):
             to[i] = of_slots[i] + empty
-        for i in range(memory.filled[b]):
+        for i in range(filled[b]):
             to[i] = of_slots[i] + of_readings[rows[b, i]]
 
 
 @njit(**INNER)
 def _read(p, table, rows, memory, row_weights, o):
     """Sum slots: ``o_b = sum_i p[b, i] (T_i + r[rows[b, i]])``; fill `row_weights` if shared."""
-    M = p.shape[1]
+    M, filled = p.shape[1], memory.filled
     if not memory.shared:
         multiply(p, table[:M], o)
-        add_sums(rows, memory.filled, table[M:], p, o)
+        add_sums(rows, filled, table[M:], p, o)
         return
     for b in range(len(p)):
         weights, of_slots, of_readings = p[b], row_weights[b, :M], row_weights[b, M:]
@@ -101,9 +101,9 @@ def _read(p, table, rows, memory, row_weights, o):
             of_slots[i] = weights[i]
         for u in range(len(of_readings)):
             of_readings[u] = 0
-        for i in range(memory.filled[b]):
+        for i in range(filled[b]):
             of_readings[rows[b, i]] += weights[i]
-        for i in range(memory.filled[b], M):
+        for i in range(filled[b], M):
             of_readings[0] += weights[i]
     multiply(row_weights, table, o)
 
@@ -122,16 +122,19 @@ def _sum_by_row(p, row_weights, w, rows, memory, d_table):
 @njit(**INNER)
 def forward_block(query, memory, A, A_T, R, saved, u):
     """Compute the hops: fill u, (B, F), and what the backward pass needs in `saved`."""
-    B, matrix = len(query), _match_matrix(memory.keys, memory)
+    keys, values, sums = memory.keys, memory.values, saved.sums
+    key_rows, value_rows, allowed = memory.key_rows, memory.value_rows, memory.allowed
+    queries, attention, row_weights = saved.queries, saved.attention, saved.row_weights
+    B, matrix = len(query), _match_matrix(keys, memory)
     us, reads = saved.A_left[len(R) * B :], saved.A_right[: len(R) * B]
     multiply(query, A_T, us[:B])
     for h in range(len(R)):
         rows, following = slice(h * B, (h + 1) * B), slice((h + 1) * B, (h + 2) * B)
-        w, p, read, s = saved.queries[rows], saved.attention[rows], reads[rows], saved.sums[rows]
+        w, p, read, s = queries[rows], attention[rows], reads[rows], sums[rows]
         multiply(us[rows], A, w)  # (B, D)
-        _match(w, memory.keys, matrix, memory.key_rows, memory, p)  # (B, M)
-        softmax_rows(p, memory.allowed)
-        _read(p, memory.values, memory.value_rows, memory, saved.row_weights[rows], read)  # (B, D)
+        _match(w, keys, matrix, key_rows, memory, p)  # (B, M)
+        softmax_rows(p, allowed)
+        _read(p, values, value_rows, memory, row_weights[rows], read)  # (B, D)
         multiply(read, A_T, s)
         add_up(us[rows], s)  # s = u + o, (B, F)
         multiply(s, transposed(R[h]), us[following] if h + 1 < len(R) else u)
@@ -144,30 +147,31 @@ def backward_block(du, query, memory, A, A_T, R, saved, gradients):
     The gradient of a matrix is a sum of outer products over questions and hops: one product of what
     all hops saved.
     """
-    B, H = len(query), len(R)
-    d_reads, d_scores = numpy.empty_like(saved.queries), numpy.empty_like(saved.attention)
-    d_row_weights = numpy.empty_like(saved.row_weights)
-    matrix, du = _match_matrix(memory.values, memory), du.copy()
+    keys, values, sums = memory.keys, memory.values, saved.sums
+    key_rows, value_rows = memory.key_rows, memory.value_rows
+    A_left, A_right = saved.A_left, saved.A_right
+    queries, attention, row_weights = saved.queries, saved.attention, saved.row_weights
+    d_reads, d_scores = numpy.empty_like(queries), numpy.empty_like(attention)
+    d_row_weights, dR = numpy.empty_like(row_weights), gradients.R
+    B, H, matrix, du = len(query), len(R), _match_matrix(values, memory), du.copy()
     for h in range(H - 1, -1, -1):
         rows = slice(h * B, (h + 1) * B)
-        ds, dw = saved.A_left[rows], saved.A_right[(H + h) * B : (H + h + 1) * B]
+        ds, dw = A_left[rows], A_right[(H + h) * B : (H + h + 1) * B]
         d_read, dp = d_reads[rows], d_scores[rows]
-        multiply(du.T, saved.sums[rows], gradients.R[h])
+        multiply(du.T, sums[rows], dR[h])
         multiply(du, R[h], ds)  # (B, F)
         multiply(ds, A, d_read)  # (B, D)
-        _match(d_read, memory.values, matrix, memory.value_rows, memory, dp)  # (B, M)
-        softmax_backward_rows(saved.attention[rows], dp)
-        _read(dp, memory.keys, memory.key_rows, memory, d_row_weights[rows], dw)  # (B, D)
+        _match(d_read, values, matrix, value_rows, memory, dp)  # (B, M)
+        softmax_backward_rows(attention[rows], dp)
+        _read(dp, keys, key_rows, memory, d_row_weights[rows], dw)  # (B, D)
         multiply(dw, A_T, du)
         add_up(ds, du)  # u enters the scores and the sum s
-    copy_into(saved.A_left[2 * H * B :], du)
-    copy_into(saved.A_right[2 * H * B :], query)
+    copy_into(A_left[2 * H * B :], du)
+    copy_into(A_right[2 * H * B :], query)
     multiply(du, A, gradients.query)
-    _sum_by_row(d_scores, d_row_weights, saved.queries, memory.key_rows, memory, gradients.keys)
-    _sum_by_row(
-        saved.attention, saved.row_weights, d_reads, memory.value_rows, memory, gradients.values
-    )
-    multiply(saved.A_left.T, saved.A_right, gradients.A)
+    _sum_by_row(d_scores, d_row_weights, queries, key_rows, memory, gradients.keys)
+    _sum_by_row(attention, row_weights, d_reads, value_rows, memory, gradients.values)
+    multiply(A_left.T, A_right, gradients.A)
 
 
 @njit(**INNER)

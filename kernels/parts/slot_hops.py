@@ -68,36 +68,36 @@ def _map(u, matrix, mapped):
 @njit(**OPTIONS)
 def _hop(b, tables, with_softmax, hops, slots, no_mask):
     """Compute the hops of question b; `slots` is filled, table after table."""
-    filled = 0
+    of_keys, of_values, filled = tables.of_keys, tables.of_values, 0
     for t in range(len(tables.readings)):
         filled = _fill(tables.rows[b], tables.readings[t], slots[t])
-    for h in range(len(tables.of_keys)):
+    for h in range(len(of_keys)):
         u, after, p = hops.queries[b, h], hops.queries[b, h + 1], hops.attention[b, h]
         for i in range(len(p)):
-            p[i] = dot(u, slots[tables.of_keys[h], i]) if i < filled else 0
+            p[i] = dot(u, slots[of_keys[h], i]) if i < filled else 0
         if with_softmax:
             softmax_rows(hops.attention[b, h : h + 1], no_mask)
         _map(u, tables.matrix, after)
         for i in range(filled):
-            add_scaled(after, p[i], slots[tables.of_values[h], i])
+            add_scaled(after, p[i], slots[of_values[h], i])
 
 
 @njit(**OPTIONS)
 def _hop_backward(b, tables, with_softmax, hops, gradients, slots):
     """Compute the gradients of question b's hops, from that of its last query."""
-    filled = 0
+    of_keys, of_values, filled = tables.of_keys, tables.of_values, 0
     for t in range(len(tables.readings)):
         filled = _fill(tables.rows[b], tables.readings[t], slots[t])
-    for h in range(len(tables.of_keys) - 1, -1, -1):
+    for h in range(len(of_keys) - 1, -1, -1):
         du, d_after = gradients.queries[b, h], gradients.queries[b, h + 1]
         dp, one = gradients.attention[b, h], slice(h, h + 1)
         for i in range(len(dp)):
-            dp[i] = dot(d_after, slots[tables.of_values[h], i]) if i < filled else 0
+            dp[i] = dot(d_after, slots[of_values[h], i]) if i < filled else 0
         if with_softmax:
             softmax_backward_rows(hops.attention[b, one], gradients.attention[b, one])
         _map(d_after, tables.matrix_T, du)
         for i in range(filled):
-            add_scaled(du, dp[i], slots[tables.of_keys[h], i])
+            add_scaled(du, dp[i], slots[of_keys[h], i])
 
 
 @njit(**OPTIONS)
@@ -121,33 +121,28 @@ def _hop_backward_block(lo, hi, tables, with_softmax, hops, gradients):
 
 
 @njit(**OPTIONS)
-def _sum_hops(table, b, i, lo, tables, hops, gradients, d_slot):
-    """Set some components, from `lo` on, of a slot's gradient; unless the slot is empty."""
-    rows, hi = tables.rows, lo + len(d_slot)
-    for k in range(rows.shape[2]):
-        if rows[b, i, k] != 0:
-            break
-    else:
-        return
-    for e in range(len(d_slot)):
-        d_slot[e] = 0
-    for h in range(len(tables.of_keys)):
-        if tables.of_keys[h] == table:
-            add_scaled(d_slot, gradients.attention[b, h, i], hops.queries[b, h, lo:hi])
-        if tables.of_values[h] == table:
-            add_scaled(d_slot, hops.attention[b, h, i], gradients.queries[b, h + 1, lo:hi])
-
-
-@njit(**OPTIONS)
 def _scatter(table, lo, hi, tables, hops, gradients, d_readings):
     """Sum some components of a table's gradient over the slots of all questions, in their order."""
-    rows, d_table, d_slot = tables.rows, d_readings[table], numpy.empty(hi - lo, d_readings.dtype)
+    rows, of_keys, of_values = tables.rows, tables.of_keys, tables.of_values
+    us, ps, d_us, d_scores = hops.queries, hops.attention, gradients.queries, gradients.attention
+    d_table, d_slot = d_readings[table], numpy.empty(hi - lo, us.dtype)
     for n in range(len(d_table)):
         for e in range(lo, hi):
             d_table[n, e] = 0
     for b in range(len(rows)):
         for i in range(rows.shape[1]):
-            _sum_hops(table, b, i, lo, tables, hops, gradients, d_slot)
+            for k in range(rows.shape[2]):
+                if rows[b, i, k] != 0:
+                    break
+            else:
+                continue  # an empty slot
+            for e in range(len(d_slot)):
+                d_slot[e] = 0
+            for h in range(len(of_keys)):
+                if of_keys[h] == table:
+                    add_scaled(d_slot, d_scores[b, h, i], us[b, h, lo:hi])
+                if of_values[h] == table:
+                    add_scaled(d_slot, ps[b, h, i], d_us[b, h + 1, lo:hi])
             for k in range(rows.shape[2]):
                 if rows[b, i, k] != 0:
                     add_scaled(d_table[rows[b, i, k], lo:hi], 1, d_slot)

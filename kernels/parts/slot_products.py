@@ -4,8 +4,6 @@ A slot holds a row of the readings. The slots after the last filled one hold row
 the empty slot: it is multiplied once per question.
 """
 
-from typing import NamedTuple
-
 import numpy
 from numba import njit
 
@@ -75,17 +73,16 @@ def gather_rows(rows, filled, p, w, d_readings):
             add_scaled(d_readings[0], _sum_from(filled[b], p[h]), w[h])
 
 
-class Occurrences(NamedTuple):
-    """Where each value u of a matrix is: entries ``starts[u]`` to ``starts[u + 1]`` of the rest."""
-
-    starts: numpy.ndarray  # (U + 1,) int64
-    rows: numpy.ndarray  # (N,) int64
-    columns: numpy.ndarray  # (N,) int64
-
-
 @njit(**OPTIONS)
 def occurrences(values, filled, U):
-    """Sort the first ``filled[b]`` columns of each row by value (a stable counting sort)."""
+    """Sort the first ``filled[b]`` columns of each row by value (a stable counting sort).
+
+    Returns
+    -------
+    starts : (U + 1,) int64 array
+        Value u is at the entries ``starts[u]`` to ``starts[u + 1]`` of the others.
+    rows, columns : (N,) int64 array
+    """
     starts = numpy.zeros(U + 2, numpy.int64)
     for b in range(len(values)):
         for i in range(filled[b]):
@@ -99,4 +96,4 @@ def occurrences(values, filled, U):
             place = starts[values[b, i] + 1]
             rows[place], columns[place] = b, i
             starts[values[b, i] + 1] += 1
-    return Occurrences(starts[:-1], rows, columns)
+    return starts[:-1], rows, columns
