@@ -91,8 +91,8 @@ def _sum_gradients(block, gradients, theta, rule, squares):
 def _update(block, vectors, squares, rate, rule):
     start = block * PARAMETERS_PER_BLOCK
     some = slice(start, start + PARAMETERS_PER_BLOCK)
-    theta, gradient, noise = vectors.theta[some], vectors.gradient[some], vectors.noise[some]
-    of_block = Vectors(theta, gradient, vectors.m[some], vectors.v[some], noise)
+    theta, gradient, m, v, noise = vectors
+    of_block = Vectors(theta[some], gradient[some], m[some], v[some], noise[some])
     update_block(start, of_block, clip_scales(squares, rule), rate, rule)
 
 
@@ -116,6 +116,7 @@ def _take_steps(
     """Do a thread's share of all steps."""
     question_blocks, blocks = len(bounds) - 1, len(squares)
     new_rows = numpy.zeros(len(questions.sentences), numpy.int32)
+    theta, all_noise = vectors.theta, vectors.noise
     for step in range(len(rows)):
         phase = PHASES * step
         k = next_block(counters, phase)
@@ -126,7 +127,7 @@ def _take_steps(
                 _differentiate(rows[step, block], questions, same, new_rows, model, *results)
             else:
                 start = (k - question_blocks) * PARAMETERS_PER_BLOCK
-                noise = vectors.noise[start : start + PARAMETERS_PER_BLOCK]
+                noise = all_noise[start : start + PARAMETERS_PER_BLOCK]
                 fill_noise(noise, start, rule, steps_later(stream, step))
             block_done(counters, phase)
             k = next_block(counters, phase)
@@ -134,7 +135,7 @@ def _take_steps(
         phase += 1
         k = next_block(counters, phase)
         while k < blocks:
-            theta_squares[step, k] = _sum_gradients(k, gradients, vectors.theta, rule, squares[k])
+            theta_squares[step, k] = _sum_gradients(k, gradients, theta, rule, squares[k])
             block_done(counters, phase)
             k = next_block(counters, phase)
         wait_until_done(counters, phase, blocks)

@@ -47,15 +47,16 @@ def renumber(xp, used, count: int) -> tuple:
     sizes : (n, 1) int32 array
         How many different indices each batch uses.
     """
-    batches, indices = xp.arange(len(used))[:, None], xp.arange(count, dtype="int32")
+    first_cells, indices = count * xp.arange(len(used))[:, None], xp.arange(count, dtype="int32")
+    cells = first_cells + used  # of tables with a row per batch and a column per index
     is_used = xp.zeros((len(used), count), bool)
-    is_used[batches, used] = True
+    is_used.reshape(-1)[cells] = True
     ranks = xp.cumsum(is_used, axis=1, dtype="int32")  # used indices up to and including this one
     sizes = ranks[:, -1:]
     new = xp.where(is_used, ranks - 1, sizes + indices - ranks)
     present = xp.empty((len(used), count), "int32")
-    present[batches, new] = indices
-    return present[:, : int(sizes.max())], new[batches, used], sizes
+    present.reshape(-1)[first_cells + new] = indices
+    return present[:, : int(sizes.max())], new.reshape(-1)[cells], sizes
 
 
 def renumber_sentences(xp, sides, rows, count: int) -> tuple:

@@ -69,10 +69,10 @@ def _match_matrix(table, memory):
 
 
 @njit(**INNER)
-def _match(w, table, matrix, rows, memory, scores):
+def _match(w, table, matrix, rows, filled, shared, scores):
     """Score slots: ``scores[b, i] = w_b · (T_i + r[rows[b, i]])``."""
-    M, filled = scores.shape[1], memory.filled
-    if not memory.shared:
+    M = scores.shape[1]
+    if not shared:
         multiply(w, matrix, scores)
         add_dots(rows, filled, table[M:], w, scores)
         return
@@ -88,10 +88,10 @@ def _match(w, table, matrix, rows, memory, scores):
 
 
 @njit(**INNER)
-def _read(p, table, rows, memory, row_weights, o):
+def _read(p, table, rows, filled, shared, row_weights, o):
     """Sum slots: ``o_b = sum_i p[b, i] (T_i + r[rows[b, i]])``; fill `row_weights` if shared."""
-    M, filled = p.shape[1], memory.filled
-    if not memory.shared:
+    M = p.shape[1]
+    if not shared:
         multiply(p, table[:M], o)
         add_sums(rows, filled, table[M:], p, o)
         return
@@ -122,19 +122,18 @@ def _sum_by_row(p, row_weights, w, rows, memory, d_table):
 @njit(**INNER)
 def forward_block(query, memory, A, A_T, R, saved, u):
     """Compute the hops: fill u, (B, F), and what the backward pass needs in `saved`."""
-    keys, values, sums = memory.keys, memory.values, saved.sums
-    key_rows, value_rows, allowed = memory.key_rows, memory.value_rows, memory.allowed
-    queries, attention, row_weights = saved.queries, saved.attention, saved.row_weights
+    keys, values, key_rows, value_rows, allowed, filled, shared = memory
+    A_left, A_right, queries, attention, row_weights, sums = saved
     B, matrix = len(query), _match_matrix(keys, memory)
-    us, reads = saved.A_left[len(R) * B :], saved.A_right[: len(R) * B]
+    us, reads = A_left[len(R) * B :], A_right[: len(R) * B]
     multiply(query, A_T, us[:B])
     for h in range(len(R)):
         rows, following = slice(h * B, (h + 1) * B), slice((h + 1) * B, (h + 2) * B)
         w, p, read, s = queries[rows], attention[rows], reads[rows], sums[rows]
         multiply(us[rows], A, w)  # (B, D)
-        _match(w, keys, matrix, key_rows, memory, p)  # (B, M)
+        _match(w, keys, matrix, key_rows, filled, shared, p)  # (B, M)
         softmax_rows(p, allowed)
-        _read(p, values, value_rows, memory, row_weights[rows], read)  # (B, D)
+        _read(p, values, value_rows, filled, shared, row_weights[rows], read)  # (B, D)
         multiply(read, A_T, s)
         add_up(us[rows], s)  # s = u + o, (B, F)
         multiply(s, transposed(R[h]), us[following] if h + 1 < len(R) else u)
@@ -147,10 +146,8 @@ def backward_block(du, query, memory, A, A_T, R, saved, gradients):
     The gradient of a matrix is a sum of outer products over questions and hops: one product of what
     all hops saved.
     """
-    keys, values, sums = memory.keys, memory.values, saved.sums
-    key_rows, value_rows = memory.key_rows, memory.value_rows
-    A_left, A_right = saved.A_left, saved.A_right
-    queries, attention, row_weights = saved.queries, saved.attention, saved.row_weights
+    keys, values, key_rows, value_rows, _, filled, shared = memory
+    A_left, A_right, queries, attention, row_weights, sums = saved
     d_reads, d_scores = numpy.empty_like(queries), numpy.empty_like(attention)
     d_row_weights, dR = numpy.empty_like(row_weights), gradients.R
     B, H, matrix, du = len(query), len(R), _match_matrix(values, memory), du.copy()
@@ -161,9 +158,9 @@ def backward_block(du, query, memory, A, A_T, R, saved, gradients):
         multiply(du.T, sums[rows], dR[h])
         multiply(du, R[h], ds)  # (B, F)
         multiply(ds, A, d_read)  # (B, D)
-        _match(d_read, values, matrix, value_rows, memory, dp)  # (B, M)
+        _match(d_read, values, matrix, value_rows, filled, shared, dp)  # (B, M)
         softmax_backward_rows(attention[rows], dp)
-        _read(dp, keys, key_rows, memory, d_row_weights[rows], dw)  # (B, D)
+        _read(dp, keys, key_rows, filled, shared, d_row_weights[rows], dw)  # (B, D)
         multiply(dw, A_T, du)
         add_up(ds, du)  # u enters the scores and the sum s
     copy_into(A_left[2 * H * B :], du)

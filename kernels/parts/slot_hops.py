@@ -68,16 +68,18 @@ def _map(u, matrix, mapped):
 @njit(**OPTIONS)
 def _hop(b, tables, with_softmax, hops, slots, no_mask):
     """Compute the hops of question b; `slots` is filled, table after table."""
-    of_keys, of_values, filled = tables.of_keys, tables.of_values, 0
-    for t in range(len(tables.readings)):
-        filled = _fill(tables.rows[b], tables.readings[t], slots[t])
+    readings, rows, of_keys, of_values, matrix, _ = tables
+    queries, attention = hops
+    filled = 0
+    for t in range(len(readings)):
+        filled = _fill(rows[b], readings[t], slots[t])
     for h in range(len(of_keys)):
-        u, after, p = hops.queries[b, h], hops.queries[b, h + 1], hops.attention[b, h]
+        u, after, p = queries[b, h], queries[b, h + 1], attention[b, h]
         for i in range(len(p)):
             p[i] = dot(u, slots[of_keys[h], i]) if i < filled else 0
         if with_softmax:
-            softmax_rows(hops.attention[b, h : h + 1], no_mask)
-        _map(u, tables.matrix, after)
+            softmax_rows(attention[b, h : h + 1], no_mask)
+        _map(u, matrix, after)
         for i in range(filled):
             add_scaled(after, p[i], slots[of_values[h], i])
 
@@ -85,17 +87,18 @@ def _hop(b, tables, with_softmax, hops, slots, no_mask):
 @njit(**OPTIONS)
 def _hop_backward(b, tables, with_softmax, hops, gradients, slots):
     """Compute the gradients of question b's hops, from that of its last query."""
-    of_keys, of_values, filled = tables.of_keys, tables.of_values, 0
-    for t in range(len(tables.readings)):
-        filled = _fill(tables.rows[b], tables.readings[t], slots[t])
+    readings, rows, of_keys, of_values, _, matrix_T = tables
+    attention, (d_queries, d_scores), filled = hops.attention, gradients, 0
+    for t in range(len(readings)):
+        filled = _fill(rows[b], readings[t], slots[t])
     for h in range(len(of_keys) - 1, -1, -1):
-        du, d_after = gradients.queries[b, h], gradients.queries[b, h + 1]
-        dp, one = gradients.attention[b, h], slice(h, h + 1)
+        du, d_after = d_queries[b, h], d_queries[b, h + 1]
+        dp, one = d_scores[b, h], slice(h, h + 1)
         for i in range(len(dp)):
             dp[i] = dot(d_after, slots[of_values[h], i]) if i < filled else 0
         if with_softmax:
-            softmax_backward_rows(hops.attention[b, one], gradients.attention[b, one])
-        _map(d_after, tables.matrix_T, du)
+            softmax_backward_rows(attention[b, one], d_scores[b, one])
+        _map(d_after, matrix_T, du)
         for i in range(filled):
             add_scaled(du, dp[i], slots[of_keys[h], i])
 

@@ -28,21 +28,17 @@ class Vectors(NamedTuple):
     noise: numpy.ndarray
 
 
+@cache
 def rule_for(dtype, rule: UpdateRule) -> UpdateRule:
     """Return a rule as kernels take it: (N, 2) int64 arrays, scalars of a dtype, and no seed.
 
     Scalars of another dtype would make a loop compute in float64.
     """
-    sections, silent = _as_bounds(rule.sections), _as_bounds(rule.silent)
+    bounds = (numpy.array(pairs, numpy.int64) for pairs in (rule.sections, rule.silent))
+    sections, silent = (array.reshape(-1, 2) for array in bounds)
     names = ("l2_lambda", "clip_norm", "epsilon", "noise_deviation")
     scalars = {name: dtype.type(getattr(rule, name)) for name in names}
     return rule._replace(sections=sections, silent=silent, random_state=None, **scalars)
-
-
-@cache
-def _as_bounds(pairs: tuple[tuple[int, int], ...]) -> numpy.ndarray:
-    """Return pairs of (start, stop) as an array, (N, 2)."""
-    return numpy.array(pairs, numpy.int64).reshape(-1, 2)
 
 
 @njit(**INNER)
@@ -71,12 +67,12 @@ def add_penalty(start, theta, gradient, rule, squares):
     square : float
         ``‖θ‖²`` of the block.
     """
-    of_theta = theta[0] * 0
+    of_theta, sections, l2_lambda = theta[0] * 0, rule.sections, rule.l2_lambda
     for i in range(len(theta)):
         of_theta += theta[i] * theta[i]
-        gradient[i] += rule.l2_lambda * theta[i]
-    for s in range(len(rule.sections)):
-        part = gradient[_overlap(rule.sections[s], start, len(theta))]
+        gradient[i] += l2_lambda * theta[i]
+    for s in range(len(sections)):
+        part = gradient[_overlap(sections[s], start, len(theta))]
         square = theta[0] * 0
         for i in range(len(part)):
             square += part[i] * part[i]
@@ -87,12 +83,12 @@ def add_penalty(start, theta, gradient, rule, squares):
 @njit(**INNER)
 def clip_scales(squares, rule):
     """Return each section's scale, ``min(1, clip_norm / ‖g‖)``, given `squares` of all blocks."""
-    scales = numpy.empty(squares.shape[1], squares.dtype)
+    scales, clip_norm = numpy.empty(squares.shape[1], squares.dtype), rule.clip_norm
     for s in range(len(scales)):
         total = squares[0, s]
         for block in range(1, len(squares)):
             total += squares[block, s]
-        scales[s] = rule.clip_norm / max(numpy.sqrt(total), rule.clip_norm)
+        scales[s] = clip_norm / max(numpy.sqrt(total), clip_norm)
     return scales
 
 
@@ -121,24 +117,26 @@ def fill_noise(noise, start, rule, stream):
     for n in range(z.shape[1]):
         noise[4 * n], noise[4 * n + 1] = z[0, n], z[1, n]
         noise[4 * n + 2], noise[4 * n + 3] = z[2, n], z[3, n]
-    for k in range(len(rule.silent)):
-        silent = noise[_overlap(rule.silent[k], start, len(noise))]
-        for i in range(len(silent)):
-            silent[i] = 0
+    silent = rule.silent
+    for k in range(len(silent)):
+        part = noise[_overlap(silent[k], start, len(noise))]
+        for i in range(len(part)):
+            part[i] = 0
 
 
 @njit(**INNER)
 def update_block(start, vectors, scales, rate, rule):
     """Update a block: clip, noise and Adam at the bias-corrected `rate`; `vectors` are its own."""
-    dtype = vectors.theta.dtype.type
+    all_theta, all_gradient, all_m, all_v, all_noise = vectors
+    dtype, sections, epsilon = all_theta.dtype.type, rule.sections, rule.epsilon
     gain_1, gain_2 = dtype(1 - BETA_1), dtype(1 - BETA_2)
-    for s in range(len(rule.sections)):
-        part = _overlap(rule.sections[s], start, len(vectors.theta))
-        theta, gradient, noise = vectors.theta[part], vectors.gradient[part], vectors.noise[part]
-        m, v, scale = vectors.m[part], vectors.v[part], scales[s]
+    for s in range(len(sections)):
+        part, scale = _overlap(sections[s], start, len(all_theta)), scales[s]
+        theta, gradient, noise = all_theta[part], all_gradient[part], all_noise[part]
+        m, v = all_m[part], all_v[part]
         for i in range(len(theta)):
             g = scale * gradient[i] + noise[i]
             mean = m[i] + gain_1 * (g - m[i])
             square = v[i] + gain_2 * (g * g - v[i])
             m[i], v[i] = mean, square
-            theta[i] -= rate * mean / (numpy.sqrt(square) + rule.epsilon)
+            theta[i] -= rate * mean / (numpy.sqrt(square) + epsilon)

@@ -139,7 +139,7 @@ class Dataset:
         batch : Batch
             With the sentences of its own memories.
         """
-        return self.batches(rows[None])[0]
+        return self._batches(rows[None])[0]
 
     def batches(self, rows) -> list[Batch]:
         """Gather several batches with one host-device synchronisation.

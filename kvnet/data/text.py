@@ -116,7 +116,7 @@ class Text:
         -------
         context : Context
         """
-        return self.batches(rows[None])[0]
+        return self._batches(rows[None])[0]
 
     def batches(self, rows) -> list[Context]:
         """Gather several batches with one host-device synchronisation.

@@ -91,6 +91,10 @@ class MemN2N(Network):
 
     def __init__(self, config: MemN2NConfig, backend: str = "numpy", kernels: str = "auto"):
         self.with_softmax, self.adjacent = True, config.tying == "adjacent"
+        # The names of the tables: of the question, of each memory, of the answer.
+        names = [f"T_{n}" for n in range(1, config.hops + 2)]
+        adjacent, layerwise = (names[0], names, names[-1]), ("B", ["A", "C"], "W")
+        self._tables = adjacent if self.adjacent else layerwise
         super().__init__(config, backend, kernels)
         xp, V, M, S = self.xp, config.vocabulary_size, config.memory_size, config.sentence_size
         E, dtype, J = config.embedding_size, config.dtype, config.sentence_size + 1
@@ -107,14 +111,6 @@ class MemN2N(Network):
     def nil_rows(self) -> tuple[str, ...]:
         """Names of the tables whose row 0 is the nil word's and stays zero: all tables."""
         return tuple(name for name in self.shapes if name != "H")
-
-    @property
-    def _tables(self):
-        """The names of the tables: of the question, of each memory, of the answer."""
-        if self.adjacent:
-            tables = [f"T_{n}" for n in range(1, self.config.hops + 2)]
-            return tables[0], tables, tables[-1]
-        return "B", ["A", "C"], "W"
 
     def forward(self, batch: Batch):
         """Score every word, and every time word, as the answer; see `Network.forward`."""
