@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,18 +11,17 @@ from kvnet.backend import array_module, to_numpy
 from kvnet.data.dataset import Dataset, Sizes
 from kvnet.data.example import Example
 from kvnet.data.task_data import encode_splits, held_out
-from kvnet.data.vocabulary import Vocabulary
 from kvnet.errors import InputError
-from kvnet.files.checkpoint import read_arrays, write_arrays
 from kvnet.kernels import kernel_threads
-from kvnet.models import MemN2N, model_from
+from kvnet.models import KeyValueMemoryNetwork, MemN2N
 from kvnet.training.prediction import map_batches
 from kvnet.training.recipes.key_value import KeyValueRecipe
 from kvnet.training.recipes.memn2n import MemN2NRecipe
 from kvnet.training.session import train_to_end
 from kvnet.training.task_run import TaskRun
+from kvnet.training.trained_file import Trained, read_trained, write_trained
 
-RECIPES = {"KeyValueMemoryNetwork": KeyValueRecipe, "MemN2N": MemN2NRecipe}
+RECIPES = {KeyValueMemoryNetwork: KeyValueRecipe, MemN2N: MemN2NRecipe}
 
 
 class Answer(NamedTuple):
@@ -206,9 +204,7 @@ class QuestionAnswerer:
             If it cannot be written, or nothing has been trained or loaded yet.
         """
         self._check_trained()
-        arrays, metadata = self.model.state()
-        metadata |= {"vocabulary": self.vocabulary.words, "recipe": asdict(self._fitted_recipe)}
-        write_arrays(path, arrays, metadata)
+        write_trained(path, Trained(self.model, self.vocabulary, self._fitted_recipe))
 
     @classmethod
     def load(
@@ -231,28 +227,9 @@ class QuestionAnswerer:
         InputError
             If the file cannot be read or has no question answering model with a vocabulary.
         """
-        arrays, metadata = read_arrays(path)
-        model = model_from(path, arrays, metadata, backend, kernels)
-        kind = type(model).__name__
-        if kind not in RECIPES:
-            raise InputError(
-                f"{path}: is a file of {kind}, which answers no questions; give another"
-            )
-        try:
-            words, recipe = metadata["vocabulary"], RECIPES[kind](**metadata["recipe"])
-        except KeyError as error:
-            raise InputError(
-                f"{path}: has no {error}; give a file that QuestionAnswerer or a training wrote"
-            ) from None
-        except (TypeError, InputError) as error:
-            raise InputError(f"{path}: its recipe is damaged ({error}); give another") from None
-        if len(words) + 1 != model.config.vocabulary_size:
-            raise InputError(
-                f"{path}: {len(words)} words for a vocabulary_size of "
-                f"{model.config.vocabulary_size}; the file is damaged, give another"
-            )
+        model, vocabulary, recipe = read_trained(path, RECIPES, backend, kernels)
         answerer = cls(recipe, backend, kernels=kernels)
-        answerer.model, answerer.vocabulary = model, Vocabulary(words)
+        answerer.model, answerer.vocabulary = model, vocabulary
         answerer.sizes = Sizes(model.config.sentence_size, model.config.memory_size)
         answerer._fitted_recipe = recipe
         return answerer

@@ -1,6 +1,5 @@
 """Text continuation with a memory network: fit, continue_text, perplexity, save, load."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,15 +7,14 @@ import numpy
 
 from kvnet.backend import array_module, to_numpy
 from kvnet.data.text import END, Text, encode_texts, known_words, words_of_lines
-from kvnet.data.vocabulary import Vocabulary
 from kvnet.errors import InputError
-from kvnet.files.checkpoint import read_arrays, write_arrays
 from kvnet.models.memn2n_language_model import MemN2NLanguageModel
 from kvnet.operations.uniform import uniform
 from kvnet.training.recipes.language_model import LanguageModelRecipe
 from kvnet.training.session import train_to_end
 from kvnet.training.text_loss import text_loss
 from kvnet.training.text_run import TextRun, perplexity
+from kvnet.training.trained_file import Trained, read_trained, write_trained
 
 VALIDATION_SHARE = 0.1
 
@@ -197,9 +195,7 @@ class TextContinuer:
             If it cannot be written, or nothing has been trained or loaded yet.
         """
         self._check_trained()
-        arrays, metadata = self.model.state()
-        metadata |= {"vocabulary": self.vocabulary.words, "recipe": asdict(self.recipe)}
-        write_arrays(path, arrays, metadata)
+        write_trained(path, Trained(self.model, self.vocabulary, self.recipe))
 
     @classmethod
     def load(
@@ -222,23 +218,10 @@ class TextContinuer:
         InputError
             If the file cannot be read or has no language model with its words.
         """
-        arrays, metadata = read_arrays(path)
-        model = MemN2NLanguageModel.from_state(path, arrays, metadata, backend, kernels)
-        try:
-            words, recipe = metadata["vocabulary"], LanguageModelRecipe(**metadata["recipe"])
-        except KeyError as error:
-            raise InputError(
-                f"{path}: has no {error}; give a file that TextContinuer or a training wrote"
-            ) from None
-        except (TypeError, InputError) as error:
-            raise InputError(f"{path}: its recipe is damaged ({error}); give another") from None
-        if len(words) != model.config.vocabulary_size:
-            raise InputError(
-                f"{path}: {len(words)} words for a vocabulary_size of "
-                f"{model.config.vocabulary_size}; the file is damaged, give another"
-            )
+        recipes = {MemN2NLanguageModel: LanguageModelRecipe}
+        model, vocabulary, recipe = read_trained(path, recipes, backend, kernels)
         continuer = cls(recipe, backend, kernels=kernels)
-        continuer.model, continuer.vocabulary = model, Vocabulary(words, nil=False)
+        continuer.model, continuer.vocabulary = model, vocabulary
         return continuer
 
     def _check_trained(self):

@@ -17,7 +17,6 @@ __all__ = [
     "MemN2NConfig",
     "MemN2NLanguageModel",
     "load_model",
-    "model_from",
 ]
 
 KINDS = {kind.__name__: kind for kind in (KeyValueMemoryNetwork, MemN2N, MemN2NLanguageModel)}
@@ -42,11 +41,7 @@ def load_model(path: str | Path, backend: str = "numpy", kernels: str = "auto") 
     InputError
         If the file cannot be read or names no model.
     """
-    return model_from(path, *read_arrays(path), backend, kernels)
-
-
-def model_from(path, arrays: dict, metadata: dict, backend: str, kernels: str) -> Network:
-    """Build the model that the content of a file names; see `load_model`."""
+    arrays, metadata = read_arrays(path)
     kind = kind_of(path, metadata)
     if kind not in KINDS:
         raise InputError(f"{path}: is a file of {kind}, not of {', '.join(KINDS)}; give another")

@@ -77,7 +77,7 @@ def test_the_file_of_another_model_is_refused(kind, other, tmp_path):
 def test_answerers_refuse_language_models_and_continuers_refuse_answering_models(tmp_path):
     path = tmp_path / "model.safetensors"
     MemN2NLanguageModel(MODELS[MemN2NLanguageModel]).save(path)
-    assert "MemN2NLanguageModel, which answers no questions" in one_line_error(
+    assert "of MemN2NLanguageModel, not of KeyValueMemoryNetwork or MemN2N;" in one_line_error(
         QuestionAnswerer.load, path
     )
     for kind in (KeyValueMemoryNetwork, MemN2N):
@@ -121,7 +121,7 @@ def test_a_model_without_a_usable_vocabulary_and_recipe_is_refused(load, tmp_pat
         error = one_line_error(LOADS[load], path)
         assert "its recipe is damaged (" in error and message in error
     write_arrays(path, arrays, metadata | {"vocabulary": ["a"], "recipe": {}})
-    assert "words for a vocabulary_size of 1" in one_line_error(LOADS[load], path)
+    assert "word ids for a vocabulary_size of 1" in one_line_error(LOADS[load], path)
 
 
 DAMAGED = {
