@@ -49,7 +49,7 @@ class QuestionAnswerer:
     ----------
     recipe : KeyValueRecipe or MemN2NRecipe, optional
         Hyper-parameters; they select the model. By default the published ones of the Key-Value
-        Memory Network, with new batches every epoch, of at most as many questions as there are.
+        Memory Network, with new batches every epoch, and smaller ones if there are fewer examples.
     backend : {"numpy", "cupy", "auto"}, default="numpy"
     random_state : int, default=0
     kernels : {"reference", "fused", "auto"}, default="auto"
@@ -188,7 +188,19 @@ class QuestionAnswerer:
         return answers
 
     def check_words(self, sentence: str) -> None:
-        """Raise an `InputError` unless the model can read a sentence: its words and its length."""
+        """Check that the model can read a sentence.
+
+        Parameters
+        ----------
+        sentence : str
+
+        Raises
+        ------
+        InputError
+            If a word was not in the training text, the sentence is longer than any there, or
+            nothing has been trained or loaded yet.
+        """
+        self._check_trained()
         example = Example.of_story(sentence, [sentence])
         Dataset.of_examples([example], self.vocabulary, self.sizes)
 
@@ -236,7 +248,7 @@ class QuestionAnswerer:
         kind = type(model).__name__
         if kind not in RECIPES:
             raise InputError(
-                f"{path}: is a file of {kind}, which answers no questions; give another"
+                f"{path}: is a file of {kind}, which does not answer questions; give another"
             )
         try:
             words, recipe = metadata["vocabulary"], RECIPES[kind](**metadata["recipe"])

@@ -215,7 +215,7 @@ class Network(ABC):
         return model
 
     def restore_mode(self, metadata: dict) -> None:  # noqa: B027  (most models have no mode)
-        """Set what `state` stored besides parameters and configuration. Nothing, by default."""
+        """Set what `state` stored besides parameters and configuration. Does nothing by default."""
 
     def checked(self, path, arrays: dict, prefix: str) -> dict:
         """Return one array per parameter, named by `prefix` and its name, after a check.

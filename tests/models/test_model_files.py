@@ -77,7 +77,7 @@ def test_the_file_of_another_model_is_refused(kind, other, tmp_path):
 def test_answerers_refuse_language_models_and_continuers_refuse_answering_models(tmp_path):
     path = tmp_path / "model.safetensors"
     MemN2NLanguageModel(MODELS[MemN2NLanguageModel]).save(path)
-    assert "MemN2NLanguageModel, which answers no questions" in one_line_error(
+    assert "MemN2NLanguageModel, which does not answer questions" in one_line_error(
         QuestionAnswerer.load, path
     )
     for kind in (KeyValueMemoryNetwork, MemN2N):
@@ -125,9 +125,9 @@ def test_a_model_without_a_usable_vocabulary_and_recipe_is_refused(load, tmp_pat
 
 
 DAMAGED = {
-    "cut short": "is cut short or no safetensors file",
-    "a pickle": "is cut short or no safetensors file",
-    "empty": "is cut short or no safetensors file",
+    "cut short": "is cut short or not a safetensors file",
+    "a pickle": "is cut short or not a safetensors file",
+    "empty": "is cut short or not a safetensors file",
     "another shape": "params/A should be float64[7, 6], found float64[2, 2]",
     "a parameter missing": "params/A should be float64[7, 6], found nothing",
     "an unknown option": "the description of its KeyValueMemoryNetwork is damaged",
