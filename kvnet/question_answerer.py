@@ -113,10 +113,11 @@ class QuestionAnswerer:
         examples = list(examples)
         if not examples:
             raise InputError("fit needs at least one example")
-        for each in examples:
+        for number, each in enumerate(examples, start=1):
             if not each.answer or not each.question:
+                name = f"example {number}, {' '.join(each.question)!r}"
                 missing = "answer" if each.question else "question"
-                raise InputError(f"{each}: has no {missing}; fit needs one in every example")
+                raise InputError(f"{name}: has no {missing}; fit needs one in every example")
         if not 0 <= validation_share < 1:
             raise InputError(
                 f"validation_share={validation_share!r} is out of range; it takes a number from 0, "

@@ -38,7 +38,9 @@ def steps_for(trainers: Sequence[Trainer]) -> Steps:
 
 
 def why_not_fused(trainer: Trainer) -> str | None:
-    """Return the reason why no kernel computes a trainer's complete steps, or None if one does.
+    """Return the reason why there is no kernel for a trainer's complete steps, or None if there is.
+
+    On a GPU the kernel also needs to hold a question; see `GraphSteps.serves`.
 
     Parameters
     ----------
