@@ -45,7 +45,9 @@ def load_model(path: str | Path, backend: str = "numpy", kernels: str = "auto") 
     return model_from(path, *read_arrays(path), backend, kernels)
 
 
-def model_from(path, arrays: dict, metadata: dict, backend: str, kernels: str) -> Network:
+def model_from(
+    path: str | Path, arrays: dict, metadata: dict, backend: str, kernels: str
+) -> Network:
     """Build the model that the content of a file names; see `load_model`."""
     kind = kind_of(path, metadata)
     if kind not in KINDS:
