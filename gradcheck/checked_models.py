@@ -1,6 +1,6 @@
-"""The models that are checked: for each, how a random one with its batch is built.
+"""The models that are checked: for each, a function that builds a random one with its batch.
 
-A new model is one function more: it returns the loss as a function of the parameters.
+To check another model, add a function that returns the loss as a function of the parameters.
 """
 
 import copy
@@ -45,7 +45,7 @@ def placed(a: RandomArrays) -> dict:
 
 
 def random_params(a: RandomArrays, network, size: float = 1.0) -> dict:
-    """Draw parameters: nil rows too, since that they are read as zero has to show."""
+    """Draw parameters, nil rows included: a model must read those as zero."""
     return {
         name: a.normal(*theta.shape, size=size * theta.shape[-1] ** -0.5)
         for name, theta in network.params.items()

@@ -1,6 +1,6 @@
-"""The operations that are checked: for each, how a random case of it is built.
+"""The operations that are checked: for each, a function that builds a random case of it.
 
-A new operation is one function more: its name is the operation's, its parameters are drawn from
+To check another operation, add a function of its name, whose parameters are drawn from
 `cases.OPTIONS`.
 """
 
@@ -10,7 +10,7 @@ from kvnet import operations as ops
 from kvnet.gradcheck.cases import LOGITS, Case, RandomArrays, Subject, registering
 from kvnet.kernels import choose_operations
 
-# Without a gradient: constants, random numbers, and the parts of other operations' gradients.
+# Operations without a gradient: constants, random numbers, and parts of other operations.
 CONSTANTS = (
     "centred_position_encoding",
     "normal",

@@ -1,12 +1,11 @@
 """A function that returns its backward pass, and which of its inputs have a gradient."""
 
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 
 import numpy
 
-from kvnet.backend import to_numpy
+from kvnet.backend import array_module_of, to_numpy
 from kvnet.errors import InputError
 from kvnet.gradcheck.gradient_error import GradientError
 from kvnet.gradcheck.nested_arrays import named_leaves, with_leaves
@@ -136,7 +135,7 @@ def _counted(count):
 
 def on_device_of(like, array: numpy.ndarray):
     """Convert a host array to an array of the module (NumPy, CuPy) of `like`."""
-    return sys.modules[type(like).__module__.partition(".")[0]].asarray(array)
+    return array_module_of(like).asarray(array)
 
 
 def _input_names(function, inputs):

@@ -62,6 +62,10 @@ def whole_kernel(name: str, kernels: str, xp: ModuleType) -> ModuleType | None:
     name : {"bow_answers", "bow_steps"}
     kernels, xp
         As for `choose_operations`.
+
+    Returns
+    -------
+    kernel : module or None
     """
     folder = _folder(kernels, xp)
     return folder and import_module(f"{PACKAGES[folder]}.{name}")

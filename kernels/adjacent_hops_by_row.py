@@ -1,4 +1,4 @@
-"""MemN2N's hops with adjacent tying, a question at a time."""
+"""MemN2N's hops with adjacent tying, one question at a time."""
 
 from kvnet.kernels.parts.slot_hops import hop_over_slots
 

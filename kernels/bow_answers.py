@@ -52,7 +52,7 @@ def _answer(counters, bounds, questions, same, model, table_T, words):
 
 
 def serves(bow: BowModel, questions: Questions) -> bool:
-    """Return whether `answer` has room for a question. On NumPy it always has."""
+    """Return whether `answer` can be used: on NumPy, always."""
     return True
 
 
@@ -68,7 +68,7 @@ def answer(bow: BowModel, questions: Questions) -> numpy.ndarray:
     Returns
     -------
     words : (N,) int64 array
-        As `kvnet.training.prediction.predict_words` returns them.
+        Word ids; the lowest of those with the same score.
     """
     N, same = len(questions.queries), questions.values is questions.keys
     words, bounds = numpy.empty(N, numpy.int64), cut(N, QUESTIONS_PER_BLOCK)

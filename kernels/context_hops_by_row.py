@@ -1,4 +1,4 @@
-"""The language model's hops, a block of targets at a time: a word costs dot products."""
+"""The language model's hops, a block of targets at a time, with dot products per different word."""
 
 from typing import NamedTuple
 

@@ -56,7 +56,7 @@ def _losses(bounds, h, table, answers, nil, scores, scales, losses):
 
 @njit(**OPTIONS)
 def _differentiate_block(k, lo, hi, h, table, answers, nil, scores, scales, finish, dh, d_table):
-    """Finish ``softmax - onehot(answer)`` in place, unless it is, and multiply by it."""
+    """Compute ``softmax - onehot(answer)`` in place if `finish`, and multiply by it."""
     B = len(h)
     block = scores[B * lo : B * hi].reshape(B, hi - lo)
     if finish:

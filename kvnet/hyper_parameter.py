@@ -1,7 +1,7 @@
 """Hyper-parameters: dataclass fields with a range, and the check of a set of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from kvnet.errors import InputError
@@ -19,11 +19,15 @@ def hyper_parameter(
     takes : str
         The range, in words.
     good : callable
-        Whether a value is in range.
+        Returns whether a value is in range.
     help : str
         The description for ``--help``.
     flag : str, optional
         The published name, which is its command-line flag. By default the field's own name.
+
+    Returns
+    -------
+    field : dataclasses.Field
     """
     metadata = {"takes": takes, "good": good, "help": help, "flag": flag}
     return field(default=default, metadata=metadata)
@@ -40,7 +44,7 @@ def positive(default, help: str, flag: str | None = None):
 
 
 def one_of(default, choices: tuple[str, ...], help: str):
-    """Return a field for one of some words."""
+    """Return a field for one of several words."""
     return hyper_parameter(default, " or ".join(choices), choices.__contains__, help)
 
 
@@ -49,7 +53,7 @@ def true_or_false(default: bool, help: str):
     return hyper_parameter(default, "true or false", lambda _: True, help)
 
 
-def flag_of(spec) -> str:
+def flag_of(spec: Field) -> str:
     """Return the command-line name of a field, without hyphens in front."""
     return (spec.metadata["flag"] or spec.name).replace("_", "-")
 
@@ -80,7 +84,7 @@ class HyperParameters:
         return name_of(next(spec for spec in fields(cls) if spec.name == field_name))
 
 
-def name_of(spec) -> str:
+def name_of(spec: Field) -> str:
     """Return a field's name for messages, with its flag if that differs: ``hops (--nhop)``."""
     flag = spec.metadata["flag"]
     return f"{spec.name} (--{flag.replace('_', '-')})" if flag else spec.name

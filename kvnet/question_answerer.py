@@ -47,7 +47,7 @@ class QuestionAnswerer:
     ----------
     recipe : KeyValueRecipe or MemN2NRecipe, optional
         Hyper-parameters; they select the model. By default the published ones of the Key-Value
-        Memory Network, with new batches every epoch, of at most as many questions as there are.
+        Memory Network, with new batches every epoch, and smaller ones if there are fewer examples.
     backend : {"numpy", "cupy", "auto"}, default="numpy"
     random_state : int, default=0
     kernels : {"reference", "fused", "auto"}, default="auto"
@@ -111,10 +111,11 @@ class QuestionAnswerer:
         examples = list(examples)
         if not examples:
             raise InputError("fit needs at least one example")
-        for each in examples:
+        for number, each in enumerate(examples, start=1):
             if not each.answer or not each.question:
+                name = f"example {number}, {' '.join(each.question)!r}"
                 missing = "answer" if each.question else "question"
-                raise InputError(f"{each}: has no {missing}; fit needs one in every example")
+                raise InputError(f"{name}: has no {missing}; fit needs one in every example")
         if not 0 <= validation_share < 1:
             raise InputError(
                 f"validation_share={validation_share!r} is out of range; it takes a number from 0, "
@@ -186,7 +187,19 @@ class QuestionAnswerer:
         return answers
 
     def check_words(self, sentence: str) -> None:
-        """Raise an `InputError` unless the model can read a sentence: its words and its length."""
+        """Check that the model can read a sentence.
+
+        Parameters
+        ----------
+        sentence : str
+
+        Raises
+        ------
+        InputError
+            If a word was not in the training text, the sentence is longer than any there, or
+            nothing has been trained or loaded yet.
+        """
+        self._check_trained()
         example = Example.of_story(sentence, [sentence])
         Dataset.of_examples([example], self.vocabulary, self.sizes)
 

@@ -1,11 +1,11 @@
-"""Renumbering: the different indices that batches use, and their places among those.
+"""Renumbering: the different indices that a batch uses, numbered from 0.
 
 The number of different indices decides shapes, so a device must synchronise with the host: once for
 all batches that are renumbered together.
 """
 
-BATCHES_TOGETHER = 64  # that training packs with one synchronisation
-LARGEST_TABLE = 1 << 24  # cells of a table of batches and of the indices that they may use
+BATCHES_TOGETHER = 64  # number of batches that are packed with one synchronisation
+LARGEST_TABLE = 1 << 24  # cells of a table with a row per batch and a column per index
 
 
 def split(rows, cells: int) -> list:
@@ -43,9 +43,9 @@ def renumber(xp, used, count: int) -> tuple:
         The index that each new number replaces, all different; U is the largest number of different
         indices in a batch.
     renumbered : (n, N) int32 array
-        `used` in new numbers.
+        The new number of each index in `used`.
     sizes : (n, 1) int32 array
-        How many different indices each batch uses.
+        The number of different indices in each batch.
     """
     first_cells, indices = count * xp.arange(len(used))[:, None], xp.arange(count, dtype="int32")
     cells = first_cells + used  # of tables with a row per batch and a column per index
@@ -71,14 +71,14 @@ def renumber_sentences(xp, sides, rows, count: int) -> tuple:
     rows : (n, B) integer array
         The examples of each batch.
     count : int
-        Sentences there are.
+        Number of sentences.
 
     Returns
     -------
     present : (n, U) int32 array
         The sentence that each new number replaces; 0 again where a batch has fewer than U.
     slots : (n, K, B, M) int32 array
-        New numbers.
+        The new number of the sentence in each slot.
     """
     n = len(rows)
     slots = xp.stack([side[rows] for side in sides], axis=1)

@@ -144,9 +144,8 @@ class TextContinuer:
             If a word is not in the vocabulary, unless that has ``<unk>``, or nothing has been
             trained or loaded yet.
         """
-        self._check_trained()
-        model, vocabulary = self.model, self.vocabulary
         words, added = self.words_of(text), []
+        model, vocabulary = self.model, self.vocabulary
         for step in range(count):
             recent = words[-model.config.memory_size :]
             ids = numpy.array(vocabulary.ids([*recent, END], "text"), numpy.int32)
@@ -162,18 +161,43 @@ class TextContinuer:
         return added
 
     def words_of(self, text: str) -> list[str]:
-        """Return the words of a text, unknown ones as ``<unk>``, after the end of a line."""
+        """Return the words of a text, unknown ones as ``<unk>``, after the end of a line.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        words : list of str
+            The first one is ``<eos>``.
+
+        Raises
+        ------
+        InputError
+            If a word is not in the vocabulary, unless that has ``<unk>``, or nothing has been
+            trained or loaded yet.
+        """
+        self._check_trained()
         words = text.replace("\n", f" {END} ").split()
         return [END, *known_words(words, self.vocabulary, repr(text))]
 
     def perplexity(self, text: str) -> float:
         """Return the perplexity of a text, over the words that have a complete context.
 
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        perplexity : float
+
         Raises
         ------
         InputError
             If the text is too short for the memory, or has unknown words and the vocabulary no
-            ``<unk>``.
+            ``<unk>``, or nothing has been trained or loaded yet.
         """
         self._check_trained()
         texts = {"text": words_of_lines(text.removesuffix("\n").split("\n"))}

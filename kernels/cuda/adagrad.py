@@ -1,4 +1,4 @@
-"""AdaGrad on the GPU, without a copy between host and device."""
+"""Adagrad on the GPU, without a copy between host and device."""
 
 from kvnet.kernels.cuda.parts.descent import descend
 

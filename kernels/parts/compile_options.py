@@ -37,7 +37,7 @@ PARALLEL = NOT_INLINED | {
     }
 }
 # GNU's OpenMP lets threads that wait spin for milliseconds, which takes the core from the others on
-# a busy machine (measured: 50 times slower). It reads this when it is loaded, which is later.
+# a busy machine (measured: 50 times slower). OpenMP, which is loaded later, reads this then.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 

@@ -14,12 +14,13 @@ class DistinctWords(NamedTuple):
     Attributes
     ----------
     rows : (B, four_fold(M)) int32 array
-        They, as rows of the readings; the first one again up to a multiple of four. Products take
-        four words at a time, so that each component of the query is loaded once for all four.
+        The words, as rows of the readings, padded with the first one to a multiple of four.
+        Products take four words at a time, so that each component of the query is loaded once for
+        all four.
     places : (B, M) int32 array
         The column of `rows` with the word that a slot holds.
     counts : (B,) int32 array
-        How many they are.
+        The number of different words.
     """
 
     rows: numpy.ndarray
@@ -104,7 +105,7 @@ def scatter_hops(rows, count, weights, vectors, d_readings, lo):
     ----------
     weights : (four_fold(H), four_fold(M)) float array
     vectors : (four_fold(H), E or less) float array
-        The rows that fill up either have weights of zero.
+        The rows that pad either of them have weights of zero.
     """
     for h in range(0, len(weights), 4):
         x, y, z, w = vectors[h], vectors[h + 1], vectors[h + 2], vectors[h + 3]

@@ -3,7 +3,7 @@
 ``A`` maps the query instead of the slots: ``u · k Aᵀ = (u A) · k`` and ``sum_i p_i v_i Aᵀ =
 (sum_i p_i v_i) Aᵀ`` need one product per question and hop. The rest has two forms. Where questions
 share their sentences, a query is multiplied by the whole table and each slot picks its own result;
-otherwise a slot costs a dot product.
+otherwise there is one dot product per slot.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,8 @@
-"""MemN2N's hops, a question at a time: its slots are summed once and stay in a core's cache.
+"""MemN2N's hops, one question at a time: its slots are summed once and stay in a core's cache.
 
-Of a list of tables a hop has one for its keys and one for its values, by index. So both tyings are
-one kernel: with adjacent tying hop h has the tables h and h + 1, with layer-wise tying 0 and 1.
+Each hop takes its keys from one table of a list and its values from another, given by index, so one
+kernel computes both tyings: adjacent tying uses tables h and h + 1 in hop h, layer-wise tying 0 and
+1 in all hops.
 """
 
 from typing import NamedTuple

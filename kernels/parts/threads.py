@@ -30,6 +30,10 @@ def _helpers():
     return ThreadPoolExecutor(max_workers=os.cpu_count())
 
 
+if hasattr(os, "register_at_fork"):  # a forked process has none of the threads: it starts its own
+    os.register_at_fork(after_in_child=_helpers.cache_clear)
+
+
 def run_on_all_threads(kernel: Callable, *arguments) -> None:
     """Call a kernel on every thread that kernels may use, and return when all have returned.
 

@@ -4,7 +4,7 @@ All blocks go through `add_penalty`. Then `clip_scales` knows the norm of every 
 blocks go through `update_block`.
 """
 
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy
@@ -28,7 +28,7 @@ class Vectors(NamedTuple):
     noise: numpy.ndarray
 
 
-@cache
+@lru_cache(maxsize=8)
 def rule_for(dtype, rule: UpdateRule) -> UpdateRule:
     """Return a rule as kernels take it: (N, 2) int64 arrays, scalars of a dtype, and no seed.
 

@@ -152,7 +152,7 @@ class Dataset:
         Returns
         -------
         batches : list of n Batch
-            All with as many sentences as the largest one: the others repeat the empty sentence.
+            All have as many sentences as the largest one; the others repeat the empty sentence.
         """
         cells = len(self.sentences) + rows.shape[1] * self.keys.shape[1]
         return [batch for part in split(rows, cells) for batch in self._batches(part)]
@@ -218,5 +218,5 @@ def _check_memory(example):
     if len(example.keys) != len(example.values):
         raise InputError(
             f"{question!r}: {len(example.keys)} keys but {len(example.values)} values; "
-            "give one value a key"
+            "give one value per key"
         )

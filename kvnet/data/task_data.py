@@ -36,7 +36,7 @@ class TaskData(NamedTuple):
     sizes : Sizes
     training : Split
     validation, testing : Split or None
-        None for no questions.
+        None if there are no questions.
     """
 
     vocabulary: Vocabulary
@@ -55,10 +55,10 @@ def held_out(
     ----------
     examples : sequence of Example
     count : int
-        How many to hold out.
+        Number of examples to hold out.
     random_state : int
     name : str
-        Of the draw: other names draw other examples.
+        Name of the draw; another name draws other examples.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def encode_splits(
     splits : dict of str to list of (task, examples)
         By name: ``training``, ``validation``, ``testing``. The latter two are optional.
     memory_size : int
-        The most slots; fewer where all memories are shorter.
+        Maximum number of slots; the data has fewer if all memories are shorter.
     xp : module
         Array module.
 

@@ -1,4 +1,4 @@
-"""Texts for the language model: three files, a sentence a line, as arrays of word ids."""
+"""Texts for the language model: three files, one sentence per line, as arrays of word ids."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from kvnet.renumber import renumber, split
 
 END, UNKNOWN = "<eos>", "<unk>"
 SPLITS = ("train", "valid", "test")
-MADE_QUESTIONS = {"train": 40, "valid": 4, "test": 4}  # a task
+MADE_QUESTIONS = {"train": 40, "valid": 4, "test": 4}  # per task
 MADE_SEED = 0
 TASKS = range(1, 21)
 
@@ -44,7 +44,7 @@ def read_words(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
     if not text.strip():
-        raise InputError(f"{path}: the file is empty; expected text, a sentence a line")
+        raise InputError(f"{path}: the file is empty; expected text, one sentence per line")
     return words_of_lines(text.splitlines())
 
 
@@ -129,7 +129,7 @@ class Text:
         Returns
         -------
         contexts : list of n Context
-            All with as many different words as the largest one: the others list unused words.
+            All list as many words as the largest one: the others add words that they do not use.
         """
         cells = self._vocabulary_size + rows.shape[1] * self.memory_size
         return [context for part in split(rows, cells) for context in self._batches(part)]
@@ -149,7 +149,7 @@ class TextData(NamedTuple):
     vocabulary : Vocabulary
     training : Text
     validation, testing : Text or None
-        None for no text.
+        None if there is no text.
     """
 
     vocabulary: Vocabulary
@@ -188,7 +188,7 @@ def read_texts(folder: Path, name: str) -> dict[str, list[str]]:
 
 def made_texts() -> dict[str, list[str]]:
     """Return three texts of the simulator, by their names in messages."""
-    return {f"the made {split} text": made_words(split) for split in SPLITS}
+    return {f"the simulated {split} text": made_words(split) for split in SPLITS}
 
 
 def known_words(words: Sequence[str], vocabulary: Vocabulary, where: str) -> list[str]:
@@ -227,8 +227,8 @@ def encode_texts(
     Parameters
     ----------
     texts : dict of str to list of str
-        The words of the training text and, optionally, of the validation and the test
-        text, by the text's name in messages.
+        The words of the training text and, optionally, of the validation and the test text, by the
+        text's name in messages.
     memory_size : int
     xp : module
         Array module.

@@ -11,7 +11,7 @@ os.umask(UMASK)
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write a file under a temporary name beside it, then rename.
+    """Write a file under a temporary name in the same folder, then rename it.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     """
     path = Path(path).resolve()  # what a link points to is replaced, not the link
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: is no regular file; give another name")
+        raise InputError(f"{path}: is not a regular file; give another name")
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

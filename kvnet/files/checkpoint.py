@@ -62,7 +62,7 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
         with safe_open(path, framework="numpy") as file:
             metadata = json.loads((file.metadata() or {})["kvnet"])
             if not isinstance(metadata, dict):
-                raise ValueError("its metadata are no JSON object")
+                raise ValueError("its metadata is not a JSON object")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path") from None
@@ -70,8 +70,8 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
         raise InputError(f"{path}: cannot be read ({error}); check the path") from None
     except SafetensorError as error:
         raise InputError(
-            f"{path}: is cut short or no safetensors file ({error}); give a checkpoint that kvnet "
-            "wrote"
+            f"{path}: is cut short or not a safetensors file ({error}); give a checkpoint that "
+            "kvnet wrote"
         ) from None
     except (KeyError, ValueError):
         raise InputError(

@@ -198,7 +198,9 @@ class Network(ABC):
         return cls.from_state(path, *read_arrays(path), backend, kernels)
 
     @classmethod
-    def from_state(cls, path, arrays: dict, metadata: dict, backend: str, kernels: str) -> Self:
+    def from_state(
+        cls, path: str | Path, arrays: dict, metadata: dict, backend: str, kernels: str
+    ) -> Self:
         """Build the model from the content of a file; see `load`."""
         kind = kind_of(path, metadata)
         if kind != cls.__name__:
@@ -215,9 +217,9 @@ class Network(ABC):
         return model
 
     def restore_mode(self, metadata: dict) -> None:  # noqa: B027  (most models have no mode)
-        """Set what `state` stored besides parameters and configuration. Nothing, by default."""
+        """Set what `state` stored besides parameters and configuration. Does nothing by default."""
 
-    def checked(self, path, arrays: dict, prefix: str) -> dict:
+    def checked(self, path: str | Path, arrays: dict, prefix: str) -> dict:
         """Return one array per parameter, named by `prefix` and its name, after a check.
 
         Raises
@@ -238,7 +240,7 @@ class Network(ABC):
         return checked
 
 
-def kind_of(path, metadata: dict) -> str:
+def kind_of(path: str | Path, metadata: dict) -> str:
     """Return the name of the model's class that the metadata of a file names.
 
     Raises

@@ -25,7 +25,7 @@ class Batches:
     ----------
     steps_per_epoch : int
     recurring : bool
-        Whether the same questions form a batch in every epoch: unless they are shuffled.
+        Whether every epoch has the same batches, in another order: unless questions are shuffled.
 
     Raises
     ------
@@ -87,12 +87,12 @@ class Batches:
 
 
 class RandomBatches:
-    """Targets at random positions of a text; an epoch has as many as the text has words.
+    """Random words of a text, or random questions; an epoch has about as many as the data.
 
     Parameters
     ----------
     words : int
-        N, words of the text.
+        N, words of the text, or questions.
     batch_size : int
         B.
     random_state : int
@@ -114,7 +114,7 @@ class RandomBatches:
         self.steps_per_epoch = -(-words // batch_size)
 
     def next_rows(self, step: int, count: int) -> numpy.ndarray:
-        """Return the targets of consecutive steps.
+        """Return the words, or questions, of consecutive steps.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The bow reader's models and data, as its kernels take them."""
+"""The models and the data of the bow reader, as arguments of its kernels."""
 
 from kvnet.data.dataset import Dataset
 from kvnet.kernels.parts.bow_arguments import BowModel, Questions

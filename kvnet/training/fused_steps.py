@@ -1,7 +1,7 @@
-"""Training steps that a kernel takes whole, and which form of steps serves which training.
+"""Training steps that one kernel computes completely, and the choice of the form of steps.
 
-The kernels serve the bow reader of the Key-Value Memory Network with its published optimiser. All
-other trainings take the textbook steps, whose operations and updates may still be fused.
+These kernels are for the bow reader of the Key-Value Memory Network with its published optimiser.
+All other trainings use the textbook steps, whose operations and updates may still be fused.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,16 @@ from kvnet.updates.noisy_adam import corrected_rate
 
 
 def steps_for(trainers: Sequence[Trainer]) -> Steps:
-    """Return the fastest form of steps that serves some trainers.
+    """Return the fastest form of steps that some trainers can use.
 
     Parameters
     ----------
     trainers : sequence of Trainer
         On one array module and with one choice of kernels.
+
+    Returns
+    -------
+    steps : Steps
     """
     model = trainers[0].model
     kernel = whole_kernel("bow_steps", model.kernels, model.xp)
@@ -34,7 +38,19 @@ def steps_for(trainers: Sequence[Trainer]) -> Steps:
 
 
 def why_not_fused(trainer: Trainer) -> str | None:
-    """Say why no kernel takes the whole steps of a trainer, in one line, or return None."""
+    """Return the reason why there is no kernel for a trainer's complete steps, or None if there is.
+
+    On a GPU the kernel also needs to hold a question; see `GraphSteps.serves`.
+
+    Parameters
+    ----------
+    trainer : Trainer
+
+    Returns
+    -------
+    reason : str or None
+        One line.
+    """
     model, optimizer = trainer.model, trainer.optimizer
     if is_bow(model) and type(optimizer) is NoisyAdam:
         return None
@@ -82,7 +98,7 @@ class GraphSteps(Steps):
 
     @staticmethod
     def serves(trainers: Sequence[Trainer], kernel) -> bool:
-        """Return whether the kernels hold a question, and the trainers differ in seeds only."""
+        """Return whether a question fits the kernels, and the trainers differ in seeds only."""
         first = trainers[0]
         return kernel.serves(bow_model(first.model), first.recipe.batch_size) and all(
             trainer.dataset is first.dataset and trainer.recipe == first.recipe
@@ -111,7 +127,7 @@ class GraphSteps(Steps):
         rows : (N, count, B) integer array
         """
         first, (N, count, B) = self.trainers[0], rows.shape
-        if first.batches.recurring:  # cut once from consecutive questions, alike for all trainers
+        if first.batches.recurring:  # consecutive questions, the same for all trainers
             if self._graph is None:
                 all_rows = numpy.arange(first.batches.steps_per_epoch * B).reshape(-1, B)
                 self._pack(all_rows, len(all_rows))

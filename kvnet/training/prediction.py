@@ -40,7 +40,7 @@ def map_batches(function: Callable, dataset: Dataset) -> list:
 def predict_words(model: Network, dataset: Dataset):
     """Answer every question of a data set with the most probable word.
 
-    The bow reader's fused kernel answers all questions in one call where it serves.
+    The bow reader's fused kernel answers all questions in one call where it can be used.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ class Progress:
         patience = SECONDS_BETWEEN_LINES if epoch > self._epoch else SECONDS_WITHIN_EPOCH
         if evaluated or now - self._last_line >= patience:
             self._last_line, self._evaluations, self._epoch = now, self._evaluated, epoch
-            speed = (self._done - self._done_before) / (now - self._began)
+            speed = (self._done - self._done_before) / max(now - self._began, 1e-9)
             seconds_left = (self._steps - self._done) / speed
             rate = f"{speed * self._batch:,.0f} {self._unit}/s"
             time_left = tqdm.format_interval(seconds_left)

@@ -186,7 +186,7 @@ class Run(ABC):
             evaluated = [record["epoch"] for record in self.history]
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: lacks {error}; it is no training checkpoint, give one that a training "
+                f"{path}: lacks {error}; it is not a training checkpoint; give one that a training "
                 "wrote"
             ) from None
         if self.trainer.step > self.trainer.steps or max(evaluated, default=0) > self.trainer.epoch:

@@ -38,5 +38,5 @@ def train_to_end(run: Run, verbose: bool) -> None:
                 finished = train_runs([run], progress.step, lambda: bool(stop))
         finally:
             progress.close()
-    if not finished:
+    if stop or not finished:  # a signal in the last steps must not be lost
         raise KeyboardInterrupt

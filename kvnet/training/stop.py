@@ -26,7 +26,8 @@ class StopRequest:
     def __exit__(self, *exception) -> None:
         """Restore the previous handlers."""
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # None is a handler that was not installed from Python, which cannot be restored.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def __bool__(self) -> bool:
         """Whether a signal was received."""

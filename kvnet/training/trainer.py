@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from math import isfinite
+from pathlib import Path
 
 from kvnet.backend import to_numpy
 from kvnet.data.packing import Packing
@@ -120,7 +121,7 @@ class Trainer:
         }
         return arrays, metadata
 
-    def restore(self, path, arrays: dict, metadata: dict) -> None:
+    def restore(self, path: str | Path, arrays: dict, metadata: dict) -> None:
         """Restore a state.
 
         Parameters

@@ -50,7 +50,7 @@ def sgd(xp, params, gradients, learning_rate: float, max_norm: float, clip: str)
         params[name][rows] -= learning_rate * g
 
 
-def clipped_gradients(xp, gradients, max_norm, clip) -> Iterator[tuple]:
+def clipped_gradients(xp, gradients, max_norm: float, clip: str) -> Iterator[tuple]:
     """Yield the name, the rows with a gradient and the clipped gradient of each parameter."""
     values = {
         name: gradient.values if isinstance(gradient, RowGradient) else gradient

@@ -8,14 +8,16 @@ ELEMENTS_PER_BLOCK = 4096
 
 
 def descend(xp, params, gradients, learning_rate, max_norm, clip, squares=None) -> None:
-    """Take a step in place; `DESCENTS_PER_LAUNCH` parameters share a launch for norms, and another.
+    """Take a step in place: one launch for the norms, one for the update of several parameters.
+
+    Each launch is for at most `DESCENTS_PER_LAUNCH` parameters.
 
     Parameters
     ----------
     xp, params, gradients, learning_rate, max_norm, clip
         As for `kvnet.updates.sgd`.
     squares : dict of str to float array, optional
-        As for `kvnet.updates.adagrad`, which this computes then.
+        As for `kvnet.updates.adagrad`. If given, the step is that of Adagrad.
     """
     dtype, adaptive = next(iter(params.values())).dtype, squares is not None
     descents, end = [], 0

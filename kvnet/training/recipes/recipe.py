@@ -12,7 +12,7 @@ from kvnet.training.optimizers.optimizer import Optimizer
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(HyperParameters, ABC):
-    """All hyper-parameters of a model and of its training, and what is made from them.
+    """All hyper-parameters of a model and of its training; makes the model and its training parts.
 
     Every recipe has ``epochs``, ``batch_size``, ``learning_rate`` and ``memory_size``.
 
@@ -38,6 +38,10 @@ class Recipe(HyperParameters, ABC):
         random_state : int
         backend : {"numpy", "cupy", "auto"}
         kernels : {"reference", "fused", "auto"}
+
+        Returns
+        -------
+        model : Network
         """
 
     @abstractmethod
@@ -49,7 +53,7 @@ class Recipe(HyperParameters, ABC):
         """Return the optimiser of a model."""
 
     def set_mode(self, model: Network, epoch: int) -> None:
-        """Set the model's mode for an epoch, counted from 0. Nothing, by default."""
+        """Set the model's mode for an epoch, counted from 0. Does nothing by default."""
 
     def config(self, kind: type[NetworkConfig], **sizes) -> NetworkConfig:
         """Return a model's configuration: this recipe's hyper-parameters, and the sizes given."""
