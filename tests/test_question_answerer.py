@@ -206,7 +206,7 @@ def test_predict_errors():
         QuestionAnswerer().save("answerer.safetensors")
     answerer = QuestionAnswerer(SMALL).fit(capitals())
     assert answerer.predict([]) == []
-    with pytest.raises(InputError, match="'germany', 'big' not among the"):
+    with pytest.raises(InputError, match="'germany', 'big' are not among the"):
         answerer.predict([Example.of_story("germany big?", ["paris"])])
     with pytest.raises(InputError, match="asked of an empty memory"):
         answerer.predict([Example.of_story("paris?", [])])

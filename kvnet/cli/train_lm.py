@@ -101,7 +101,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="show the words that each hop attends to most",
+        help="with --generate, show the words that each hop attends to most",
     )
     parser.add_argument(
         "--random-state", type=whole_number(0, 2**32 - 1), default=0, help="seed (default: 0)"

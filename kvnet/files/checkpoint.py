@@ -54,7 +54,7 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
     Raises
     ------
     InputError
-        If the file is missing, cut short, not a safetensors file or without kvnet's metadata.
+        If the file is missing, truncated, not a safetensors file or without kvnet's metadata.
         No code in a file is ever run: a pickle is refused like any other foreign file.
     """
     path = Path(path)
@@ -62,7 +62,7 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
         with safe_open(path, framework="numpy") as file:
             metadata = json.loads((file.metadata() or {})["kvnet"])
             if not isinstance(metadata, dict):
-                raise ValueError("its metadata are no JSON object")
+                raise ValueError("its metadata are not a JSON object")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; check the path") from None
@@ -70,8 +70,8 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
         raise InputError(f"{path}: cannot be read ({error}); check the path") from None
     except SafetensorError as error:
         raise InputError(
-            f"{path}: is cut short or no safetensors file ({error}); give a checkpoint that kvnet "
-            "wrote"
+            f"{path}: is truncated or not a safetensors file ({error}); give a checkpoint that "
+            "kvnet wrote"
         ) from None
     except (KeyError, ValueError):
         raise InputError(
