@@ -10,7 +10,15 @@ import pytest
 from helpers import ROOT
 from helpers.training import train
 
-from kvnet import Example, InputError, KeyValueRecipe, MemN2NRecipe, QuestionAnswerer
+from kvnet import (
+    Example,
+    InputError,
+    KeyValueRecipe,
+    LanguageModelRecipe,
+    MemN2NRecipe,
+    QuestionAnswerer,
+    TextContinuer,
+)
 from kvnet.data.babi import embedded_task
 from kvnet.data.task_data import encode_splits, held_out
 from kvnet.files.checkpoint import read_arrays
@@ -197,6 +205,22 @@ def test_fit_error_is_one_line(case):
     with pytest.raises(InputError, match=message) as caught:
         QuestionAnswerer(**options).fit(examples, **arguments)
     assert "\n" not in str(caught.value)
+
+
+def test_wrong_types_and_seeds_are_refused():
+    with pytest.raises(InputError, match="recipe is a LanguageModelRecipe; give a KeyValueRecipe"):
+        QuestionAnswerer(LanguageModelRecipe()).fit(capitals())
+    with pytest.raises(InputError, match="random_state=-1 is out of range"):
+        QuestionAnswerer(SMALL, random_state=-1).fit(capitals())
+    with pytest.raises(InputError, match="'capital peru' is a str, not an Example; use"):
+        QuestionAnswerer(SMALL).fit(["capital peru"])
+    answerer = QuestionAnswerer(SMALL).fit(capitals())
+    with pytest.raises(InputError, match="'capital peru' is a str, not an Example; use"):
+        answerer.predict(["capital peru"])
+    with pytest.raises(InputError, match="recipe is a KeyValueRecipe; give a LanguageModelRecipe"):
+        TextContinuer(SMALL).fit("a b")
+    with pytest.raises(InputError, match="random_state=-1 is out of range"):
+        TextContinuer(random_state=-1).fit("a b")
 
 
 def test_predict_errors():

@@ -149,7 +149,7 @@ def _train(arguments, recipe, say, stop, program, argv) -> int:
     paths = [_checkpoint_path(arguments, start) for start in range(arguments.restarts)]
     check_checkpoints("--checkpoint-dir", arguments.checkpoint_dir, arguments.resume, paths)
     words = f"{len(data.training):,} words for training, {len(data.vocabulary):,} different"
-    say(f"{words}, {recipe.memory_size} of them in the memory")
+    say(f"{words}, a memory of {recipe.memory_size} words")
     starts = [
         TextRun(
             data,

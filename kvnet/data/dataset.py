@@ -218,5 +218,5 @@ def _check_memory(example):
     if len(example.keys) != len(example.values):
         raise InputError(
             f"{question!r}: {len(example.keys)} keys but {len(example.values)} values; "
-            "give one value a key"
+            "give one value per key"
         )
