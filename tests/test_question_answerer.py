@@ -123,7 +123,7 @@ def test_history_has_one_record_per_evaluation():
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.2, 12), (0.001, 1), (0.5, 30)])
-def test_validation_share_holds_out_that_many(share, count):
+def test_validation_share_is_the_share_that_is_held_out(share, count):
     recipe = replace(SMALL, epochs=1, shuffle_questions=True, batch_size=1)
     answerer = QuestionAnswerer(recipe).fit(stories(60), validation_share=share)
     (record,) = answerer.history
