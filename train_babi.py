@@ -5,7 +5,10 @@ import sys
 try:
     from kvnet.cli.train_babi import main
 except ModuleNotFoundError as error:
-    sys.exit(f"train_babi.py: {error}; install kvnet first: python -m pip install -e .")
+    print(
+        f"train_babi.py: {error}; install kvnet first: python -m pip install -e .", file=sys.stderr
+    )
+    sys.exit(2)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -14,7 +14,7 @@ they are collected in one table.
 PyTorch and CuPy share a process, a card and its default stream, both in full float32. Their
 requirements are in docs/gpu.md.
 
-    python benchmarks/gpu.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
+    python benchmarks/gpu.py --data-dir tasks_1-20_v1-2/en
     python benchmarks/gpu.py --sections joint --peers kvnet,recorded --json gpu.json
 """
 

@@ -18,7 +18,7 @@ Least memory traffic: parameters and both means are read and written, the gradie
 read, 32 bytes per parameter; in addition the indices of the batch. Everything else fits in the
 caches.
 
-    python benchmarks/roofline.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
+    python benchmarks/roofline.py --data-dir tasks_1-20_v1-2/en
 """
 
 import argparse

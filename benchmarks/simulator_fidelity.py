@@ -6,7 +6,7 @@ is the larger of two numbers: the distance between the released train and test f
 standard errors. It also prints the accuracy of `solve` on released and generated stories, and the
 questions per second of `generate`.
 
-    python benchmarks/simulator_fidelity.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
+    python benchmarks/simulator_fidelity.py --data-dir tasks_1-20_v1-2/en
 """
 
 import argparse

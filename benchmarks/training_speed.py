@@ -5,7 +5,7 @@ of them train a few steps without noise, with a clipping bound that is exceeded,
 same losses and weights as kvnet's reference; otherwise nothing is timed. Then they take turns for
 several rounds; the figure of a peer is its median round.
 
-    python benchmarks/training_speed.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
+    python benchmarks/training_speed.py --data-dir tasks_1-20_v1-2/en
     python benchmarks/training_speed.py --config gru --threads 1,2 --predict --json speed.json
 """
 

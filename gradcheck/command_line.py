@@ -56,7 +56,13 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog=PROGRAM, description="Check every hand-written gradient against numeric derivatives."
     )
-    parser.add_argument("--op", choices=sorted(OPERATIONS), help="check only this operation")
+    names = ", ".join(sorted(OPERATIONS))
+    parser.add_argument(
+        "--op",
+        choices=sorted(OPERATIONS),
+        metavar="OPERATION",
+        help=f"check only this operation: {names}",
+    )
     parser.add_argument("--model", choices=sorted(MODELS), help="check only this model")
     parser.add_argument("--method", choices=METHODS, help="use only this method (default: all)")
     parser.add_argument(

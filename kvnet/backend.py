@@ -77,7 +77,7 @@ def chosen_backend(name: str, say: Callable[[str], None]) -> str:
 
 def _cupy() -> ModuleType:
     extras = "pip install -e '.[cuda13]', or '.[cuda12]' for a driver of CUDA 12"
-    instead = "or take --backend numpy"
+    instead = "or use --backend numpy"
     try:
         import cupy
     except ModuleNotFoundError:

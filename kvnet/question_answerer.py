@@ -17,7 +17,7 @@ from kvnet.models import KeyValueMemoryNetwork, MemN2N
 from kvnet.training.prediction import map_batches
 from kvnet.training.recipes.key_value import KeyValueRecipe
 from kvnet.training.recipes.memn2n import MemN2NRecipe
-from kvnet.training.session import train_to_end
+from kvnet.training.session import check_random_state, train_to_end
 from kvnet.training.task_run import TaskRun
 from kvnet.training.trained_file import Trained, read_trained, write_trained
 
@@ -49,8 +49,11 @@ class QuestionAnswerer:
         Hyper-parameters; they select the model. By default the published ones of the Key-Value
         Memory Network, with new batches every epoch, and smaller ones if there are fewer examples.
     backend : {"numpy", "cupy", "auto"}, default="numpy"
+        Array library; ``"auto"`` uses a GPU if there is one.
     random_state : int, default=0
+        Seed, 0 to 2**32 - 1.
     kernels : {"reference", "fused", "auto"}, default="auto"
+        Textbook operations, fused ones, or fused ones where they run.
     verbose : bool, default=False
         Show the progress of `fit` on standard error.
 
@@ -108,9 +111,12 @@ class QuestionAnswerer:
         InputError
             If there is no example, one cannot be used, or the recipe cannot be applied to them.
         """
+        _check_recipe(self.recipe)
+        check_random_state(self.random_state)
         examples = list(examples)
         if not examples:
             raise InputError("fit needs at least one example")
+        _check_examples(examples)
         for number, each in enumerate(examples, start=1):
             if not each.answer or not each.question:
                 name = f"example {number}, {' '.join(each.question)!r}"
@@ -166,6 +172,8 @@ class QuestionAnswerer:
             has been trained or loaded yet.
         """
         self._check_trained()
+        examples = list(examples)
+        _check_examples(examples)
         unanswered = [each._replace(answer="") for each in examples]
         if not unanswered:
             return []
@@ -250,6 +258,21 @@ class QuestionAnswerer:
     def _check_trained(self):
         if not hasattr(self, "model"):
             raise InputError("this QuestionAnswerer is not trained; call fit, or use load")
+
+
+def _check_recipe(recipe):
+    if recipe is not None and not isinstance(recipe, tuple(RECIPES.values())):
+        names = " or ".join(f"a {kind.__name__}" for kind in RECIPES.values())
+        raise InputError(f"recipe is a {type(recipe).__name__}; give {names}")
+
+
+def _check_examples(examples):
+    wrong = next((each for each in examples if not isinstance(each, Example)), None)
+    if wrong is not None:
+        raise InputError(
+            f"{wrong!r} is a {type(wrong).__name__}, not an Example; use Example.of_story or "
+            "Example.of_memory"
+        )
 
 
 def _check_one_text_per_slot(examples):

@@ -11,7 +11,7 @@ from kvnet.errors import InputError
 from kvnet.models.memn2n_language_model import MemN2NLanguageModel
 from kvnet.operations.uniform import uniform
 from kvnet.training.recipes.language_model import LanguageModelRecipe
-from kvnet.training.session import train_to_end
+from kvnet.training.session import check_random_state, train_to_end
 from kvnet.training.text_loss import text_loss
 from kvnet.training.text_run import TextRun, perplexity
 from kvnet.training.trained_file import Trained, read_trained, write_trained
@@ -48,8 +48,11 @@ class TextContinuer:
     recipe : LanguageModelRecipe, optional
         Hyper-parameters; the published ones by default.
     backend : {"numpy", "cupy", "auto"}, default="numpy"
+        Array library; ``"auto"`` uses a GPU if there is one.
     random_state : int, default=0
+        Seed, 0 to 2**32 - 1.
     kernels : {"reference", "fused", "auto"}, default="auto"
+        Textbook operations, fused ones, or fused ones where they run.
     verbose : bool, default=False
         Show the progress of `fit` on standard error.
 
@@ -103,8 +106,12 @@ class TextContinuer:
         Raises
         ------
         InputError
-            If a text is too short for the memory.
+            If a text is too short for the memory, or the recipe is that of another model.
         """
+        if not isinstance(self.recipe, LanguageModelRecipe):
+            kind = type(self.recipe).__name__
+            raise InputError(f"recipe is a {kind}; give a LanguageModelRecipe")
+        check_random_state(self.random_state)
         lines = text.split("\n")
         while lines and not lines[-1].strip():
             lines.pop()

@@ -10,7 +10,15 @@ import pytest
 from helpers import ROOT
 from helpers.training import train
 
-from kvnet import Example, InputError, KeyValueRecipe, MemN2NRecipe, QuestionAnswerer
+from kvnet import (
+    Example,
+    InputError,
+    KeyValueRecipe,
+    LanguageModelRecipe,
+    MemN2NRecipe,
+    QuestionAnswerer,
+    TextContinuer,
+)
 from kvnet.data.babi import embedded_task
 from kvnet.data.task_data import encode_splits, held_out
 from kvnet.files.checkpoint import read_arrays
@@ -115,7 +123,7 @@ def test_history_has_one_record_per_evaluation():
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.2, 12), (0.001, 1), (0.5, 30)])
-def test_validation_share_holds_out_that_many(share, count):
+def test_validation_share_is_the_share_that_is_held_out(share, count):
     recipe = replace(SMALL, epochs=1, shuffle_questions=True, batch_size=1)
     answerer = QuestionAnswerer(recipe).fit(stories(60), validation_share=share)
     (record,) = answerer.history
@@ -199,6 +207,22 @@ def test_fit_error_is_one_line(case):
     assert "\n" not in str(caught.value)
 
 
+def test_wrong_types_and_seeds_are_refused():
+    with pytest.raises(InputError, match="recipe is a LanguageModelRecipe; give a KeyValueRecipe"):
+        QuestionAnswerer(LanguageModelRecipe()).fit(capitals())
+    with pytest.raises(InputError, match="random_state=-1 is out of range"):
+        QuestionAnswerer(SMALL, random_state=-1).fit(capitals())
+    with pytest.raises(InputError, match="'capital peru' is a str, not an Example; use"):
+        QuestionAnswerer(SMALL).fit(["capital peru"])
+    answerer = QuestionAnswerer(SMALL).fit(capitals())
+    with pytest.raises(InputError, match="'capital peru' is a str, not an Example; use"):
+        answerer.predict(["capital peru"])
+    with pytest.raises(InputError, match="recipe is a KeyValueRecipe; give a LanguageModelRecipe"):
+        TextContinuer(SMALL).fit("a b")
+    with pytest.raises(InputError, match="random_state=-1 is out of range"):
+        TextContinuer(random_state=-1).fit("a b")
+
+
 def test_predict_errors():
     with pytest.raises(InputError, match="is not trained; call fit"):
         QuestionAnswerer().predict([])
@@ -206,7 +230,7 @@ def test_predict_errors():
         QuestionAnswerer().save("answerer.safetensors")
     answerer = QuestionAnswerer(SMALL).fit(capitals())
     assert answerer.predict([]) == []
-    with pytest.raises(InputError, match="'germany', 'big' not among the"):
+    with pytest.raises(InputError, match="'germany', 'big' are not among the"):
         answerer.predict([Example.of_story("germany big?", ["paris"])])
     with pytest.raises(InputError, match="asked of an empty memory"):
         answerer.predict([Example.of_story("paris?", [])])

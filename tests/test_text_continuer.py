@@ -51,9 +51,9 @@ def test_the_same_seed_draws_the_same_words():
 
 def test_an_unknown_word_is_refused_unless_the_vocabulary_has_unk(fitted):
     text = "the cat sat on the zebra\n"
-    with pytest.raises(InputError, match="'zebra' not among the"):
+    with pytest.raises(InputError, match="'zebra' is not among the"):
         fitted.continue_text(text, 1)
-    with pytest.raises(InputError, match="'zebra' not among the"):
+    with pytest.raises(InputError, match="'zebra' is not among the"):
         fitted.perplexity(text)
     with_unk = TextContinuer(replace(SMALL, epochs=1)).fit(TALE.replace("mat", "<unk>"))
     assert with_unk.continue_text(text, 1)[0].context[:2] == ["<eos>", "<unk>"]

@@ -24,7 +24,7 @@ class ArgumentParser(argparse.ArgumentParser):
             near = [name for name in known if name.startswith(flag)]
             near = near or difflib.get_close_matches(flag, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else "; --help lists the flags"
-            self.error(f"{flag} is no flag of this command{hint}")
+            self.error(f"{flag} is not a flag of this command{hint}")
         return namespace
 
     def error(self, message: str) -> NoReturn:

@@ -59,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = _parser()
     arguments = parser.parse_args(argv)
+    # Not defaults of the parser: it would accept --task-id 1 with --joint, and 0 with --seeds.
+    arguments.task_id = arguments.task_id or 1
+    arguments.random_state = arguments.random_state or 0
     return exit_code(parser.prog, lambda: _run(arguments, parser.prog, argv))
 
 
@@ -126,7 +129,6 @@ def _parser() -> ArgumentParser:
     which.add_argument(
         "--task-id",
         type=_task_id,
-        default=1,
         help="1 to 20, or all: one model each (default: 1)",
     )
     which.add_argument("--joint", action="store_true", help="one model for all tasks")
@@ -152,12 +154,10 @@ def _parser() -> ArgumentParser:
         default="1k",
         help="training questions per task that the simulator makes (default: 1k)",
     )
-    size.add_argument("--questions-per-task", type=whole_number(10), help="the same, as a number")
+    size.add_argument("--questions-per-task", type=whole_number(10), help="the same, from 10 on")
     add_machine(parser)
     seeds = parser.add_mutually_exclusive_group()
-    seeds.add_argument(
-        "--random-state", type=whole_number(0, 2**32 - 1), default=0, help="seed (default: 0)"
-    )
+    seeds.add_argument("--random-state", type=whole_number(0, 2**32 - 1), help="seed (default: 0)")
     seeds.add_argument(
         "--seeds", type=_seeds, help="train once per seed, such as 0,1,2; report mean and deviation"
     )
@@ -209,7 +209,9 @@ def _recipe(arguments) -> Recipe:
     kind = "joint" if arguments.joint else "single"
     preset = arguments.preset or f"{arguments.model}-{kind}"
     if preset not in presets:
-        raise InputError(f"--preset {preset} is none of --model {arguments.model}; drop one")
+        raise InputError(
+            f"--preset {preset} is not a preset of --model {arguments.model}; drop one of the two"
+        )
     return recipe_from(arguments, presets[preset], *RECIPES.values())
 
 

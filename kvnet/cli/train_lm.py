@@ -101,7 +101,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="show the words that each hop attends to most",
+        help="with --generate, show the words that each hop attends to most",
     )
     parser.add_argument(
         "--random-state", type=whole_number(0, 2**32 - 1), default=0, help="seed (default: 0)"
@@ -149,7 +149,7 @@ def _train(arguments, recipe, say, stop, program, argv) -> int:
     paths = [_checkpoint_path(arguments, start) for start in range(arguments.restarts)]
     check_checkpoints("--checkpoint-dir", arguments.checkpoint_dir, arguments.resume, paths)
     words = f"{len(data.training):,} words for training, {len(data.vocabulary):,} different"
-    say(f"{words}, {recipe.memory_size} of them in the memory")
+    say(f"{words}, a memory of {recipe.memory_size} words")
     starts = [
         TextRun(
             data,

@@ -164,7 +164,7 @@ def _make_folder(run):
         run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{run.checkpoint.parent}: cannot be made ({error.strerror}); give a folder for "
+            f"{run.checkpoint.parent}: cannot be created ({error.strerror}); give a folder for "
             "checkpoints that can be written"
         ) from error
 

@@ -40,8 +40,23 @@ def add_recipe(
         if spec.type is bool:
             options |= {"action": "store_true"}
         else:
-            options |= {"type": spec.type, "metavar": spec.type.__name__.upper()}
+            options |= {"type": _parser_of(spec), "metavar": spec.type.__name__.upper()}
         group.add_argument(f"--{flag_of(spec)}", **options)
+
+
+def _parser_of(spec):
+    """Return an argument type that names the range of a field if the text is not a number."""
+
+    def parse(text):
+        try:
+            return spec.type(text)
+        except ValueError:
+            kind = "whole number" if spec.type is int else "number"
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a {kind}; give {spec.metadata['takes']}"
+            ) from None
+
+    return parse
 
 
 def recipe_from(arguments: argparse.Namespace, preset: Recipe, *kinds: type[Recipe]) -> Recipe:
@@ -64,7 +79,7 @@ def recipe_from(arguments: argparse.Namespace, preset: Recipe, *kinds: type[Reci
         for spec in fields(kind):
             if spec.name not in own and hasattr(arguments, spec.name):
                 raise InputError(
-                    f"--{flag_of(spec)} is no flag of this model; drop it, or change --model"
+                    f"--{flag_of(spec)} is not a flag of this model; drop it, or change --model"
                 )
     given = {name: getattr(arguments, name) for name in own if hasattr(arguments, name)}
     return replace(preset, **given)

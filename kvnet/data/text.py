@@ -180,8 +180,8 @@ def read_texts(folder: Path, name: str) -> dict[str, list[str]]:
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise InputError(
-            f"{missing[0]}: there is no such file; data_name={name!r} takes "
-            f"{', '.join(path.name for path in paths)} in data_dir"
+            f"{missing[0]}: there is no such file; data_name={name!r} needs "
+            f"{', '.join(path.name for path in paths)} in data_dir; correct one of the two"
         )
     return {str(path): read_words(path) for path in paths}
 

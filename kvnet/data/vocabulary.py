@@ -59,9 +59,10 @@ class Vocabulary:
         if unknown:
             listed = ", ".join(map(repr, unknown[:MAX_LISTED]))
             rest = f" and {len(unknown) - MAX_LISTED} more" if len(unknown) > MAX_LISTED else ""
+            verb = "is" if len(unknown) == 1 else "are"
             raise InputError(
-                f"{where}: {listed}{rest} not among the {len(self.words)} words of the model's "
-                "vocabulary; use words of its training text"
+                f"{where}: {listed}{rest} {verb} not among the {len(self.words)} words of the "
+                "model's vocabulary; use words of its training text"
             )
         return [self._ids[word] for word in words]
 

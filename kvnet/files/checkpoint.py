@@ -54,7 +54,7 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
     Raises
     ------
     InputError
-        If the file is missing, cut short, not a safetensors file or without kvnet's metadata.
+        If the file is missing, truncated, not a safetensors file or without kvnet's metadata.
         No code in a file is ever run: a pickle is refused like any other foreign file.
     """
     path = Path(path)
@@ -70,7 +70,7 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
         raise InputError(f"{path}: cannot be read ({error}); check the path") from None
     except SafetensorError as error:
         raise InputError(
-            f"{path}: is cut short or not a safetensors file ({error}); give a checkpoint that "
+            f"{path}: is truncated or not a safetensors file ({error}); give a checkpoint that "
             "kvnet wrote"
         ) from None
     except (KeyError, ValueError):

@@ -1,15 +1,26 @@
 """A training from Python: with progress, and with Ctrl-C between two steps."""
 
+import numbers
 import os
 import sys
 import threading
 from contextlib import nullcontext
 
+from kvnet.errors import InputError
 from kvnet.kernels import kernel_threads
 from kvnet.training.fused_steps import why_not_fused
 from kvnet.training.progress import Progress
 from kvnet.training.run import Run, train_runs
 from kvnet.training.stop import StopRequest
+
+
+def check_random_state(random_state: int) -> None:
+    """Raise an `InputError` unless a seed is a whole number from 0 to 2**32 - 1."""
+    if not isinstance(random_state, numbers.Integral) or not 0 <= random_state < 2**32:
+        raise InputError(
+            f"random_state={random_state!r} is out of range; it takes a whole number from 0 to "
+            f"{2**32 - 1}"
+        )
 
 
 def train_to_end(run: Run, verbose: bool) -> None:

@@ -42,8 +42,8 @@ def test_the_start_with_the_lowest_training_loss_is_reported(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--reader", "bow"], "--reader is no flag of this model"),
-        (["--preset", "kv-joint"], "--preset kv-joint is none of --model memn2n"),
+        (["--reader", "bow"], "--reader is not a flag of this model"),
+        (["--preset", "kv-joint"], "--preset kv-joint is not a preset of --model memn2n"),
         (["--tying", "all"], "tying='all' is out of range; it takes adjacent or layerwise"),
         (
             ["--linear-start", 0, "--epochs", 2, "--learning-rate", "1e20"],

@@ -174,9 +174,9 @@ def test_invalid_flags_exit_with_2_and_one_line(texts, trained, tmp_path, capsys
         (["--data-dir", tmp_path / "none"], "ptb.train.txt: there is no such file"),
         (
             [*checkpoint, "--is-test", "--data-dir", tmp_path, "--data-name", "odd"],
-            "odd.train.txt, from line 3 on: 'zebra', 'gnu' not among the",
+            "odd.train.txt, from line 3 on: 'zebra', 'gnu' are not among the",
         ),
-        ([*checkpoint, "--generate", "a zebra"], "'zebra' not among the"),
+        ([*checkpoint, "--generate", "a zebra"], "'zebra' is not among the"),
         ([*data, "--mem-size", 100_000], "are too few for a memory of 100000 words; use"),
         (
             [*data, "--lindim", 151],
@@ -187,7 +187,7 @@ def test_invalid_flags_exit_with_2_and_one_line(texts, trained, tmp_path, capsys
             [*data, "--init-lr", "1e30", *SMALL],
             "the training diverged; set learning_rate (--init-lr) below",
         ),
-        ([*data, "--epochs", 3], "--epochs is no flag of this command"),
+        ([*data, "--epochs", 3], "--epochs is not a flag of this command"),
         (["--show", "perhaps"], "'perhaps' is out of range; it takes true or false"),
         (["--explain"], "--explain needs --generate"),
         (["--generate", "a"], "--generate needs --checkpoint-dir"),

@@ -87,7 +87,7 @@ def test_invalid_example_error():
             Example.of_story("a a a a?", STORY),
             "'a a a a': 4 words, but the model reads sentences of at most 3",
         ),
-        (Example.of_story("zebra?", STORY), "'zebra' not among the 6 words"),
+        (Example.of_story("zebra?", STORY), "'zebra' is not among the 6 words"),
         (Example.of_story("a?", []), "'a': asked of an empty memory"),
         (Example.of_memory("a?", keys=["a"], values=["b", "c"]), "1 keys but 2 values"),
     ]:

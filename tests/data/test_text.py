@@ -51,5 +51,5 @@ def test_the_vocabulary_is_that_of_all_texts_which_are_longer_than_the_memory():
     message = r"one: 5 words, .* memory of 5 words; use a smaller memory_size \(--mem-size\)"
     with pytest.raises(InputError, match=message):
         encode_texts(texts, 5)
-    with pytest.raises(InputError, match="two, from line 1 on: 'f' not among the 5"):
+    with pytest.raises(InputError, match="two, from line 1 on: 'f' is not among the 5"):
         encode_texts(texts, 4, vocabulary=Vocabulary("abcde", nil=False))

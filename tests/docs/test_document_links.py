@@ -29,7 +29,7 @@ def anchors_in(path):
 
 
 @OF_EACH_DOCUMENT
-def test_links_lead_somewhere(path):
+def test_linked_files_and_headings_exist(path):
     for link in re.findall(r"\]\(([^)\s]+)\)", text_of(path)):
         if link.startswith(("https://", "http://")):
             continue

@@ -125,9 +125,9 @@ def test_a_model_without_a_usable_vocabulary_and_recipe_is_refused(load, tmp_pat
 
 
 DAMAGED = {
-    "cut short": "is cut short or not a safetensors file",
-    "a pickle": "is cut short or not a safetensors file",
-    "empty": "is cut short or not a safetensors file",
+    "cut short": "is truncated or not a safetensors file",
+    "a pickle": "is truncated or not a safetensors file",
+    "empty": "is truncated or not a safetensors file",
     "another shape": "params/A should be float64[7, 6], found float64[2, 2]",
     "a parameter missing": "params/A should be float64[7, 6], found nothing",
     "an unknown option": "the description of its KeyValueMemoryNetwork is damaged",

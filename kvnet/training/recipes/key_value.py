@@ -18,7 +18,8 @@ from kvnet.training.recipes.recipe import Recipe
 class KeyValueRecipe(KeyValueOptions, Recipe):
     """The hyper-parameters of a Key-Value Memory Network and of its training.
 
-    The defaults are the published ones for joint training.
+    The defaults are the published ones for joint training. ``train_babi.py --help`` describes every
+    hyper-parameter.
 
     Raises
     ------

@@ -23,10 +23,11 @@ OPTIMIZERS = {"sgd": AnnealedSgd, "adagrad": AnnealedAdagrad}
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModelRecipe(LanguageModelOptions, Recipe):
-    """The hyper-parameters of the language model and of its training; the defaults are published.
+    """The hyper-parameters of the language model and of its training.
 
-    On the command line some have their published names: ``edim, lindim, nhop, mem_size, nepoch,
-    init_lr, init_hid``.
+    The defaults are the published ones. ``train_lm.py --help`` describes every hyper-parameter;
+    some have their published names there: ``edim, lindim, nhop, mem_size, nepoch, init_lr,
+    init_hid``.
 
     Raises
     ------

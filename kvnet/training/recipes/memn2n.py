@@ -14,7 +14,8 @@ from kvnet.training.recipes.recipe import Recipe
 class MemN2NRecipe(MemN2NOptions, Recipe):
     """The hyper-parameters of MemN2N and of its training on questions.
 
-    The defaults are the published ones for joint training.
+    The defaults are the published ones for joint training. ``train_babi.py --help`` describes every
+    hyper-parameter.
 
     Raises
     ------

@@ -42,7 +42,7 @@ def losses_of(trainer):
 
 @pytest.mark.parametrize("data", [stories, key_values])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_replayed_steps_equal_the_textbook_s(xp, data, variant):
+def test_replayed_steps_equal_textbook_steps(xp, data, variant):
     expected, trainer = textbook_and_graph(xp, replace(RECIPE, **VARIANTS[variant]), data)
     textbook, graph = Steps([expected]), steps_for([trainer])
     assert type(graph) is GraphSteps

@@ -119,7 +119,7 @@ def test_a_step_has_the_documented_number_of_launches(recipe, count, kernels):
 
 
 @pytest.mark.parametrize("recipe", VARIANTS, ids=name_of)
-def test_steps_equal_the_textbook_s(recipe, form):
+def test_device_steps_equal_textbook_steps(recipe, form):
     expected = trainer_of(recipe, "numpy", "reference")
     trainer = trainer_of(recipe, "cupy", form)
     for one in (expected, trainer):
@@ -177,7 +177,7 @@ def assert_same_output(found, expected, tolerance=0.1):
     assert numbers[0] == pytest.approx(numbers[1], abs=tolerance)
 
 
-def test_the_language_model_s_command(tmp_path, capsys, form, monkeypatch):
+def test_train_lm_on_a_device(tmp_path, capsys, form, monkeypatch):
     monkeypatch.setattr("sys.argv", ["train_lm.py"])
     data = write_texts(tmp_path)
     sizes = "--edim 6 --lindim 3 --nhop 2 --mem-size 5 --batch-size 32 --init-std 0.3"
@@ -198,7 +198,7 @@ def test_the_language_model_s_command(tmp_path, capsys, form, monkeypatch):
         assert_same_output(*texts)
 
 
-def test_memn2n_s_command(tmp_path, capsys, form, monkeypatch):
+def test_train_babi_with_memn2n_on_a_device(tmp_path, capsys, form, monkeypatch):
     monkeypatch.setattr("sys.argv", ["train_babi.py"])
     sizes = "--batch-size 16 --embedding-size 6 --memory-size 6 --linear-start 1 --quiet"
     flags = ["--model", "memn2n", "--questions-per-task", 60, *sizes.split(), "--restarts", 2]

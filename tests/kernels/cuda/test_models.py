@@ -23,7 +23,7 @@ def texts(xp):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
-def test_the_language_model_trains_alike(optimizer):
+def test_the_language_model_trains_the_same_on_both_array_modules(optimizer):
     recipe = LanguageModelRecipe(
         embedding_size=6,
         linear_size=3,
@@ -46,7 +46,7 @@ def test_the_language_model_trains_alike(optimizer):
 
 @pytest.mark.parametrize("tying", ["adjacent", "layerwise"])
 @pytest.mark.parametrize("encoding", ["matlab", "paper"])
-def test_memn2n_trains_alike(tying, encoding):
+def test_memn2n_trains_the_same_on_both_array_modules(tying, encoding):
     recipe = MemN2NRecipe(
         embedding_size=6, tying=tying, encoding=encoding, batch_size=8, linear_start=0
     )
@@ -61,7 +61,7 @@ def test_memn2n_trains_alike(tying, encoding):
 
 
 @pytest.mark.parametrize("reader", ["bow", "simple_gru"])
-def test_the_key_value_memory_network_trains_alike(reader):
+def test_the_key_value_memory_network_trains_the_same_on_both_array_modules(reader):
     recipe = KeyValueRecipe(batch_size=6, embedding_size=12, feature_size=14, reader=reader)
     expected, trainer = (
         new_trainer(stories(array_module(name)), recipe, name, kernels)
