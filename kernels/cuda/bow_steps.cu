@@ -1,6 +1,6 @@
-// The kernels of a training step of several models, in addition to the operations. A batch record is a row of
-// ints: the words of the B queries and of the U sentences, then the rows of the slots and the
-// answers.
+// The kernels of a training step of several models, in addition to the operations. A batch record
+// is a row of ints: the words of the B queries and of the U sentences, then the rows of the slots
+// and the answers.
 #include "parts/bow_reading.cu"
 #include "parts/gather.cu"
 #include "parts/products.cu"
