@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "kvnet/__init__.py").read_text(), re.M)[1]
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "kvnet/version.py").read_text(), re.M)[1]
 
 setup(
     name="kvnet",
@@ -21,10 +21,12 @@ setup(
         *find_packages(include=["kvnet", "kvnet.*"]),
         "kvnet.gradcheck",
         "kvnet.kernels",
+        "kvnet.kernels.parts",
         "kvnet.kernels.cuda",
+        "kvnet.kernels.cuda.parts",
     ],
     package_dir={"kvnet.kernels": "kernels", "kvnet.gradcheck": "gradcheck"},
-    package_data={"kvnet.kernels.cuda": ["*.cu"]},
+    package_data={"kvnet.kernels.cuda": ["*.cu"], "kvnet.kernels.cuda.parts": ["*.cu"]},
     entry_points={
         "console_scripts": [
             "kvnet-train-babi = kvnet.cli.train_babi:main",
@@ -46,10 +48,14 @@ setup(
         "test": [
             "autograd>=1.7",
             "build>=1.2",
+            "clang-format>=19",
             "hypothesis>=6.100",
+            "import-linter>=2.17",
+            "jedi>=0.19",
             "matplotlib>=3.8",
             "pytest>=8.0",
             "ruff>=0.12",
+            "sybil>=9.0",
         ],
         "bench": ["jax>=0.5", "matplotlib>=3.8", "torch>=2.7"],
     },

@@ -1,14 +1,16 @@
-"""Planted bugs: every backward pass of the project, wrong in one place at a time."""
+"""Mutants: the project's modules with one bug at a time planted in a backward pass."""
 
 import ast
 import copy
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-MODEL_FILE = "kvnet/models/key_value_memory_network.py"
+FOLDERS = ("kvnet/operations", "kvnet/models", "kernels", "kernels/parts")
 KINDS = (
     "sign",
     "dropped term",
@@ -27,13 +29,20 @@ class Mutant(NamedTuple):
     Attributes
     ----------
     path : str
-        Of the module.
+        Path of the module, relative to the repository.
     line : int
     kind : str
         One of `KINDS`.
     before, after : str
-        The code there.
-    tree : ast.Module
+        Source of the node without and with the bug.
+    source : str
+        Source of the module without the bug.
+    node_index : int
+        Index of the node, in the order of `ast.walk`.
+    new : ast.AST
+        The node with the bug.
+    compiled : bool
+        Whether the bug is in a function that Numba compiles.
     """
 
     path: str
@@ -41,104 +50,136 @@ class Mutant(NamedTuple):
     kind: str
     before: str
     after: str
-    tree: ast.Module
+    source: str
+    node_index: int
+    new: ast.AST
+    compiled: bool
 
-    def names(self) -> SimpleNamespace:
-        """Run the module and return what it defines."""
-        # Its compiled functions are those of the module itself, and are cached as such.
+    @property
+    def module_name(self) -> str:
+        """The name that the module is imported by."""
         parts = Path(self.path).with_suffix("").parts
-        name = ".".join(parts if parts[0] == "kvnet" else ("kvnet", *parts))
-        defined = {"__name__": name, "__file__": self.path}
-        exec(compile(self.tree, self.path, "exec"), defined)
-        return SimpleNamespace(**defined)
+        return ".".join(parts if parts[0] == "kvnet" else ("kvnet", *parts))
+
+    def execute(self) -> ModuleType:
+        """Execute the module under its own name, which Numba's cache of compiled functions uses."""
+        tree = ast.parse(self.source)
+        node = list(ast.walk(tree))[self.node_index]
+        tree = ast.fix_missing_locations(Replace(node, self.new).visit(tree))
+        module = ModuleType(self.module_name)
+        module.__file__ = str(ROOT / self.path)
+        exec(compile(tree, module.__file__, "exec"), vars(module))
+        return module
 
 
 def mutants() -> Iterator[Mutant]:
     """Yield every mutant of every backward pass, file by file."""
-    paths = [*sorted((ROOT / "kvnet/operations").glob("*.py")), ROOT / MODEL_FILE]
-    for path in [*paths, *sorted((ROOT / "kernels").glob("*.py"))]:
-        yield from mutants_of(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).glob("*.py")):
+            yield from mutants_of(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
 
 
 def mutants_of(path: str, source: str) -> Iterator[Mutant]:
     """Yield every mutant of one module."""
     tree = ast.parse(source)
-    places = list(ast.walk(tree))
-    for place in sorted(backward_places(tree), key=lambda p: (places[p].lineno, p)):
-        for kind, change in changes(places[place]):
-            mutated = copy.deepcopy(tree)
-            node = list(ast.walk(mutated))[place]
-            before = ast.unparse(node)
-            new = change(node)
-            Replace(node, new).visit(mutated)
-            ast.fix_missing_locations(mutated)
-            yield Mutant(path, places[place].lineno, kind, before, ast.unparse(new), mutated)
+    nodes, compiled = list(ast.walk(tree)), compiled_nodes(tree)
+    for node_index in sorted(backward_nodes(tree), key=lambda i: (nodes[i].lineno, i)):
+        node = nodes[node_index]
+        for kind, change in changes(node):
+            new = ast.copy_location(change(copy.deepcopy(node)), node)
+            ast.fix_missing_locations(new)
+            bug = node.lineno, kind, ast.unparse(node), ast.unparse(new)
+            yield Mutant(path, *bug, source, node_index, new, id(node) in compiled)
 
 
-def backward_places(tree: ast.Module) -> set[int]:
-    """Return where, in the order of `ast.walk`, the nodes of backward passes stand.
+def compiled_nodes(tree: ast.Module) -> set[int]:
+    """Return the ids of all nodes of functions that Numba compiles."""
+    return {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and any("njit" in ast.unparse(decorator) for decorator in node.decorator_list)
+        for part in ast.walk(node)
+    }
 
-    A backward pass is a function whose name starts with ``backward``; so is the scatter that two of
-    them share, and what the model does to gradients outside of one.
+
+def backward_nodes(tree: ast.Module) -> set[int]:
+    """Return the indices, in the order of `ast.walk`, of the nodes of backward passes.
+
+    They are the bodies of functions whose name starts with ``backward``, of the scatter that these
+    share and of lambdas that take a gradient, and the statements of `loss_and_gradient` from its
+    first call of a backward function on.
     """
     inside = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and (
-            node.name.startswith("backward") or node.name == "sum_rows_by_word"
-        ):
-            inside |= {id(part) for statement in node.body for part in ast.walk(statement)}
-        if isinstance(node, ast.FunctionDef) and node.name in (
-            "loss_and_gradient",
-            "entropy_and_gradients",
-        ):
-            for part in ast.walk(node):  # `grads = ...`, `d_penalty = ...` and the sum of the two
-                if isinstance(part, ast.DictComp) or (
-                    isinstance(part, ast.Assign)
-                    and ast.unparse(part.targets[0]) in ("grads", "d_penalty")
-                ):
-                    inside |= {id(inner) for inner in ast.walk(part)}
+        if isinstance(node, ast.FunctionDef):
+            inside |= {
+                id(part) for statement in backward_part(node) for part in ast.walk(statement)
+            }
+        elif isinstance(node, ast.Lambda) and is_gradient(node.args):
+            inside |= {id(part) for part in ast.walk(node)}
     return {
-        place
-        for place, node in enumerate(ast.walk(tree))
+        node_index
+        for node_index, node in enumerate(ast.walk(tree))
         if id(node) in inside and isinstance(node, ast.expr | ast.stmt)
     }
 
 
+def backward_part(function: ast.FunctionDef) -> list[ast.stmt]:
+    """Return the statements of a function that compute gradients."""
+    if function.name.startswith("backward") or function.name == "scatter_rows":
+        return function.body
+    if function.name == "loss_and_gradient":
+        for i, statement in enumerate(function.body):
+            if any(is_backward_call(node) for node in ast.walk(statement)):
+                return function.body[i:]
+    return []
+
+
+def is_backward_call(node: ast.AST) -> bool:
+    """Return whether a node calls a backward function, such as ``backward_hops[h](du)``."""
+    if not isinstance(node, ast.Call):
+        return False
+    function = node.func.value if isinstance(node.func, ast.Subscript) else node.func
+    return isinstance(function, ast.Name) and function.id.startswith("backward")
+
+
+def is_gradient(arguments: ast.arguments) -> bool:
+    """Return whether the first argument of a function is a gradient, such as ``dy, d_readings``."""
+    return bool(arguments.args) and re.match("d(_|.$)", arguments.args[0].arg) is not None
+
+
 class Replace(ast.NodeTransformer):
-    """Put one node in the place of another."""
+    """Replace one node by another."""
 
     def __init__(self, old: ast.AST, new: ast.AST):
         self.old, self.new = old, new
 
     def visit(self, node: ast.AST) -> ast.AST:
-        """Return the new node for the old one, and go on into every other."""
+        """Return the new node for the old one, and visit the children of any other."""
         return self.new if node is self.old else self.generic_visit(node)
 
 
 def changes(node: ast.AST) -> Iterator[tuple]:
-    """Yield (kind, function from the node to its mutant) for every bug that fits a node."""
+    """Yield (kind, function from the node to its mutant) for every bug that applies to a node."""
     yield from value_changes(node)
     yield from operand_changes(node)
     yield from order_changes(node)
-    yield from place_changes(node)
+    yield from index_changes(node)
 
 
 def value_changes(node):
-    """Negate or scale what is assigned or returned, or do without adding up."""
+    """Negate or scale a gradient that is assigned or returned, or replace ``+=``."""
     if isinstance(node, ast.AugAssign):
         yield "= for +=", lambda n: ast.Assign([n.target], n.value)
         yield "dropped term", lambda n: ast.Pass()
-    single = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name | ast.Subscript)
-    if single or isinstance(node, ast.AugAssign):
-        for kind, wrong in WRONG_VALUES.items():
-            yield kind, lambda n, wrong=wrong: with_value(n, wrong(n.value))
-    if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
-        for i in range(len(node.value.elts)):
+    single = isinstance(node, ast.Assign) and not any(
+        isinstance(part, ast.Tuple) for part in (node.targets[0], node.value)
+    )
+    if single or isinstance(node, ast.AugAssign | ast.Return | ast.Lambda):
+        for i in range(len(gradients_in(value_of(node)))):
             for kind, wrong in WRONG_VALUES.items():
-                yield kind, lambda n, i=i, wrong=wrong: with_element(n, i, wrong)
-    elif isinstance(node, ast.Return):
-        for kind, wrong in WRONG_VALUES.items():
-            yield kind, lambda n, wrong=wrong: with_value(n, wrong_values(n.value, wrong))
+                yield kind, lambda n, i=i, wrong=wrong: with_wrong_gradient(n, i, wrong)
 
 
 WRONG_VALUES = {
@@ -147,39 +188,68 @@ WRONG_VALUES = {
 }
 
 
-def wrong_values(value, wrong):
-    """Make a returned value wrong; of a dict, its values."""
-    if isinstance(value, ast.DictComp):
-        value.value = wrong(value.value)
-        return value
-    if isinstance(value, ast.Dict):
-        value.values[0] = wrong(value.values[0])
-        return value
-    return wrong(value)
+def value_of(node) -> ast.expr | None:
+    """Return the value of a statement or the body of a lambda."""
+    return node.body if isinstance(node, ast.Lambda) else node.value
+
+
+def gradients_in(value: ast.expr | None) -> list[ast.expr]:
+    """Return the nodes of a value that are gradients, or that all gradients in it are linear in.
+
+    A value that is no container and no call of a backward function is one gradient. Zeros and
+    uninitialised arrays are left out: their sign and scale have no effect.
+    """
+    if value is None or is_loss(value) or is_zero(value):
+        return []
+    if isinstance(value, ast.Starred | ast.DictComp):
+        parts = [value.value]
+    elif isinstance(value, ast.Tuple):
+        parts = value.elts
+    elif isinstance(value, ast.Dict):
+        parts = value.values
+    elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr):  # of two dicts
+        parts = [part for part in (value.left, value.right) if not isinstance(part, ast.Name)]
+    elif is_backward_call(value) or is_record(value):
+        parts = value.args
+    elif isinstance(value, ast.Call) and ast.unparse(value.func).startswith("self."):
+        parts = []
+    else:
+        return [value]
+    return [gradient for part in parts for gradient in gradients_in(part)]
+
+
+def is_record(node: ast.AST) -> bool:
+    """Return whether a node makes a named tuple, such as ``GruWeights(...)``."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func)[0].isupper()
+
+
+def is_zero(node: ast.AST) -> bool:
+    """Return whether a node is the number zero, an array of zeros or an uninitialised array."""
+    if isinstance(node, ast.Constant):
+        return node.value == 0
+    name = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+    return name.removesuffix("_like") in ("zeros", "empty")
+
+
+def is_loss(node: ast.AST) -> bool:
+    """Return whether a node is the loss, which is returned with the gradients."""
+    return isinstance(node, ast.Name) and node.id == "loss"
+
+
+def with_wrong_gradient(node, i, wrong):
+    """Make the i-th gradient of a statement or of a lambda wrong and return the node."""
+    gradient = gradients_in(value_of(node))[i]
+    return Replace(gradient, wrong(gradient)).visit(node)
 
 
 def with_value(node, value):
-    """Return a statement with another value."""
+    """Set the value of a statement and return the statement."""
     node.value = value
     return node
 
 
-def with_element(node, i, wrong):
-    """Return a return statement with one value of its tuple wrong."""
-    element = node.value.elts[i]
-    if isinstance(element, ast.DictComp):
-        wrong_values(element, wrong)
-    elif isinstance(element, ast.Starred):  # several values: all of them
-        each = ast.parse("[value for value in ()]", mode="eval").body
-        each.elt, each.generators[0].iter = wrong(each.elt), element.value
-        element.value = each
-    else:
-        node.value.elts[i] = wrong(element)
-    return node
-
-
 def operand_changes(node):
-    """Drop an operand, swap two, take minus for plus, leave a transpose out."""
+    """Drop an operand, swap two, swap plus and minus, or omit a transpose."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.Mult):
         yield "dropped term", lambda n: n.left
         if not isinstance(node.op, ast.Sub):
@@ -195,50 +265,64 @@ def operand_changes(node):
 
 
 def order_changes(node):
-    """Swap neighbours: returned gradients, concatenated parts; turn axes round."""
+    """Swap adjacent returned gradients, list elements or subscripts, or change an axis."""
     if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
-        for i in range(len(node.value.elts) - 1):
-            yield "swapped operands", lambda n, i=i: with_value(n, swapped(n.value, i))
+        for i in unequal_neighbours(node.value.elts):
+            if not is_loss(node.value.elts[i]):
+                yield "swapped operands", lambda n, i=i: with_value(n, swapped(n.value, i))
+    if is_record(node):
+        for i in unequal_neighbours(node.args):
+            yield "swapped operands", lambda n, i=i: with_swapped_arguments(n, i)
     if isinstance(node, ast.List) and isinstance(node.ctx, ast.Load):
-        for i in range(len(node.elts) - 1):
+        for i in unequal_neighbours(node.elts):
             yield "swapped operands", lambda n, i=i: swapped(n, i)
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
-        for i in range(len(node.slice.elts) - 1):
-            if ast.unparse(node.slice.elts[i]) != ast.unparse(node.slice.elts[i + 1]):
-                yield "wrong broadcast axis", lambda n, i=i: with_slice(n, swapped(n.slice, i))
+        for i in unequal_neighbours(node.slice.elts):
+            yield "wrong broadcast axis", lambda n, i=i: with_slice(n, swapped(n.slice, i))
     if isinstance(node, ast.Call):
         for i, keyword in enumerate(node.keywords):
             if keyword.arg == "axis":
                 yield "wrong broadcast axis", lambda n, i=i: with_other_axis(n, i)
 
 
+def unequal_neighbours(nodes) -> list[int]:
+    """Return the indices of nodes that differ from the next one."""
+    return [i for i, pair in enumerate(pairwise(map(ast.unparse, nodes))) if pair[0] != pair[1]]
+
+
 def swapped(node, i):
-    """Swap an element with the next."""
+    """Swap an element with the next and return the node."""
     node.elts[i], node.elts[i + 1] = node.elts[i + 1], node.elts[i]
     return node
 
 
+def with_swapped_arguments(node, i):
+    """Swap an argument of a call with the next and return the call."""
+    node.args[i], node.args[i + 1] = node.args[i + 1], node.args[i]
+    return node
+
+
 def with_slice(node, new):
-    """Return a subscript with other indices."""
+    """Set the indices of a subscript and return it."""
     node.slice = new
     return node
 
 
 def with_other_axis(node, i):
-    """Sum, or join, along axis 1 for 0 and 0 for any other."""
+    """Replace the axis of a call: 1 for 0, and 0 for any other."""
     axis = ast.unparse(node.keywords[i].value)
     node.keywords[i].value = ast.Constant(1 if axis == "0" else 0)
     return node
 
 
-def place_changes(node):
-    """Miss by one: slices, indices, loops, the nil word's id."""
+def index_changes(node):
+    """Shift a slice, an index, a loop or the nil word's id by one."""
     if isinstance(node, ast.Slice):
         for bound in ("lower", "upper"):
             if getattr(node, bound) is not None:
                 for step in (-1, 1):
                     yield "off-by-one slot", lambda n, b=bound, s=step: with_bound(n, b, s)
-    if isinstance(node, ast.Subscript) and is_number(node.slice):
+    if isinstance(node, ast.Subscript) and may_be_integer(node.slice):
         for step in (-1, 1):
             yield "off-by-one slot", lambda n, s=step: with_slice(n, shifted(n.slice, s))
     if isinstance(node, ast.Compare) and isinstance(node.comparators[0], ast.Constant):
@@ -256,13 +340,13 @@ def place_changes(node):
         )
 
 
-def is_number(node):
-    """Tell whether an index may be a number: a name, or a number itself."""
+def may_be_integer(node):
+    """Return whether an index may be an integer: it is a name or an integer literal."""
     return isinstance(node, ast.Name) or isinstance(getattr(node, "value", None), int)
 
 
 def with_bound(node, bound, step):
-    """Return a slice with a bound moved."""
+    """Shift one bound of a slice and return the slice."""
     setattr(node, bound, shifted(getattr(node, bound), step))
     return node
 

@@ -1,7 +1,7 @@
-"""What a training step costs as slots, vocabulary, hops, batch size and threads grow.
+"""Time a training step against the number of slots, words, hops, questions and threads.
 
-One at a time around the joint configuration, on random sentences in full memories: kvnet's fused
-kernels beside the best eager PyTorch, in turns.
+The numbers are varied one at a time, starting from the joint configuration, on random sentences in
+full memories. kvnet's fused kernels and the best eager PyTorch are timed in turns.
 
     python benchmarks/cost_scaling.py --plot cost_scaling.png --json cost_scaling.json
 """
@@ -15,16 +15,16 @@ from statistics import median
 
 from peers import KINDS, check_installed
 from peers.worker import Worker
-from peers.workload import CONFIGS, RandomRecipe
+from peers.workload import CONFIGS, RandomSpec
 
-from kvnet.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
-from kvnet.training.noisy_adam import NOISE_DEVIATION
+from kvnet.files.atomic_file import write_atomically
+from kvnet.updates.noisy_adam import NOISE_DEVIATION
 
 PEERS = ("fused", "best")
-GROWING = {
+VALUES = {
     "slots": (50, 150, 500, 1500, 5000),
     "vocabulary": (200, 600, 2000, 6000, 20_000),
     "hops": (1, 2, 4, 8),
@@ -39,18 +39,20 @@ LABELS = {
     "threads": "threads",
 }
 WARM_UP_STEPS = 8
-BUSY = 0.3  # load average of others; more than one thread suffers most
-ROUND_SECONDS = 0.2  # long enough for the clock, short enough for many rounds
+BUSY = 0.3  # load average of other work; it slows down several threads most
+ROUND_SECONDS = 0.2  # long enough to be timed accurately, short enough for many rounds
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=whole_number(1), default=5)
-    parser.add_argument("--threads", type=whole_number(1), default=1, help="where they do not grow")
-    parser.add_argument("--only", choices=GROWING, help="let one of them grow")
-    parser.add_argument("--plot", help="draw the curves into this PNG, SVG or PDF file")
-    parser.add_argument("--json", help="write all figures here")
+    parser.add_argument("--rounds", type=whole_number(1), default=5, help="timed rounds (5)")
+    parser.add_argument(
+        "--threads", type=whole_number(1), default=1, help="threads unless they are varied (1)"
+    )
+    parser.add_argument("--only", choices=VALUES, help="vary only this number")
+    parser.add_argument("--plot", help="PNG, SVG or PDF file to draw the curves to")
+    parser.add_argument("--json", help="file to write all figures to")
     arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
     return exit_code(parser.prog, lambda: _run(arguments))
 
@@ -61,15 +63,17 @@ def _run(arguments: argparse.Namespace) -> int:
     check_installed(PEERS)
     points, load = [], os.getloadavg()[0]
     if load > BUSY:
-        print(f"other work is running (load {load:.1f}): figures will be off", file=sys.stderr)
-    print("| what grows | to | " + " | ".join(f"{KINDS[p].label}, ms a step" for p in PEERS) + " |")
+        message = f"other work is running (load {load:.1f}): figures will be inaccurate"
+        print(message, file=sys.stderr)
+    titles = " | ".join(f"{KINDS[peer].label}, ms per step" for peer in PEERS)
+    print(f"| varied | value | {titles} |")
     print("|---|---|" + "---|" * len(PEERS))
-    for what in [arguments.only] if arguments.only else GROWING:
-        for value in GROWING[what]:
-            point = measure(what, value, arguments.threads, arguments.rounds)
+    for varied in [arguments.only] if arguments.only else VALUES:
+        for value in VALUES[varied]:
+            point = measure(varied, value, arguments.threads, arguments.rounds)
             points.append(point)
             cells = " | ".join(f"{1e3 * point['seconds'][peer]:.3g}" for peer in PEERS)
-            print(f"| {LABELS[what]} | {value:,} | {cells} |", flush=True)
+            print(f"| {LABELS[varied]} | {value:,} | {cells} |", flush=True)
     if arguments.json:
         content = {
             "rounds": arguments.rounds,
@@ -83,30 +87,31 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure(what: str, value: int, threads: int, rounds: int) -> dict:
-    """Time a training step of each peer with one number set.
+def measure(varied: str, value: int, threads: int, rounds: int) -> dict:
+    """Time a training step of each peer with one number changed.
 
     Parameters
     ----------
-    what : str
-        One of `GROWING`.
+    varied : str
+        Number that is changed, a key of `VALUES`.
     value : int
+        Value of this number.
     threads : int
-        Unless they are what grows.
+        Number of threads if it is not the one that is changed.
     rounds : int
 
     Returns
     -------
     point : dict
-        With the median and the fastest and slowest round's seconds a step, by peer.
+        Seconds per step by peer: the median, the fastest and the slowest round.
     """
-    recipe = RandomRecipe() if what == "threads" else RandomRecipe(**{what: value})
-    threads = value if what == "threads" else threads
+    spec = RandomSpec() if varied == "threads" else RandomSpec(**{varied: value})
+    threads = value if varied == "threads" else threads
     with ExitStack() as stack:
-        workers = [stack.enter_context(closing(Worker(p, threads, recipe))) for p in PEERS]
+        workers = [stack.enter_context(closing(Worker(p, threads, spec))) for p in PEERS]
         counts, done, seconds = {}, {}, {peer: [] for peer in PEERS}
         for worker in workers:
-            counts[worker.name] = _steps_a_round(worker, recipe.batch_size)
+            counts[worker.name] = _steps_per_round(worker, spec.batch_size)
             done[worker.name] = 2 * WARM_UP_STEPS
         for _ in range(rounds):
             for worker in workers:
@@ -115,7 +120,7 @@ def measure(what: str, value: int, threads: int, rounds: int) -> dict:
                 seconds[worker.name].append(spent / count)
                 done[worker.name] += count
     return {
-        "what": what,
+        "what": varied,
         "value": value,
         "seconds": {peer: median(spent) for peer, spent in seconds.items()},
         "fastest": {peer: min(spent) for peer, spent in seconds.items()},
@@ -123,8 +128,8 @@ def measure(what: str, value: int, threads: int, rounds: int) -> dict:
     }
 
 
-def _steps_a_round(worker: Worker, batch_size: int) -> int:
-    """Warm a peer up and return how many steps take `ROUND_SECONDS`."""
+def _steps_per_round(worker: Worker, batch_size: int) -> int:
+    """Warm up a peer, and return the number of steps that take `ROUND_SECONDS`."""
     worker("start", CONFIGS["joint"].max_grad_norm * batch_size, NOISE_DEVIATION)
     worker("warm_up", range(WARM_UP_STEPS))
     spent = worker.timed("train", range(WARM_UP_STEPS, 2 * WARM_UP_STEPS))[1]
@@ -132,7 +137,7 @@ def _steps_a_round(worker: Worker, batch_size: int) -> int:
 
 
 def plot(points: list[dict], path: str) -> None:
-    """Draw one panel for each number that grows.
+    """Draw one panel for each number that is varied.
 
     Raises
     ------
@@ -145,24 +150,24 @@ def plot(points: list[dict], path: str) -> None:
         raise InputError(
             "--plot needs matplotlib, which is not installed; pip install -e '.[plot]'"
         ) from None
-    panels = [what for what in GROWING if any(point["what"] == what for point in points)]
-    columns = min(3, len(panels) + 1)  # the legend has a place of its own
+    panels = [varied for varied in VALUES if any(point["what"] == varied for point in points)]
+    columns = min(3, len(panels) + 1)  # one more for the legend
     rows = -(-(len(panels) + 1) // columns)
     figure, axes = pyplot.subplots(
         rows, columns, figsize=(3.4 * columns, 3.1 * rows), squeeze=False, layout="constrained"
     )
-    places = list(axes.flat)
-    ceiling = 1.5e3 * max(max(point["slowest"].values()) for point in points)
-    floor = 0.5e3 * min(min(point["fastest"].values()) for point in points)
-    for axis, what in zip(places, panels, strict=False):
-        _panel(axis, what, [point for point in points if point["what"] == what])
-        axis.set_ylim(floor, ceiling)  # the same everywhere, so that panels can be compared
+    flat_axes = list(axes.flat)
+    top = 1.5e3 * max(max(point["slowest"].values()) for point in points)
+    bottom = 0.5e3 * min(min(point["fastest"].values()) for point in points)
+    for axis, varied in zip(flat_axes, panels, strict=False):
+        _panel(axis, varied, [point for point in points if point["what"] == varied])
+        axis.set_ylim(bottom, top)  # the same in all panels, so that they can be compared
     for axis in axes[:, 0]:
         axis.set_ylabel("training step (ms)")
-    for axis in places[len(panels) :]:
+    for axis in flat_axes[len(panels) :]:
         axis.axis("off")
-    handles, labels = places[0].get_legend_handles_labels()
-    places[len(panels)].legend(
+    handles, labels = flat_axes[0].get_legend_handles_labels()
+    flat_axes[len(panels)].legend(
         handles, labels, loc="center", frameon=False, title="medians of rounds;\nbars: all rounds"
     )
     try:
@@ -172,8 +177,8 @@ def plot(points: list[dict], path: str) -> None:
     pyplot.close(figure)
 
 
-def _panel(axis, what: str, points: list[dict]) -> None:
-    """Draw the peers' curves, and for comparison one that grows in proportion."""
+def _panel(axis, varied: str, points: list[dict]) -> None:
+    """Draw the curves of the peers and, for comparison, proportional growth."""
     from matplotlib.ticker import LogLocator
 
     values = [point["value"] for point in points]
@@ -183,10 +188,10 @@ def _panel(axis, what: str, points: list[dict]) -> None:
         above = [1e3 * p["slowest"][peer] - m for m, p in zip(middle, points, strict=True)]
         label = KINDS[peer].label
         axis.errorbar(values, middle, (below, above), marker=marker, capsize=3, label=label)
-    if what != "threads":
+    if varied != "threads":
         last = 1e3 * points[-1]["seconds"][PEERS[0]]
         proportional = [last * value / values[-1] for value in values]
-        axis.plot(values, proportional, color="grey", linestyle=":", label="in proportion")
+        axis.plot(values, proportional, color="grey", linestyle=":", label="proportional")
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xticks(values, [f"{value:,}" for value in values])
@@ -194,7 +199,7 @@ def _panel(axis, what: str, points: list[dict]) -> None:
     axis.yaxis.set_major_formatter(lambda ms, _: f"{ms:g}")
     axis.minorticks_off()
     axis.grid(alpha=0.3)
-    axis.set_xlabel(LABELS[what])
+    axis.set_xlabel(LABELS[varied])
 
 
 if __name__ == "__main__":

@@ -1,19 +1,20 @@
-"""kvnet on a GPU: that it is right, and how fast it is, beside PyTorch on the same GPU.
+"""Check and time kvnet on a GPU, compared with PyTorch on the same GPU.
 
-Sections: ``correctness`` (a step equal to NumPy in float64, the same bits twice, copies counted);
-``joint`` (steps of the published joint configuration beside PyTorch's, eager, then captured in CUDA
-graphs; all are checked to do the same work, then take turns; medians by device events);
-``training`` (200 epochs with evaluations); ``restarts`` (many starts in the same launches);
-``large`` (a large configuration, its sentences all different or shared, against its floor: the
-larger of fewest bytes over measured bandwidth and operations over measured float32 rate, as counted
-in `roofline`); ``accuracy`` (joint training, three seeds, against the processor's). Every figure is
-written at once, so a failure, Ctrl-C or a time limit costs the rest of a section only; sections of
-one commit on one card may be measured one at a time and stand in one table.
+Sections: ``correctness`` (one step compared with NumPy in float64, repeated runs compared bit for
+bit, copies counted); ``joint`` (steps of the published joint configuration compared with PyTorch's,
+eager and then in CUDA graphs; all are checked to do the same work, then take turns; medians by
+device events); ``training`` (200 epochs with evaluations); ``restarts`` (many starts in the same
+launches); ``large`` (a large configuration, its sentences all different or shared, compared with
+its lower bound: the larger of least bytes over measured bandwidth and least operations over
+measured float32 rate, as counted in `roofline`); ``accuracy`` (joint training, three seeds,
+compared with the CPU). Every figure is written immediately, so a failure, Ctrl-C or a time limit
+costs only the rest of a section. Sections of one commit on one card may be measured one at a time;
+they are collected in one table.
 
-PyTorch and CuPy share a process, a card and its default stream, both in full float32. What they
-need is in docs/gpu.md.
+PyTorch and CuPy share a process, a card and its default stream, both in full float32. Their
+requirements are in docs/gpu.md.
 
-    python benchmarks/gpu.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
+    python benchmarks/gpu.py --data-dir tasks_1-20_v1-2/en
     python benchmarks/gpu.py --sections joint --peers kvnet,recorded --json gpu.json
 """
 
@@ -44,22 +45,26 @@ from gpu_measures import (
 from gpu_report import Outcome, Report, line
 from peers import ON_A_GPU, check_installed
 from peers.worker import Local
-from peers.workload import SEED, RandomRecipe, Recipe, Workload
+from peers.workload import SEED, BabiSpec, RandomSpec, Workload
 from roofline import least_work
 from training_speed import compare, first_steps
 
-from kvnet import KeyValueMemoryNetwork
+from kvnet import KeyValueRecipe
 from kvnet.backend import array_module, to_numpy
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.data.babi import find_data_dir
+from kvnet.data.task_data import TaskData
 from kvnet.kernels import kernel_threads
+from kvnet.models import KeyValueMemoryNetwork
 from kvnet.parameter_vector import by_name
-from kvnet.training.noisy_adam import NOISE_DEVIATION
+from kvnet.training.fused_steps import steps_for
+from kvnet.training.run import train_runs
 from kvnet.training.task_run import TaskRun
-from kvnet.training.trainer import Trainer, train_side_by_side
+from kvnet.training.trainer import Trainer
+from kvnet.updates.noisy_adam import NOISE_DEVIATION
 
-LARGE = RandomRecipe(
+LARGE = RandomSpec(
     slots=500,
     vocabulary=20_000,
     hops=3,
@@ -69,33 +74,47 @@ LARGE = RandomRecipe(
     length=12,
 )
 FULL = LARGE._replace(batches=1)
-LARGE_SHARING = {  # how much of their memories questions share
+LARGE_SHARING = {  # by how many sentences the questions share
     "large, 1,000 sentences": LARGE,
-    "large, five questions a story": FULL._replace(questions_a_story=5),
-    "large, every slot its own sentence": FULL._replace(questions_a_story=1),
+    "large, five questions per story": FULL._replace(questions_per_story=5),
+    "large, a different sentence in every slot": FULL._replace(questions_per_story=1),
 }
 EAGER = ("usual", "best", "by-hand")
 CAPTURED = [n for n in ON_A_GPU if n not in ("reference", "kvnet", *EAGER)]
-BARS = {"eager": (EAGER, 25), "captured": (CAPTURED, 5)}
+TARGETS = {"eager": (EAGER, 25), "captured": (CAPTURED, 5)}  # peers and speed-up over the fastest
 STARTS = (1, 4, 16, 64)
 SEEDS = (0, 1, 2)
-QUESTIONS_OF_LARGE_CHECK = 256  # enough for the kernels of 1024; in float64 every slot is held
+CHECKED_QUESTIONS = 256  # large enough for the kernels of 1024; float64 stores every slot
 TOLERANCE = 1e-5
-TOLERANCE_OF_MEANS = 1e-4  # sums of gradients that cancel
+TOLERANCE_OF_MEANS = 1e-4  # larger, because gradients cancel in their sums
 SAME_BITS_STEPS = 50
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data-dir", help="folder of bAbI files; else $KVNET_DATA; else made here")
-    parser.add_argument("--sections", type=_sections, default=[*SECTIONS], help="some of them")
-    parser.add_argument("--rounds", type=whole_number(1), default=7)
     parser.add_argument(
-        "--peers", type=_peers, default=[*ON_A_GPU], help=f"of joint: some of {','.join(ON_A_GPU)}"
+        "--data-dir", help="folder of bAbI files ($KVNET_DATA; without it, generated questions)"
+    )
+    parser.add_argument(
+        "--sections",
+        type=_sections,
+        default=[*SECTIONS],
+        help=f"some of {','.join(SECTIONS)} (all)",
+    )
+    parser.add_argument(
+        "--rounds", type=whole_number(1), default=7, help="timed rounds of joint and restarts (7)"
+    )
+    parser.add_argument(
+        "--peers",
+        type=_peers,
+        default=[*ON_A_GPU],
+        help=f"peers of joint: some of {','.join(ON_A_GPU)} (all)",
     )
     results = Path(__file__).parent.parent / "results/gpu.json"
-    parser.add_argument("--json", default=str(results), help="results/gpu.json if not given")
+    parser.add_argument(
+        "--json", default=str(results), help="file for all figures (results/gpu.json)"
+    )
     arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
     return exit_code(parser.prog, lambda: _run(arguments))
 
@@ -105,7 +124,7 @@ def _some_of(known):
         names = text.split(",")
         for name in names:
             if name not in known():
-                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known())}")
+                raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(known())}")
         return names
 
     return parse
@@ -123,10 +142,10 @@ def _run(arguments) -> int:
     head |= {"data": "/".join(folder.parts[-2:]) if folder else "made by the simulator"}
     head |= {"precision": "float32, no tf32", "cores": os.cpu_count()}
     report = Report(arguments.json, head)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # handled like Ctrl-C
     try:
         for name in arguments.sections:
-            _say(f"section {name}")
+            _log(f"section {name}")
             _measure(report, name, xp, arguments)
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -135,254 +154,271 @@ def _run(arguments) -> int:
 
 
 def _measure(report: Report, name: str, xp, arguments) -> None:
-    """Run a section; if it fails, say of what, and let the others run."""
+    """Run a section and report its outcomes; a failure is reported and does not propagate."""
     report.begin(name, " ".join(["python", *sys.argv]))
     began, failure = time.perf_counter(), "interrupted"
     try:
         for outcome in SECTIONS[name](xp, arguments):
             report.add(outcome)
-            _say(f"  {line(outcome)}")
+            _log(f"  {line(outcome)}")
         failure = None
     except Exception as error:
-        failure = _told(error)
+        failure = _print_error(error)
     finally:
         report.end(failure, torch_versions())
-    _say(f"section {name} took {time.perf_counter() - began:.0f} s")
+    _log(f"section {name} took {time.perf_counter() - began:.0f} s")
 
 
 def correctness(xp, arguments) -> Iterator[Outcome]:
-    """Compare a step with NumPy in float64, and a training with itself; count copies."""
-    recipes = {
-        "joint": Recipe("joint", 1, arguments.data_dir),
-        "joint, simple_gru": Recipe("gru", 1, arguments.data_dir),
+    """Compare a step with NumPy in float64 and repeated training runs; count copies."""
+    specs = {
+        "joint": BabiSpec("joint", 1, arguments.data_dir),
+        "joint, simple_gru": BabiSpec("gru", 1, arguments.data_dir),
     }
-    for name, recipe in LARGE_SHARING.items():
-        few = recipe._replace(batch_size=QUESTIONS_OF_LARGE_CHECK)
-        recipes[f"{name}, {few.batch_size} questions"] = few
-    for name, recipe in recipes.items():
-        parameters, means = errors_of_a_step(recipe, xp)
-        for what, error, most in (
-            ("a step's parameters", parameters, TOLERANCE),
-            ("its gradient's mean", means, TOLERANCE_OF_MEANS),
+    for name, spec in LARGE_SHARING.items():
+        smaller = spec._replace(batch_size=CHECKED_QUESTIONS)
+        specs[f"{name}, {CHECKED_QUESTIONS} questions"] = smaller
+    for name, spec in specs.items():
+        parameters, means = step_errors(spec, xp)
+        for vector, error, tolerance in (
+            ("parameters", parameters, TOLERANCE),
+            ("Adam's means of the gradient", means, TOLERANCE_OF_MEANS),
         ):
-            what = f"{name}: {what}, furthest from float64"
-            yield Outcome(what, error, f"<= {most}", error <= most)
-    yield from bits_and_copies(xp, Recipe("joint", 1, arguments.data_dir))
+            quantity = f"{name}: {vector} after a step, largest relative error to float64"
+            yield Outcome(quantity, error, f"<= {tolerance}", error <= tolerance)
+    yield from bits_and_copies(xp, BabiSpec("joint", 1, arguments.data_dir))
 
 
-def errors_of_a_step(recipe, xp) -> tuple[float, float]:
-    """Return the worst relative errors after one step from the same weights.
+def step_errors(spec: BabiSpec | RandomSpec, xp) -> tuple[float, float]:
+    """Return the largest relative errors after one step from the same weights.
 
-    Those of the parameters, which move little in a step, and of Adam's means, which start at zero.
+    Returns
+    -------
+    parameters : float
+        Error of the parameters, which change little in a step.
+    means : float
+        Error of Adam's means, which start at zero.
     """
-    settings, data = recipe.load()
-    config = settings.new_model(len(data.vocabulary), data.sizes, SEED, "numpy", "reference").config
-    models = {
-        "float64": KeyValueMemoryNetwork(**config | {"dtype": "float64"}, kernels="reference"),
-        "device": KeyValueMemoryNetwork(**config, backend="cupy", kernels="fused"),
-    }
-    models["float64"].theta[:] = to_numpy(models["device"].theta)
-    datasets = {"float64": data, "device": recipe.load(xp)[1]}
+    recipe, data = spec.load()
+    on_device = recipe.new_model(data, SEED, "cupy", "fused")
+    config = replace(on_device.config, dtype="float64")
+    models = {"float64": KeyValueMemoryNetwork(config, kernels="reference"), "device": on_device}
+    models["float64"].theta[:] = to_numpy(on_device.theta)
+    datasets = {"float64": data, "device": spec.load(xp)[1]}
     vectors = []
     for name, model in models.items():
-        trainer = Trainer(model, datasets[name].training.dataset, settings, SEED)
-        trainer.train(1)
+        trainer = Trainer(model, datasets[name].training.dataset, recipe, SEED)
+        steps_for([trainer]).train(1)
         vectors.append([to_numpy(model.theta), to_numpy(trainer.optimizer.m)])
-    return tuple(_worst(*pair, model.shapes) for pair in zip(*vectors, strict=True))
+    return tuple(_largest_error(*pair, model.shapes) for pair in zip(*vectors, strict=True))
 
 
-def _worst(expected, got, shapes) -> float:
-    expected, got = by_name(expected, shapes), by_name(got, shapes)
+def _largest_error(expected, found, shapes) -> float:
+    """Return the largest relative error of a parameter."""
+    expected, found = by_name(expected, shapes), by_name(found, shapes)
     norm = numpy.linalg.norm
-    return max(float(norm(got[name] - right) / norm(right)) for name, right in expected.items())
+    return max(float(norm(found[name] - x) / norm(x)) for name, x in expected.items())
 
 
-def bits_and_copies(xp, recipe) -> Iterator[Outcome]:
-    """Train twice, and once beside other starts; count what is copied by how many steps."""
-    settings, data = recipe.load(xp)
-
-    def trainer(seed):
-        model = settings.new_model(len(data.vocabulary), data.sizes, seed, "cupy", "fused")
-        return Trainer(model, data.training.dataset, settings, seed)
-
-    first, second, *beside = (trainer(seed) for seed in (SEED, SEED, SEED, SEED + 1, SEED + 2))
-    for trainers in ([first], [second], beside):
-        train_side_by_side(trainers, SAME_BITS_STEPS)
+def bits_and_copies(xp, spec: BabiSpec | RandomSpec) -> Iterator[Outcome]:
+    """Train twice alone and once with other starts; count the copies of one and of many steps."""
+    recipe, data = spec.load(xp)
+    starts = [SEED], [SEED], [SEED, SEED + 1, SEED + 2]
+    alone, again, group = (
+        steps_for([_trainer(recipe, data, s) for s in seeds]) for seeds in starts
+    )
+    for steps in (alone, again, group):
+        steps.train(SAME_BITS_STEPS)
+    (first,), (second,) = alone.trainers, again.trainers
     expected = to_numpy(first.model.theta)
-    for what, other in (("again", second), ("beside two other starts", beside[0])):
-        apart = int((to_numpy(other.model.theta) != expected).sum())
-        yield Outcome(f"joint: parameters that differ, trained {what}", apart, "0", apart == 0)
-    counts, most = [], min(20, first.batches.steps_per_epoch)  # an epoch's at a time
-    for steps in (1, most):
+    for run, other in (
+        ("a second run", second),
+        ("a run with two other starts", group.trainers[0]),
+    ):
+        count = int((to_numpy(other.model.theta) != expected).sum())
+        yield Outcome(f"joint: parameters that differ in {run}", count, "0", count == 0)
+    counts, many = [], min(20, first.batches.steps_per_epoch)  # an epoch's batches are one copy
+    for count in (1, many):
         with counted_copies(xp) as copies:
-            train_side_by_side([first], steps)
+            alone.train(count)
         counts.append(len(copies))
-    more = counts[1] - counts[0]
-    yield Outcome(f"joint: copies of {most} steps more than of one", more, "0", more == 0)
+    extra = counts[1] - counts[0]
+    yield Outcome(f"joint: copies of {many} steps minus copies of one", extra, "0", extra == 0)
+
+
+def _trainer(recipe: KeyValueRecipe, data: TaskData, seed: int) -> Trainer:
+    """Return a trainer with the fused kernels on the GPU."""
+    model = recipe.new_model(data, seed, "cupy", "fused")
+    return Trainer(model, data.training.dataset, recipe, seed)
 
 
 def joint(xp, arguments) -> Iterator[Outcome]:
-    """Time steps of the published joint configuration beside PyTorch, eager and then captured."""
-    workload = Workload(Recipe("joint", 1, arguments.data_dir))
+    """Time steps of the published joint configuration with PyTorch, eager and then captured."""
+    workload = Workload(BabiSpec("joint", 1, arguments.data_dir))
     expected = first_steps(
-        Local("reference", ON_A_GPU["reference"], workload), workload.settings.max_grad_norm
+        Local("reference", ON_A_GPU["reference"], workload), workload.recipe.max_grad_norm
     )
-    for kind, (names, bar) in BARS.items():
+    for kind, (names, target) in TARGETS.items():
         names = [name for name in names if name in arguments.peers]
-        if names or kind == "eager":  # kvnet alone is timed once
-            ours = ["kvnet"] if "kvnet" in arguments.peers else []
-            yield from _beside(xp, arguments, workload, expected, kind, [*ours, *names], bar)
+        if names or kind == "eager":  # without peers kvnet is timed only once
+            kvnet = ["kvnet"] if "kvnet" in arguments.peers else []
+            yield from _time_peers(
+                xp, arguments, workload, expected, kind, [*kvnet, *names], target
+            )
 
 
-def _beside(xp, arguments, workload, expected, kind, names, bar) -> Iterator[Outcome]:
-    """Check some peers and time them in turns; hold kvnet against the fastest of them."""
+def _time_peers(xp, arguments, workload, expected, kind, names, target) -> Iterator[Outcome]:
+    """Check peers and time them in turns; compare kvnet with the fastest of them."""
     entries = {}
     for name in names:
         try:
-            entries[name] = _checked(workload, name, expected)
-        except Exception as error:  # a peer that does not run here is left out, and named
-            yield Outcome(f"{ON_A_GPU[name].label}: {_told(error)}", None)
+            entries[name] = _checked_peer(workload, name, expected)
+        except Exception as error:  # a peer that cannot run here is skipped and reported
+            yield Outcome(f"{ON_A_GPU[name].label}: {_print_error(error)}", None)
     seconds = {name: [] for name in entries}
     for r in range(1, arguments.rounds + 1):
         for name, worker in [*entries.items()]:
             try:
-                seconds[name].append(_seconds_a_step(xp, workload, worker, r))
+                seconds[name].append(_seconds_per_step(xp, workload, worker, r))
             except Exception as error:
                 del entries[name], seconds[name]
-                yield Outcome(f"{ON_A_GPU[name].label}: {_told(error)}", None)
+                yield Outcome(f"{ON_A_GPU[name].label}: {_print_error(error)}", None)
     medians = {name: median(times) for name, times in seconds.items()}
     for name, worker in entries.items():
         spread = f"{min(seconds[name]) * 1e6:.1f} to {max(seconds[name]) * 1e6:.1f}"
-        yield Outcome(f"{worker.label}: µs a step, {spread}", medians[name] * 1e6)
+        yield Outcome(f"{worker.label}: µs per step, {spread}", medians[name] * 1e6)
     if "kvnet" not in names:
         return
-    ours = medians.pop("kvnet", None)
-    if ours:
-        rate = workload.settings.batch_size / ours
-        yield Outcome(f"kvnet: questions/s, beside {kind}", rate)
-        for name, theirs in medians.items():
-            yield Outcome(f"kvnet over {entries[name].label}", theirs / ours)
+    kvnet = medians.pop("kvnet", None)
+    if kvnet:
+        rate = workload.recipe.batch_size / kvnet
+        yield Outcome(f"kvnet: questions/s, in turns with {kind} peers", rate)
+        for name, peer in medians.items():
+            yield Outcome(f"kvnet: speed-up over {entries[name].label}", peer / kvnet)
     if len(names) > 1:
-        ratio, fastest = None, "none ran"
-        if ours and medians:
+        speed_up, fastest = None, "none ran"
+        if kvnet and medians:
             best = min(medians, key=medians.get)
-            ratio, fastest = medians[best] / ours, entries[best].label
-        count = f"{len(medians)} of {len(BARS[kind][0])} peers ran"
+            speed_up, fastest = medians[best] / kvnet, entries[best].label
+        count = f"{len(medians)} of {len(TARGETS[kind][0])} peers ran"
         version = torch_versions().get("torch", "not installed")
-        what = f"joint: kvnet over the fastest PyTorch {kind}: {fastest}, {version}; {count}"
-        yield Outcome(what, ratio, f">= {bar}", ratio is not None and ratio >= bar)
+        peers = f"the fastest PyTorch {kind} peer: {fastest}, {version}; {count}"
+        met = speed_up is not None and speed_up >= target
+        yield Outcome(f"joint: speed-up over {peers}", speed_up, f">= {target}", met)
 
 
-def _checked(workload: Workload, name: str, expected: tuple) -> Local:
-    """Make a peer that does the same work as kvnet's reference.
+def _checked_peer(workload: Workload, name: str, expected: tuple) -> Local:
+    """Make a peer, and check that it does the same work as kvnet's reference.
 
     Raises
     ------
     InputError
-        If its library is missing, or it does something else.
+        If its library is missing, or it does different work.
     """
     check_installed([name], ON_A_GPU)
     worker = Local(name, ON_A_GPU[name], workload)
-    _say(f"checking {worker.label}")
-    found = first_steps(worker, workload.settings.max_grad_norm)
+    _log(f"checking {worker.label}")
+    found = first_steps(worker, workload.recipe.max_grad_norm)
     compare(worker, workload.starting_weights(), found, expected)
-    worker("start", workload.settings.clip_norm, NOISE_DEVIATION)
+    worker("start", workload.clip_norm, NOISE_DEVIATION)
     worker("warm_up", range(workload.steps_per_epoch))
     return worker
 
 
-def _seconds_a_step(xp, workload: Workload, worker: Local, epoch: int) -> float:
+def _seconds_per_step(xp, workload: Workload, worker: Local, epoch: int) -> float:
     steps = workload.steps_per_epoch
     span = range(epoch * steps, (epoch + 1) * steps)
     return seconds_on_device(xp, partial(worker, "train", span)) / steps
 
 
 def training(xp, arguments) -> Iterator[Outcome]:
-    """Train joint for all epochs with their evaluations, by the clock on the wall."""
-    settings, data = Recipe("joint", 1, arguments.data_dir).load(xp)
-    for what in ("first", "second"):  # the first loads kernels
+    """Train the joint model for all epochs with their evaluations, by the wall clock."""
+    recipe, data = BabiSpec("joint", 1, arguments.data_dir).load(xp)
+    for which in ("first", "second"):  # the first run loads kernels
         began = time.perf_counter()
-        run = TaskRun(data, settings, SEED, 0, "cupy", "fused")
-        run.train(lambda count: None, lambda: False)
+        run = _trained(data, recipe, SEED, "cupy")
         took = time.perf_counter() - began
-        bar = ("<= 10", took <= 10) if what == "second" else ("", None)
+        target = ("<= 10", took <= 10) if which == "second" else ("", None)
         yield Outcome(
-            f"joint: s, {settings.epochs} epochs with evaluations, {what} time", took, *bar
+            f"joint: s, {recipe.epochs} epochs with evaluations, {which} run", took, *target
         )
     yield Outcome("joint: mean test accuracy, seed 0", run.result["testing_accuracy"])
 
 
 def restarts(xp, arguments) -> Iterator[Outcome]:
-    """Train more and more starts side by side."""
-    settings, data = Recipe("joint", 1, arguments.data_dir).load(xp)
+    """Time the training of increasing numbers of starts side by side."""
+    recipe, data = BabiSpec("joint", 1, arguments.data_dir).load(xp)
     for count in STARTS:
-        trainers = []
-        for start in range(count):
-            seed = SEED + (start << 32)
-            model = settings.new_model(len(data.vocabulary), data.sizes, seed, "cupy", "fused")
-            trainers.append(Trainer(model, data.training.dataset, settings, seed))
-        steps = trainers[0].batches.steps_per_epoch
-        train_side_by_side(trainers, steps)
-        times = [
-            seconds_on_device(xp, partial(train_side_by_side, trainers, steps))
-            for _ in range(arguments.rounds)
-        ]
-        rate = count * steps * settings.batch_size / median(times)
-        bar = (">= 5e6", rate >= 5e6) if count == max(STARTS) else ("", None)
-        yield Outcome(f"joint: questions/s, {count} starts", rate, *bar)
+        steps = steps_for([_trainer(recipe, data, SEED + (n << 32)) for n in range(count)])
+        epoch = steps.trainers[0].batches.steps_per_epoch
+        train = partial(steps.train, epoch)
+        train()
+        times = [seconds_on_device(xp, train) for _ in range(arguments.rounds)]
+        rate = count * epoch * recipe.batch_size / median(times)
+        target = (">= 5e6", rate >= 5e6) if count == max(STARTS) else ("", None)
+        yield Outcome(f"joint: questions/s, {count} starts", rate, *target)
 
 
 def large(xp, arguments) -> Iterator[Outcome]:
-    """Time steps of the large configuration and hold them against their floor."""
+    """Time steps of the large configuration, and compare them with their lower bound."""
     per_second, rate = bandwidth(xp), float32_rate(xp)
     yield Outcome("measured bandwidth, GB/s", per_second / 1e9)
     yield Outcome("measured float32 rate, TFLOP/s", rate / 1e12)
-    for name, recipe in LARGE_SHARING.items():
-        seconds, packing = seconds_of_large_steps(xp, recipe)
-        yield Outcome(f"{name}: ms a step", seconds * 1e3)
-        yield Outcome(f"{name}: ms more where its batch is packed anew", packing * 1e3)
-        work = least_work(Workload(recipe))
-        for what, amount in work.items():
-            yield Outcome(f"{name}: {what}", amount)
-        operations = sum(amount for what, amount in work.items() if what != "bytes")
-        floor = max(work["bytes"] / per_second, operations / rate)
-        yield Outcome(f"{name}: ms, floor of a step", floor * 1e3)
-        ratio = seconds / floor
-        yield Outcome(f"{name}: step over floor", ratio, "<= 2", ratio <= 2)
+    for name, spec in LARGE_SHARING.items():
+        seconds, packing = large_step_seconds(xp, spec)
+        yield Outcome(f"{name}: ms per step", seconds * 1e3)
+        yield Outcome(f"{name}: additional ms to pack the batch of a step", packing * 1e3)
+        work = least_work(Workload(spec))
+        for part, amount in work.items():
+            yield Outcome(f"{name}: {part}", amount)
+        operations = sum(amount for part, amount in work.items() if part != "bytes")
+        bound = max(work["bytes"] / per_second, operations / rate)
+        yield Outcome(f"{name}: lower bound, ms per step", bound * 1e3)
+        ratio = seconds / bound
+        yield Outcome(f"{name}: step over lower bound", ratio, "<= 2", ratio <= 2)
 
 
-def seconds_of_large_steps(xp, recipe) -> tuple[float, float]:
-    """Return a step's seconds where its batch has come before, and a new batch's on top of them."""
-    settings, data = recipe.load(xp)
+def large_step_seconds(xp, spec: RandomSpec) -> tuple[float, float]:
+    """Return the time of a step whose batch is packed, and the additional time of a new batch."""
+    recipe, data = spec.load(xp)
     times = []
     for shuffle in (False, True):
-        settings = replace(settings, shuffle_questions=shuffle)
-        model = settings.new_model(len(data.vocabulary), data.sizes, SEED, "cupy", "fused")
-        trainer = Trainer(model, data.training.dataset, settings, SEED)
-        steps = trainer.batches.steps_per_epoch
-        train = partial(trainer.train, steps)
+        trainer = _trainer(replace(recipe, shuffle_questions=shuffle), data, SEED)
+        epoch = trainer.batches.steps_per_epoch
+        train = partial(steps_for([trainer]).train, epoch)
         train()
-        times.append(median_seconds(xp, train) / steps)
-    again, anew = times
-    return again, anew - again
+        times.append(median_seconds(xp, train) / epoch)
+    packed, new = times
+    return packed, new - packed
 
 
 def accuracy(xp, arguments) -> Iterator[Outcome]:
-    """Train joint from three seeds on the GPU and on the processor."""
-    recipe, means = Recipe("joint", 1, arguments.data_dir), {}
+    """Train the joint model from three seeds on the GPU and on the CPU."""
+    spec, means = BabiSpec("joint", 1, arguments.data_dir), {}
     for backend, module in (("cupy", xp), ("numpy", numpy)):
-        settings, data = recipe.load(module)
-        found = []
+        recipe, data = spec.load(module)
+        accuracies = []
         for seed in SEEDS:
-            run = TaskRun(data, settings, seed, 0, backend, "fused")
             with kernel_threads(os.cpu_count() or 1):
-                run.train(lambda count: None, lambda: False)
-            found.append(run.result["testing_accuracy"])
-            yield Outcome(f"joint on {backend}: mean test accuracy, seed {seed}", found[-1])
-        means[backend] = fmean(found)
+                run = _trained(data, recipe, seed, backend)
+            accuracies.append(run.result["testing_accuracy"])
+            yield Outcome(f"joint on {backend}: mean test accuracy, seed {seed}", accuracies[-1])
+        means[backend] = fmean(accuracies)
         yield Outcome(f"joint on {backend}: mean over seeds", means[backend])
-    apart = 100 * abs(means["cupy"] - means["numpy"])
-    yield Outcome("joint: points between the two means", apart, "<= 0.5", apart <= 0.5)
+    difference = 100 * abs(means["cupy"] - means["numpy"])
+    yield Outcome(
+        "joint: difference of the two means, percentage points",
+        difference,
+        "<= 0.5",
+        difference <= 0.5,
+    )
+
+
+def _trained(data: TaskData, recipe: KeyValueRecipe, seed: int, backend: str) -> TaskRun:
+    """Return a run that has trained all epochs with their evaluations."""
+    run = TaskRun(data, recipe, seed, backend=backend, kernels="fused")
+    train_runs([run], on_steps=lambda count: None, stop_requested=lambda: False)
+    return run
 
 
 SECTIONS = {
@@ -395,13 +431,13 @@ SECTIONS = {
 }
 
 
-def _told(error: Exception) -> str:
-    """Print where an error came from, and return it in a line."""
+def _print_error(error: Exception) -> str:
+    """Print the traceback of an error, and return its message as one line."""
     traceback.print_exception(error)
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
-def _say(text):
+def _log(text):
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What a GPU can do and what is done on it: seconds, bytes, operations, copies."""
+"""Measurements on a GPU: time, bandwidth, arithmetic rate, copies between host and device."""
 
 import os
 import subprocess
@@ -16,17 +16,17 @@ from kvnet.errors import InputError
 LARGE = 8192  # rows of a square matrix
 COPIED_BYTES = 1 << 30
 REPETITIONS = 10
-LOWER_PRECISION = ("CUPY_TF32", "NVIDIA_TF32_OVERRIDE")  # PyTorch's own is set by its peers
 TO_HOST = ("get", "item", "tolist", "__float__", "__int__", "__bool__")
+LOWER_PRECISION = ("CUPY_TF32", "NVIDIA_TF32_OVERRIDE")  # the peers set PyTorch's own option
 
 
 def seconds_on_device(xp, function: Callable[[], object]) -> float:
-    """Time a function by device events on the default stream, where all libraries here work.
+    """Return the time of a function by device events on the default stream.
 
     Raises
     ------
     RuntimeError
-        If the device was busy for much longer than the events say: the work was on another stream.
+        If the wall clock shows much more time: the work was on another stream.
     """
     before, after = xp.cuda.Event(), xp.cuda.Event()
     xp.cuda.runtime.deviceSynchronize()
@@ -38,18 +38,18 @@ def seconds_on_device(xp, function: Callable[[], object]) -> float:
     took = time.perf_counter() - began
     seconds = xp.cuda.get_elapsed_time(before, after) / 1000
     if took > 1.5 * seconds + 1e-3:
-        raise RuntimeError(f"{took:.4f} s by the clock, {seconds:.4f} s by the device's events")
+        raise RuntimeError(f"{took:.4f} s by the wall clock, but {seconds:.4f} s by device events")
     return seconds
 
 
 def median_seconds(xp, function: Callable[[], object]) -> float:
-    """Time a function some times after a call that warms it up."""
+    """Return the median time of `REPETITIONS` calls, after a warm-up call."""
     function()
     return median(seconds_on_device(xp, function) for _ in range(REPETITIONS))
 
 
 def bandwidth(xp) -> float:
-    """Measure bytes a second, read and written, of a copy too large for the caches."""
+    """Return the bytes per second, read and written, of a copy too large for the caches."""
     source = xp.ones(COPIED_BYTES // 4, "float32")
     target = xp.empty_like(source)
 
@@ -60,7 +60,7 @@ def bandwidth(xp) -> float:
 
 
 def float32_rate(xp) -> float:
-    """Measure operations a second of a large product in float32, without tf32."""
+    """Return the operations per second of a large product in float32, without tf32."""
     random = numpy.random.default_rng(0)
     x, y = (xp.asarray(random.random((LARGE, LARGE), numpy.float32)) for _ in range(2))
     out = xp.empty_like(x)
@@ -68,20 +68,22 @@ def float32_rate(xp) -> float:
 
 
 def full_float32() -> None:
-    """Refuse an environment that would round products to fewer bits than float32 has.
+    """Raise an error if the environment reduces the precision of float32 products.
 
     Raises
     ------
     InputError
-        If a variable asks for that.
+        If a variable of `LOWER_PRECISION` is set.
     """
     for name in LOWER_PRECISION:
         if os.environ.get(name, "0") != "0":
-            raise InputError(f"{name}={os.environ[name]} is set; unset it: all here is in float32")
+            raise InputError(
+                f"{name}={os.environ[name]} is set; unset it, the benchmark needs full float32"
+            )
 
 
 def machine(xp) -> dict:
-    """Name the card, its driver and CuPy."""
+    """Return the name and properties of the card, and the versions of its driver and CuPy."""
     properties = xp.cuda.runtime.getDeviceProperties(0)
     name = properties["name"]
     return {
@@ -95,18 +97,18 @@ def machine(xp) -> dict:
 
 
 def torch_versions() -> dict:
-    """Name PyTorch and the CUDA it is built for, if it has been loaded."""
+    """Return the versions of PyTorch and of its CUDA, if it has been imported."""
     torch = sys.modules.get("torch")
     return {"torch": torch.__version__, "torch_cuda": torch.version.cuda} if torch else {}
 
 
 def commit() -> str | None:
-    """Return the commit that is measured, with a + where files differ, results left aside."""
+    """Return the short hash of HEAD, with a + if tracked files outside results/ are modified."""
 
     def git(*arguments):
-        where = Path(__file__).parent.parent
+        root = Path(__file__).parent.parent
         done = subprocess.run(
-            ["git", *arguments], cwd=where, capture_output=True, text=True, check=True
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True
         )
         return done.stdout.strip()
 
@@ -119,45 +121,50 @@ def commit() -> str | None:
 
 @contextmanager
 def counted_copies(xp) -> Iterator[list[str]]:
-    """Collect what copies between host and device inside, in a list.
+    """Record the copies between host and device that are made inside.
 
     Parameters
     ----------
     xp : module
         CuPy.
-    """
-    found, array, asarray = [], xp.ndarray, xp.asarray
-    within = False  # CuPy's own methods call each other: `int(x)` is `x.get()` inside
 
-    def noted(name, function):
+    Yields
+    ------
+    copies : list of str
+        Names of the functions that copied.
+    """
+    copies, array, asarray = [], xp.ndarray, xp.asarray
+    in_method = False  # CuPy's methods call each other: `int(x)` calls `x.get()`
+
+    def recording(name, function):
         def call(*args, **kwargs):
-            nonlocal within
-            if within:
+            nonlocal in_method
+            if in_method:
                 return function(*args, **kwargs)
-            found.append(name)
-            within = True
+            copies.append(name)
+            in_method = True
             try:
                 return function(*args, **kwargs)
             finally:
-                within = False
+                in_method = False
 
         return call
 
     def to_device(value, *args, **kwargs):
         if not isinstance(value, array):
-            found.append("asarray")
+            copies.append("asarray")
         return asarray(value, *args, **kwargs)
 
-    own = {name: vars(array)[name] for name in TO_HOST if name in vars(array)}
+    originals = {name: vars(array)[name] for name in TO_HOST if name in vars(array)}
     for name in TO_HOST:
-        setattr(array, name, noted(name, getattr(array, name)))
+        setattr(array, name, recording(name, getattr(array, name)))
     xp.asarray = to_device
     try:
-        yield found
+        yield copies
     finally:
         xp.asarray = asarray
         for name in TO_HOST:
-            if name in own:
-                setattr(array, name, own[name])
+            if name in originals:
+                setattr(array, name, originals[name])
             else:
                 delattr(array, name)

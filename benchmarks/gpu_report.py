@@ -1,45 +1,46 @@
-"""What the GPU benchmark writes: a JSON file that grows with every figure, and a table of it."""
+"""The report of the GPU benchmark: a JSON file, written after every figure, and its table."""
 
 import json
 from pathlib import Path
 from typing import NamedTuple
 
-from kvnet.atomic_file import write_atomically
+from kvnet.files.atomic_file import write_atomically
 
-SAME = ("commit", "gpu", "cupy", "data")  # what two runs must share for one table
+SAME = ("commit", "gpu", "cupy", "data")  # keys of the head that two runs in one table must share
 
 
 class Outcome(NamedTuple):
-    """A line of the table.
+    """A figure, which is a row of the table.
 
     Attributes
     ----------
-    what : str
-    got : float or None
-        None where it could not be measured.
-    bar : str
-        What it is held against, or nothing.
+    quantity : str
+        Description of the figure, with its unit.
+    value : float or None
+        None if it could not be measured.
+    target : str
+        The target, or an empty string if there is none.
     met : bool or None
-        None where there is no bar.
+        Whether the target is met; None if there is none.
     """
 
-    what: str
-    got: float | None
-    bar: str = ""
+    quantity: str
+    value: float | None
+    target: str = ""
     met: bool | None = None
 
 
 class Report:
-    """Outcomes by section, in a file from the first one on.
+    """Outcomes by section, written to a file after each of them.
 
-    Sections that are in the file already stay, if they are of the same commit, card, CuPy and data:
-    a table may come from several calls.
+    Sections that are already in the file are kept if they were measured with the same commit, card,
+    CuPy and data, so that several calls can make one table.
 
     Parameters
     ----------
     path : str
     head : dict
-        What the figures are measured with; it has what `SAME` names.
+        Hardware, versions and data of the figures; it must have the keys in `SAME`.
 
     Raises
     ------
@@ -56,18 +57,26 @@ class Report:
         self.write()
 
     def begin(self, name: str, command: str) -> None:
-        """Begin a section."""
-        self.sections.pop(name, None)  # so that it comes last
+        """Start a section; figures of an earlier run of it are dropped."""
+        self.sections.pop(name, None)  # so that the section is the last one
         self._section = {"command": command, "failed": "not finished", "outcomes": []}
         self.sections[name] = self._section
 
     def add(self, outcome: Outcome) -> None:
-        """Take down an outcome."""
+        """Add an outcome to the current section, and write the file."""
         self._section["outcomes"].append(outcome._asdict())
         self.write()
 
     def end(self, failed: str | None, versions: dict) -> None:
-        """End a section, and say what it failed of; note versions that are known by now."""
+        """End the current section, and write the file.
+
+        Parameters
+        ----------
+        failed : str or None
+            Why the section failed; None if it did not.
+        versions : dict
+            Versions of libraries that the section imported, for the head.
+        """
         self._section["failed"] = failed
         self.head |= versions
         self.write()
@@ -79,40 +88,40 @@ class Report:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """All of them, in order."""
+        """All outcomes, in order."""
         sections = self.sections.values()
         return [Outcome(**outcome) for section in sections for outcome in section["outcomes"]]
 
     @property
     def all_met(self) -> bool:
-        """Whether no section failed and no bar was missed."""
+        """Whether no section failed and no target was missed."""
         failed = any(section["failed"] for section in self.sections.values())
         return not failed and all(outcome.met is not False for outcome in self.outcomes)
 
     def table(self) -> str:
-        """Write what was measured with, then the bars, then all figures."""
+        """Return the head, the figures with targets and all figures, as text."""
         lines = [f"{name}: {value}" for name, value in self.head.items()]
-        bars = [line(outcome) for outcome in self.outcomes if outcome.met is not None]
+        targets = [line(outcome) for outcome in self.outcomes if outcome.met is not None]
         figures = []
         for name, section in self.sections.items():
             figures += [line(Outcome(**outcome)) for outcome in section["outcomes"]]
             if section["failed"]:
                 figures.append(f"{name}: {section['failed']} | | | failed")
-        for title, rows in (("bars", bars), ("all figures", figures)):
-            lines += ["", f"| {title} | got | held against | |", "|---|---|---|---|"]
+        for title, rows in (("figures with targets", targets), ("all figures", figures)):
+            lines += ["", f"| {title} | value | target | |", "|---|---|---|---|"]
             lines += [f"| {row} |" for row in rows]
         return "\n".join(lines)
 
 
 def line(outcome: Outcome) -> str:
-    """Write an outcome as a line of a table."""
+    """Return an outcome as a row of a table."""
     met = {True: "met", False: "missed", None: ""}[outcome.met]
-    got = "not measured" if outcome.got is None else f"{outcome.got:,.7g}"
-    return f"{outcome.what} | {got} | {outcome.bar} | {met}"
+    value = "not measured" if outcome.value is None else f"{outcome.value:,.7g}"
+    return f"{outcome.quantity} | {value} | {outcome.target} | {met}"
 
 
 def _read(path) -> dict:
-    """Return an earlier report; nothing where there is none."""
+    """Return an earlier report, or an empty dict if there is none."""
     try:
         content = json.loads(Path(path).read_text())
     except (OSError, ValueError):

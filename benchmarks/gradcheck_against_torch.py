@@ -1,8 +1,9 @@
-"""The same planted bugs before kvnet.gradcheck and before torch.autograd.gradcheck at its defaults.
+"""Compare kvnet.gradcheck with torch.autograd.gradcheck at its defaults on the same planted bugs.
 
 Each operation runs on one fixed case; for PyTorch the same NumPy code is wrapped in a
-torch.autograd.Function. Three tables: which mutants of `backward_mutants` each check catches, the
-smallest relative error of a gradient that each sees, and the time of a check that passes.
+torch.autograd.Function. The three tables show which mutants of `backward_mutants` each check
+catches, the smallest relative error of a gradient that it detects, and the time of a check that
+passes.
 
     python benchmarks/gradcheck_against_torch.py
 """
@@ -17,46 +18,46 @@ from statistics import median
 
 import numpy
 import torch
-from backward_mutants import KINDS, MODEL_FILE, mutants
-from mutation_score import is_right, planted
+from backward_mutants import KINDS, mutants
+from mutation_score import is_right, kernels_with_bounds_checks, planted
 from threadpoolctl import threadpool_limits
 
 from kvnet.gradcheck import METHODS, GradientError
 from kvnet.gradcheck.cases import Case, Subject
 from kvnet.gradcheck.checked_operations import OPERATIONS
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
-from kvnet.gradcheck.survey import check_case
+from kvnet.gradcheck.survey import check_case, method_for
 
 FACTORS = 10.0 ** -numpy.arange(1, 16.5, 0.5)
 ROUNDS = 5
 
 
 class Wrapped(torch.autograd.Function):
-    """A function of NumPy arrays that returns its backward pass, as PyTorch wants it."""
+    """A function that returns its backward pass, as a PyTorch function."""
 
     @staticmethod
-    def forward(ctx, taken, *tensors):
-        """Run the function on other leaves."""
-        leaves = list(taken.leaves)
-        for place, tensor in zip(taken.free, tensors, strict=True):
-            leaves[place] = tensor.detach().numpy()
-        output, backward = taken(leaves)
-        ctx.gradients = lambda dy: taken.gradients(backward(dy))
+    def forward(ctx, function, *tensors):
+        """Run the forward pass of a `DifferentiableFunction` on other leaves."""
+        leaves = list(function.leaves)
+        for leaf_index, tensor in zip(function.differentiable, tensors, strict=True):
+            leaves[leaf_index] = tensor.detach().numpy()
+        output, backward = function(leaves)
+        ctx.gradients = lambda dy: function.flat_gradients(backward(dy))
         return torch.tensor(output)
 
     @staticmethod
     def backward(ctx, d_output):
-        """Run its backward pass."""
+        """Run the backward pass."""
         gradients = ctx.gradients(d_output.numpy()[()])
         return None, *(torch.tensor(numpy.asarray(gradient)) for gradient in gradients)
 
 
 def torch_accepts(case: Case, fast_mode: bool) -> bool:
-    """Tell whether torch.autograd.gradcheck, at its defaults, finds nothing wrong."""
-    taken = DifferentiableFunction(case.function, case.inputs, case.constants)
-    tensors = [torch.tensor(taken.leaves[place], requires_grad=True) for place in taken.free]
+    """Return whether torch.autograd.gradcheck, at its defaults, detects no fault."""
+    wrapped = DifferentiableFunction(case.function, case.inputs, case.constants)
+    tensors = [torch.tensor(wrapped.leaves[i], requires_grad=True) for i in wrapped.differentiable]
     return torch.autograd.gradcheck(
-        lambda *moved: Wrapped.apply(taken, *moved),
+        lambda *moved: Wrapped.apply(wrapped, *moved),
         tensors,
         fast_mode=fast_mode,
         raise_exception=False,
@@ -64,9 +65,9 @@ def torch_accepts(case: Case, fast_mode: bool) -> bool:
 
 
 def kvnet_accepts(case: Case, method: str) -> bool:
-    """Tell whether kvnet.gradcheck finds nothing wrong."""
+    """Return whether kvnet.gradcheck detects no fault."""
     try:
-        check_case(case, method, seed=0)
+        check_case(case, method_for(case, method), seed=0)
     except GradientError:
         return False
     return True
@@ -80,7 +81,7 @@ CHECKS = {
 
 
 def catches(check: Callable, subject: Subject) -> bool:
-    """Tell whether a check refuses a subject's fixed case; raising is refusing."""
+    """Return whether a check rejects a subject's fixed case, by its result or an exception."""
     accepted = False
     with suppress(Exception):
         accepted = check(fixed_case(subject))
@@ -88,24 +89,25 @@ def catches(check: Callable, subject: Subject) -> bool:
 
 
 def fixed_case(subject: Subject) -> Case:
-    """Build the case that every check gets: ordinary numbers, the largest sizes."""
-    numbers = {name: options[-1] for name, options in subject.options().items()}
+    """Build the case that every check runs on: ordinary options, the largest sizes."""
+    parameters = {name: options[-1] for name, options in subject.options().items()}
     ordinary = {"words": "padded", "allowed": "some", "keep_prob": 0.7}
-    numbers |= {name: value for name, value in ordinary.items() if name in numbers}
-    return subject.case(numpy, "float64", numbers | subject.combinations()[0] | {"seed": 1})
+    parameters |= {name: value for name, value in ordinary.items() if name in parameters}
+    parameters |= subject.combinations()[0] | {"seed": 1}
+    return subject.case(numpy, "float64", parameters)
 
 
 def mutants_caught() -> str:
     """Count, by kind of bug, the wrong mutants that each check catches."""
     totals = {kind: [0] * (1 + len(CHECKS)) for kind in (*KINDS, "all")}
     for mutant in mutants():
-        if mutant.path == MODEL_FILE:
+        if mutant.path.startswith("kvnet/models/"):
             continue
         with planted(mutant) as subjects:
             for subject in subjects:
                 caught = [catches(check, subject) for check in CHECKS.values()]
                 if not any(caught) and is_right(subject, seed=0):
-                    continue  # an equivalent mutant: there is nothing to catch
+                    continue  # an equivalent mutant, whose gradients are correct
                 for kind in (mutant.kind, "all"):
                     totals[kind] = [a + b for a, b in zip(totals[kind], [1, *caught], strict=True)]
     lines = ["| bug | mutants | " + " | ".join(CHECKS) + " |", "|" + "---|" * (2 + len(CHECKS))]
@@ -114,7 +116,7 @@ def mutants_caught() -> str:
 
 
 def scaled(case: Case, factor: float) -> Case:
-    """Return a case whose first gradient is too large by a factor, and nothing else."""
+    """Return a case whose first gradient is too large by a factor; all else is unchanged."""
 
     def function(*inputs):
         output, *others, backward = case.function(*inputs)
@@ -139,27 +141,27 @@ def larger(gradient, factor):
 
 
 def smallest_errors_seen() -> str:
-    """Find, for each operation, the smallest relative error that each check sees."""
+    """Find, for each operation, the smallest relative error that each check detects."""
     lines = ["| operation | " + " | ".join(CHECKS) + " |", "|" + "---|" * (1 + len(CHECKS))]
     for name, subject in OPERATIONS.items():
         case, cells = fixed_case(subject), []
         for check in CHECKS.values():
-            seen = [factor for factor in FACTORS if not check(scaled(case, 1 + factor))]
-            cells.append(f"{min(seen):.0e}" if seen else "none")
+            detected = [factor for factor in FACTORS if not check(scaled(case, 1 + factor))]
+            cells.append(f"{min(detected):.0e}" if detected else "none")
         lines.append("| " + " | ".join([name, *cells]) + " |")
     return "\n".join(lines)
 
 
 def times() -> str:
-    """Time a check of each operation, right as it is, in milliseconds."""
+    """Measure the milliseconds of a check of each operation without a bug."""
     lines = ["| operation | entries | " + " | ".join(CHECKS) + " |"]
     lines += ["|" + "---|" * (2 + len(CHECKS))]
     for name, subject in OPERATIONS.items():
         case = fixed_case(subject)
-        taken = DifferentiableFunction(case.function, case.inputs, case.constants)
-        cells = [name, str(sum(taken.leaves[place].size for place in taken.free))]
+        wrapped = DifferentiableFunction(case.function, case.inputs, case.constants)
+        cells = [name, str(sum(wrapped.leaves[i].size for i in wrapped.differentiable))]
         for check in CHECKS.values():
-            assert check(case)  # warms up, too
+            assert check(case)  # also warms up
             spent = []
             for _ in range(ROUNDS):
                 started = time.process_time()
@@ -177,10 +179,12 @@ def main() -> int:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print(f"PyTorch {torch.__version__}, NumPy {numpy.__version__}\n")
-    with threadpool_limits(1), numpy.errstate(all="ignore"):
+    with kernels_with_bounds_checks(), threadpool_limits(1), numpy.errstate(all="ignore"):
         print(f"wrong mutants caught\n\n{mutants_caught()}\n")
-        print(f"smallest relative error of a gradient that is seen\n\n{smallest_errors_seen()}\n")
-        print(f"milliseconds of processor time a check\n\n{times()}")
+        print(
+            f"smallest relative error of a gradient that is detected\n\n{smallest_errors_seen()}\n"
+        )
+        print(f"milliseconds of processor time per check\n\n{times()}")
     return 0
 
 

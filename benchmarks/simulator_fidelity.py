@@ -1,11 +1,12 @@
-"""How close the simulator's stories are to the released bAbI files, and how well both are read.
+"""Measure how close the simulator's stories are to the released bAbI files.
 
-For each task it compares generated questions with the released ones (train and test together) and
-prints, for every measure, the two values, how far they are apart and how far they may be: as far as
-the released train and test files are from each other, or two standard errors, whichever is more. It
-also prints what `solve` gets right on both, and how many questions a second `generate` writes.
+For each task the program compares generated questions with the released ones (train and test
+together). For every measure it prints both values, their distance and the allowed distance, which
+is the larger of two numbers: the distance between the released train and test files, and two
+standard errors. It also prints the accuracy of `solve` on released and generated stories, and the
+questions per second of `generate`.
 
-    python benchmarks/simulator_fidelity.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
+    python benchmarks/simulator_fidelity.py --data-dir tasks_1-20_v1-2/en
 """
 
 import argparse
@@ -20,23 +21,23 @@ import numpy as np
 
 from kvnet.data.babi_format import TASK_NAMES, file_name, read_stories
 from kvnet.data.simulator import generate, solve
-from kvnet.data.simulator.reader import read_event, read_query
+from kvnet.data.simulator.exact_solver import parse_event, parse_query
 from kvnet.data.story import Question, Story, words_of
 
 RELEASED = Path(__file__).resolve().parents[2] / "shared/data/babi/tasks_1-20_v1-2/en"
 
 
 def form(line) -> str:
-    """Return a line with everything that it is about replaced by what that is: ``{actor}``."""
-    read = read_query if isinstance(line, Question) else read_event
+    """Return the text of a line with every field's value replaced by its name: ``{actor}``."""
+    parse = parse_query if isinstance(line, Question) else parse_event
     text = line.text
-    for name, value in sorted(read(text)._asdict().items(), key=lambda field: -len(field[1])):
+    for name, value in sorted(parse(text)._asdict().items(), key=lambda field: -len(field[1])):
         text = re.sub(rf"\b{value}\b", f"{{{name}}}", text, count=1, flags=re.IGNORECASE)
     return text
 
 
 def vocabulary(stories: list[Story]) -> set[str]:
-    """Return all words, those of the answers too."""
+    """Return all words of the stories, including the answers."""
     lines = [line for story in stories for line in story]
     answers = {
         word for line in lines if isinstance(line, Question) for word in line.answer.split(",")
@@ -45,29 +46,29 @@ def vocabulary(stories: list[Story]) -> set[str]:
 
 
 def questions_of(story: Story) -> list[dict]:
-    """Describe each question of a story by the numbers that are compared."""
-    described, sentence_numbers, texts = [], {}, []
+    """Return the measures of each question of a story."""
+    questions, sentence_numbers, texts = [], {}, []
     for line_id, line in enumerate(story, start=1):
         if not isinstance(line, Question):
             texts.append(line.text)
             sentence_numbers[line_id] = len(texts)
             continue
-        behind = [len(texts) - sentence_numbers[fact] for fact in line.supporting]
-        described.append(
+        distances = [len(texts) - sentence_numbers[fact] for fact in line.supporting]
+        questions.append(
             {
                 "sentences before": len(texts),
                 "supporting facts": len(line.supporting),
-                "first fact's distance": behind[0],
-                "last fact's distance": behind[-1],
-                "furthest fact": max(behind),
-                "asked before": any(q["text"] == line.text for q in described),
-                "asked just before": bool(described) and described[-1]["text"] == line.text,
+                "first fact's distance": distances[0],
+                "last fact's distance": distances[-1],
+                "furthest fact": max(distances),
+                "asked before": any(q["text"] == line.text for q in questions),
+                "asked just before": bool(questions) and questions[-1]["text"] == line.text,
                 "answer in last sentence": line.answer.lower() in words_of(texts[-1]),
                 "text": line.text,
                 "answer": line.answer,
             }
         )
-    return described
+    return questions
 
 
 MEANS = (
@@ -80,29 +81,33 @@ MEANS = (
     "asked just before",
     "answer in last sentence",
 )
-REQUIRED = ("answers", "sentences before", "questions a story", "supporting facts")
+REQUIRED = ("answers", "sentences before", "questions per story", "supporting facts")
 
 
 def mean_and_error(stories: list[list[dict]], value) -> tuple[float, float]:
-    """Return the mean of a question's value and its standard error.
+    """Return the mean of a value over all questions, and the standard error of the mean.
 
-    The questions of a story are not independent, so the error is that of a ratio of story totals.
+    The questions of one story are not independent. So the error is computed as that of a ratio of
+    story totals.
     """
     totals = np.array([sum(float(value(question)) for question in story) for story in stories])
     counts = np.array([len(story) for story in stories])
     mean = totals.sum() / counts.sum()
-    spread = np.sqrt(((totals - mean * counts) ** 2).sum()) / counts.sum()
-    return float(mean), float(spread)
+    error = np.sqrt(((totals - mean * counts) ** 2).sum()) / counts.sum()
+    return float(mean), float(error)
 
 
 def count_and_error(stories: list[list[dict]]) -> tuple[float, float]:
-    """Return the mean number of questions a story and its standard error, cut stories left out."""
+    """Return the mean number of questions per story, and its standard error.
+
+    The last story is not counted, since it may be cut short.
+    """
     counts = np.array([len(story) for story in stories[:-1]])
     return float(counts.mean()), float(counts.std() / np.sqrt(len(counts)))
 
 
 def shares(stories: list[list[dict]]) -> dict[str, float]:
-    """Return how often each answer is given."""
+    """Return the share of questions with each answer."""
     counts = Counter(question["answer"] for story in stories for question in story)
     return {answer: count / counts.total() for answer, count in counts.items()}
 
@@ -113,7 +118,10 @@ def variation(one: dict[str, float], other: dict[str, float]) -> float:
 
 
 def variation_error(one: list[list[dict]], other: list[list[dict]]) -> float:
-    """Return half the sum of the standard errors of the differences of the answers' shares."""
+    """Return a standard error of the total variation distance of two sets of answers.
+
+    It is half the sum, over all answers, of the standard errors of the differences of shares.
+    """
     error = 0.0
     for answer in shares(one).keys() | shares(other).keys():
         errors = [
@@ -125,39 +133,58 @@ def variation_error(one: list[list[dict]], other: list[list[dict]]) -> float:
 
 
 def compare(train: list[Story], test: list[Story], generated: list[Story]) -> dict:
-    """Measure how far generated stories are from the released ones, beside how far they may be."""
+    """Return, per measure, the distance of generated from released stories and its allowed maximum.
+
+    Parameters
+    ----------
+    train, test : list of Story
+        Released stories.
+    generated : list of Story
+
+    Returns
+    -------
+    rows : dict of str to dict
+        Measure to its "distance" and "allowed" distance and, except for the answers, to its means
+        "released" and "generated".
+    """
     parts = [[questions_of(story) for story in split] for split in (train, test, generated)]
-    released, made = parts[0] + parts[1], parts[2]
+    released, simulated = parts[0] + parts[1], parts[2]
     rows = {}
-    bound = max(
+    allowed = max(
         variation(shares(parts[0]), shares(parts[1])),
-        2 * variation_error(released, made),
+        2 * variation_error(released, simulated),
     )
-    rows["answers"] = {"apart": variation(shares(released), shares(made)), "allowed": bound}
-    for measure in ("questions a story", *MEANS):
-        if measure == "questions a story":
-            values = [count_and_error(part) for part in (*parts[:2], released, made)]
+    rows["answers"] = {
+        "distance": variation(shares(released), shares(simulated)),
+        "allowed": allowed,
+    }
+    for measure in ("questions per story", *MEANS):
+        if measure == "questions per story":
+            values = [count_and_error(part) for part in (*parts[:2], released, simulated)]
         else:
             values = [
-                mean_and_error(part, itemgetter(measure)) for part in (*parts[:2], released, made)
+                mean_and_error(part, itemgetter(measure))
+                for part in (*parts[:2], released, simulated)
             ]
-        (train_mean, _), (test_mean, _), (mean, error), (made_mean, made_error) = values
+        (train_mean, _), (test_mean, _), (mean, error), (simulated_mean, simulated_error) = values
         rows[measure] = {
             "released": mean,
-            "generated": made_mean,
-            "apart": abs(mean - made_mean),
-            "allowed": max(abs(train_mean - test_mean), 2 * float(np.hypot(error, made_error))),
+            "generated": simulated_mean,
+            "distance": abs(mean - simulated_mean),
+            "allowed": max(
+                abs(train_mean - test_mean), 2 * float(np.hypot(error, simulated_error))
+            ),
         }
     return rows
 
 
-def reading(stories: list[Story]) -> dict[str, float]:
-    """Return the shares of questions that `solve` answers as the file does, and the like."""
+def solver_accuracy(stories: list[Story]) -> dict[str, float]:
+    """Return the shares of questions for which `solve` agrees with the given answer and IDs."""
     results = []
     for story in stories:
-        for place, line in enumerate(story):
+        for index, line in enumerate(story):
             if isinstance(line, Question):
-                solution = solve(story[:place], line)
+                solution = solve(story[:index], line)
                 results.append(
                     (
                         solution.answer == line.answer,
@@ -177,13 +204,19 @@ def reading(stories: list[Story]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure every task, print one table and optionally write all numbers as JSON."""
+    """Measure every task, print the results and optionally write them to a JSON file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, default=RELEASED)
-    parser.add_argument("--questions", type=int, default=10_000, help="generated for each task")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tasks", type=int, nargs="+", default=sorted(TASK_NAMES))
-    parser.add_argument("--json", type=Path, help="write all numbers here")
+    parser.add_argument(
+        "--data-dir", type=Path, default=RELEASED, help="folder of the released bAbI files"
+    )
+    parser.add_argument(
+        "--questions", type=int, default=10_000, help="generated questions per task"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="random seed of the simulator")
+    parser.add_argument(
+        "--tasks", type=int, nargs="+", default=sorted(TASK_NAMES), help="task numbers"
+    )
+    parser.add_argument("--json", type=Path, help="file to write all results to")
     flags = parser.parse_args()
 
     report, seconds, failed = {}, {}, 0
@@ -198,32 +231,36 @@ def main() -> None:
         forms = [
             {form(line) for story in part for line in story} for part in (train + test, generated)
         ]
-        words = [vocabulary(part) for part in (train + test, generated)]
-        read = {"released": reading(train + test), "generated": reading(generated)}
+        vocabularies = [vocabulary(part) for part in (train + test, generated)]
+        accuracies = {
+            "released": solver_accuracy(train + test),
+            "generated": solver_accuracy(generated),
+        }
         report[task] = {
             "measures": rows,
-            "words only released": sorted(words[0] - words[1]),
-            "words only generated": sorted(words[1] - words[0]),
+            "words only released": sorted(vocabularies[0] - vocabularies[1]),
+            "words only generated": sorted(vocabularies[1] - vocabularies[0]),
             "forms": len(forms[0]),
             "forms only released": sorted(forms[0] - forms[1]),
             "forms only generated": sorted(forms[1] - forms[0]),
-            "solve": read,
-            "questions a second": flags.questions / seconds[task],
+            "solve": accuracies,
+            "questions per second": flags.questions / seconds[task],
         }
         print(
-            f"task {task}: {len(words[0])} words, same: {words[0] == words[1]}; "
+            f"task {task}: {len(vocabularies[0])} words, "
+            f"same: {vocabularies[0] == vocabularies[1]}; "
             f"{len(forms[0])} forms, same: {forms[0] == forms[1]}; "
             f"{flags.questions / seconds[task]:,.0f} questions/s"
         )
-        for name, found in read.items():
+        for name, found in accuracies.items():
             print(
                 f"  solve, {name}: {found['answered']:.2%} answered, "
                 f"{found['among candidates']:.2%} among candidates, "
-                f"{found['several candidates']:.2%} with several, "
+                f"{found['several candidates']:.2%} with several candidates, "
                 f"{found['same supporting IDs']:.2%} same supporting IDs"
             )
         for measure, row in rows.items():
-            within = row["apart"] <= row["allowed"]
+            within = row["distance"] <= row["allowed"]
             failed += measure in REQUIRED and not within
             values = (
                 f"{row['released']:8.3f} {row['generated']:8.3f} "
@@ -232,12 +269,12 @@ def main() -> None:
             )
             print(
                 f"  {measure + ('*' if measure in REQUIRED else ''):26} {values}"
-                f"apart {row['apart']:.4f}, allowed {row['allowed']:.4f}"
-                f"{'' if within else '  <-- further'}"
+                f"distance {row['distance']:.4f}, allowed {row['allowed']:.4f}"
+                f"{'' if within else '  <-- too far'}"
             )
     count = flags.questions * len(flags.tasks)
     print(f"{count / sum(seconds.values()):,.0f} questions/s over all tasks")
-    print(f"{failed} of the required measures (*) further away than allowed")
+    print(f"{failed} of the required measures (*) exceed the allowed distance")
     if flags.json:
         flags.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 

@@ -1,11 +1,11 @@
-"""Questions a second that kvnet and its peers train on, or predict, with the same threads.
+"""Compare the training or prediction speed of kvnet and its peers with the same number of threads.
 
-Every peer (see `peers`) runs in a process of its own, confined to so many cores. First all of them
-train a few steps without noise, with a clipping bound that bites, and must come to the same losses
-and the same weights as kvnet's reference, or nothing is timed. Then they take turns, round after
-round; a peer's figure is its median round.
+Every peer (see `peers`) runs in its own process, restricted to as many cores as threads. First all
+of them train a few steps without noise, with a clipping bound that is exceeded, and must reach the
+same losses and weights as kvnet's reference; otherwise nothing is timed. Then they take turns for
+several rounds; the figure of a peer is its median round.
 
-    python benchmarks/training_speed.py --data-dir ../shared/data/babi/tasks_1-20_v1-2/en
+    python benchmarks/training_speed.py --data-dir tasks_1-20_v1-2/en
     python benchmarks/training_speed.py --config gru --threads 1,2 --predict --json speed.json
 """
 
@@ -23,19 +23,19 @@ from typing import NamedTuple
 import numpy
 from peers import KINDS, check_installed
 from peers.worker import Worker
-from peers.workload import CONFIGS, Recipe, Workload
+from peers.workload import CONFIGS, BabiSpec, Workload
 
-from kvnet.atomic_file import write_atomically
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
-from kvnet.training.noisy_adam import NOISE_DEVIATION
+from kvnet.files.atomic_file import write_atomically
+from kvnet.updates.noisy_adam import NOISE_DEVIATION
 
 CHECKED_STEPS = 3
 TOLERANCE = 1e-4
-SAME_ANSWERS = 0.999  # of the test questions: rounding may turn a near tie
+SAME_ANSWERS = 0.999  # least share of equal answers: rounding may decide near ties
 TEST_BATCH_SIZES = (50, 200, 1000)
-BUSY = 0.3  # load average of others; more than one thread suffers most
+BUSY = 0.3  # load average of other work; it slows down several threads most
 STEPS = {"joint": 359, "single": 270, "gru": 60}
 
 
@@ -46,9 +46,8 @@ class Entry(NamedTuple):
     ----------
     worker : Worker
     rounds : list of (float, float)
-        Seconds and processor seconds.
+        Wall-clock seconds and CPU seconds of each round.
     batch_size : int
-        Questions at a time.
     """
 
     worker: Worker
@@ -56,7 +55,7 @@ class Entry(NamedTuple):
     batch_size: int
 
     def result(self, questions: int) -> dict:
-        """Summarise rounds of so many questions each."""
+        """Return a summary of the rounds, each of `questions` questions."""
         rates = [questions / seconds for seconds, _ in self.rounds]
         return {
             "peer": self.worker.name,
@@ -79,17 +78,27 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--config", choices=CONFIGS, default="joint")
-    parser.add_argument("--task", type=whole_number(1, 20), default=1, help="of --config single")
-    parser.add_argument("--data-dir", help="folder of bAbI files; else $KVNET_DATA; else made here")
+    parser.add_argument("--config", choices=CONFIGS, default="joint", help="what to train (joint)")
     parser.add_argument(
-        "--threads", type=_threads, default=[2], help="for each peer; 1,2 times it with both"
+        "--task", type=whole_number(1, 20), default=1, help="task of --config single (1)"
     )
-    parser.add_argument("--rounds", type=whole_number(1), default=7)
-    parser.add_argument("--steps", type=whole_number(1), help="training steps a round")
-    parser.add_argument("--predict", action="store_true", help="time predicting all test questions")
-    parser.add_argument("--peers", type=_peers, help=f"some of {','.join(KINDS)}")
-    parser.add_argument("--json", help="write all figures here")
+    parser.add_argument(
+        "--data-dir", help="folder of bAbI files ($KVNET_DATA; without it, generated questions)"
+    )
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        default=[2],
+        help="threads of each peer (2); 1,2 times each peer with both numbers",
+    )
+    parser.add_argument("--rounds", type=whole_number(1), default=7, help="timed rounds (7)")
+    steps = ", ".join(f"{n} for {config}" for config, n in STEPS.items())
+    parser.add_argument("--steps", type=whole_number(1), help=f"training steps per round ({steps})")
+    parser.add_argument(
+        "--predict", action="store_true", help="time the prediction of all test questions"
+    )
+    parser.add_argument("--peers", type=_peers, help=f"some of {','.join(KINDS)} (all)")
+    parser.add_argument("--json", help="file to write all figures to")
     return parser
 
 
@@ -101,21 +110,21 @@ def _peers(text):
     names = text.split(",")
     for name in names:
         if name not in KINDS:
-            raise argparse.ArgumentTypeError(f"{name!r} is no peer; it takes {', '.join(KINDS)}")
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(KINDS)}")
     return names
 
 
 def _run(arguments) -> int:
     if arguments.json:
         check_writable("--json", arguments.json)
-    names, load = _chosen(arguments), os.getloadavg()[0]
+    names, load = _selected_peers(arguments), os.getloadavg()[0]
     if load > BUSY:
-        _say(f"other work is running (load {load:.1f}): figures will be off")
-    recipe = Recipe(arguments.config, arguments.task, arguments.data_dir)
-    workload = Workload(recipe)
+        _log(f"other work is running (load {load:.1f}): figures will be inaccurate")
+    spec = BabiSpec(arguments.config, arguments.task, arguments.data_dir)
+    workload = Workload(spec)
     with ExitStack() as open_workers:
         workers = [
-            open_workers.enter_context(closing(_started(name, n, recipe)))
+            open_workers.enter_context(closing(_start_worker(name, n, spec)))
             for n in arguments.threads
             for name in names
         ]
@@ -126,7 +135,7 @@ def _run(arguments) -> int:
         else:
             steps = arguments.steps or STEPS[arguments.config]
             entries = time_training(workers, workload, arguments.rounds, steps)
-            questions = steps * workload.settings.batch_size
+            questions = steps * workload.recipe.batch_size
     results = [entry.result(questions) for entry in entries]
     print(table(results))
     if arguments.json:
@@ -134,37 +143,38 @@ def _run(arguments) -> int:
     return 0
 
 
-def _chosen(arguments) -> list[str]:
-    """Return the peers to run; kvnet's reference, which the others are checked against, first."""
+def _selected_peers(arguments) -> list[str]:
+    """Return the names of the peers to run, with kvnet's reference, which is compared to, first."""
     reader = CONFIGS[arguments.config].reader
     names = arguments.peers or [n for n in KINDS if reader in KINDS[n].readers]
-    unfit = [name for name in names if reader not in KINDS[name].readers]
-    if unfit:
-        raise InputError(f"--peers: {unfit[0]} has no {reader} reader; leave it out")
+    unsupported = [name for name in names if reader not in KINDS[name].readers]
+    if unsupported:
+        raise InputError(f"--peers: {unsupported[0]} has no {reader} reader; remove it")
     check_installed(names)
     return ["reference", *(name for name in names if name != "reference")]
 
 
-def _started(name, threads, recipe):
-    _say(f"starting {KINDS[name].label}, threads: {threads}")
-    return Worker(name, threads, recipe)
+def _start_worker(name, threads, spec):
+    _log(f"starting {KINDS[name].label}, threads: {threads}")
+    return Worker(name, threads, spec)
 
 
 def check_same_work(workers: list[Worker], workload: Workload) -> None:
-    """Let all train without noise and compare losses, weights and answers with the first one's.
+    """Compare losses, weights and answers of all peers with the first, after steps without noise.
 
-    Weights are compared by what training changed about them, tensor by tensor. The clipping bound
-    is the published number on the summed loss: nearly every tensor meets it from the first step.
+    Weights are compared by their change in training, tensor by tensor. The clipping bound is the
+    published number applied to the summed loss, which nearly every tensor exceeds from the first
+    step.
 
     Raises
     ------
     InputError
-        If a peer does something else than kvnet's reference.
+        If a peer does not do the same work as kvnet's reference.
     """
     start, expected = workload.starting_weights(), None
     for worker in workers:
-        _say(f"checking {_name(worker)}")
-        found = first_steps(worker, workload.settings.max_grad_norm)
+        _log(f"checking {_describe(worker)}")
+        found = first_steps(worker, workload.recipe.max_grad_norm)
         expected = expected or found
         compare(worker, start, found, expected)
 
@@ -183,43 +193,62 @@ def first_steps(worker, clip_norm: float) -> tuple:
 
 
 def compare(worker, start: dict, found: tuple, expected: tuple) -> None:
-    """Compare what `first_steps` returned with what it should be; see `check_same_work`."""
-    (losses, weights, answers), (right_losses, right_weights, right_answers) = found, expected
-    apart = {
-        f"the loss of step {i}": _apart(*pair)
-        for i, pair in enumerate(zip(losses, right_losses, strict=True))
+    """Compare a result of `first_steps` with the expected one; see `check_same_work`.
+
+    Parameters
+    ----------
+    worker : Worker or Local
+        Named in messages.
+    start : dict of str to float array
+        Starting weights.
+    found, expected : tuple
+        Results of `first_steps` for the worker and for kvnet's reference.
+
+    Raises
+    ------
+    InputError
+        If they differ by more than rounding.
+    """
+    (losses, weights, answers), (expected_losses, expected_weights, expected_answers) = (
+        found,
+        expected,
+    )
+    errors = {
+        f"the loss of step {i}": _relative_error(*pair)
+        for i, pair in enumerate(zip(losses, expected_losses, strict=True))
     }
     for name, theta in start.items():
-        apart[f"the update of {name}"] = _apart(weights[name] - theta, right_weights[name] - theta)
-    what = max(apart, key=apart.get)
-    if not apart[what] <= TOLERANCE:
+        updates = weights[name] - theta, expected_weights[name] - theta
+        errors[f"the update of {name}"] = _relative_error(*updates)
+    worst = max(errors, key=errors.get)
+    if not errors[worst] <= TOLERANCE:
         raise InputError(
-            f"{_name(worker)}: {what} is {apart[what]:.1e} away from "
-            f"kvnet's reference, relatively; at most {TOLERANCE:.0e} is rounding. Nothing was timed"
+            f"{_describe(worker)}: {worst} differs from kvnet's reference by a relative error of "
+            f"{errors[worst]:.1e}, tolerance {TOLERANCE:.0e}; nothing was timed"
         )
-    _say(f"  within {apart[what]:.0e} ({what})")
-    same = float((answers == right_answers).mean())
+    _log(f"  within {errors[worst]:.0e} ({worst})")
+    same = float((answers == expected_answers).mean())
     if same < SAME_ANSWERS:
         raise InputError(
-            f"{_name(worker)}: answers {same:.2%} of the test questions as "
-            "kvnet's reference does. Nothing was timed"
+            f"{_describe(worker)}: only {same:.2%} of the answers to the test questions are equal "
+            "to those of kvnet's reference; nothing was timed"
         )
 
 
-def _apart(found, expected) -> float:
+def _relative_error(found, expected) -> float:
     return float(numpy.linalg.norm(found - expected) / numpy.linalg.norm(expected))
 
 
 def time_training(workers, workload: Workload, rounds: int, steps: int) -> list[Entry]:
-    """Train with the published numbers, so many steps a round, in turns."""
-    first = workload.steps_per_epoch  # by then kvnet's trainer holds every batch
+    """Time training with the published hyper-parameters, in turns, `steps` steps per round."""
+    first = workload.steps_per_epoch  # by then kvnet's trainer has packed every batch
     for worker in workers:
-        _say(f"warming up {_name(worker)}")
-        worker("start", workload.settings.clip_norm, NOISE_DEVIATION)
+        _log(f"warming up {_describe(worker)}")
+        worker("start", workload.clip_norm, NOISE_DEVIATION)
         worker("warm_up", range(max(0, first - steps), first))
-    entries = [Entry(worker, [], workload.settings.batch_size) for worker in workers]
+    entries = [Entry(worker, [], workload.recipe.batch_size) for worker in workers]
     for r in range(rounds):
-        _say(f"round {r + 1} of {rounds}")
+        _log(f"round {r + 1} of {rounds}")
         for entry in entries:
             span = range(first + r * steps, first + (r + 1) * steps)
             entry.rounds.append(entry.worker.timed("train", span)[1:])
@@ -227,19 +256,19 @@ def time_training(workers, workload: Workload, rounds: int, steps: int) -> list[
 
 
 def time_predictions(workers, rounds: int) -> list[Entry]:
-    """Predict all test questions once a round, in turns; each peer at its best batch size."""
+    """Time the prediction of all test questions, in turns, each peer at its best batch size."""
     entries = [Entry(worker, [], _best_batch_size(worker)) for worker in workers]
     for entry in entries:
         entry.worker("prepare_test", entry.batch_size)
     for r in range(rounds):
-        _say(f"round {r + 1} of {rounds}")
+        _log(f"round {r + 1} of {rounds}")
         for entry in entries:
             entry.rounds.append(entry.worker.timed("predict")[1:])
     return entries
 
 
 def _best_batch_size(worker) -> int:
-    _say(f"choosing a batch size for {_name(worker)}")
+    _log(f"choosing a batch size for {_describe(worker)}")
     seconds = {}
     for size in TEST_BATCH_SIZES:
         worker("prepare_test", size)
@@ -248,10 +277,11 @@ def _best_batch_size(worker) -> int:
 
 
 def table(results: list[dict]) -> str:
-    """Write the figures as a table; the ratio is kvnet's best fused figure to the row's."""
+    """Return the figures as a table; speed-ups are those of kvnet's best fused figure."""
     fused = [r["questions_per_second"] for r in results if r["peer"] == "fused"]
     lines = [
-        "| | threads | batch | questions/s | slowest to fastest | cores busy | kvnet fused is |"
+        "| | threads | batch | questions/s | slowest to fastest | cores busy "
+        "| speed-up of kvnet fused |"
     ]
     lines += ["|---|---|---|---|---|---|---|"]
     for r in results:
@@ -265,7 +295,7 @@ def table(results: list[dict]) -> str:
 
 
 def report(arguments, load: float, questions: int, results: list[dict]) -> str:
-    """Write the figures, and what they were measured with, as JSON."""
+    """Return the figures, the settings, the machine and the versions as JSON."""
     packages = [p for p in ("numpy", "numba", "torch", "jax") if find_spec(p)]
     content = {
         "config": arguments.config,
@@ -282,11 +312,11 @@ def report(arguments, load: float, questions: int, results: list[dict]) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def _name(worker) -> str:
+def _describe(worker) -> str:
     return f"{worker.label}, threads: {worker.threads}"
 
 
-def _say(text):
+def _log(text):
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""gradcheck: proves the gradients of any function that returns its own backward pass.
+"""Gradient checker for any function that returns its own backward pass.
 
 ::
 
@@ -12,9 +12,11 @@
 ``python -m kvnet.gradcheck`` checks every operation and model of kvnet.
 """
 
-from .check_gradients import METHODS, check_gradients
-from .gradient_error import GradientError
-from .kinks import Kink
-from .report import CheckedInput, Report
+# In a checkout this folder is importable as ``gradcheck`` too. The imports in it are absolute, so
+# that both names give the same classes and functions.
+from kvnet.gradcheck.check_gradients import METHODS, check_gradients
+from kvnet.gradcheck.gradient_error import GradientError
+from kvnet.gradcheck.kinks import Kink
+from kvnet.gradcheck.report import CheckedInput, Report
 
 __all__ = ["METHODS", "CheckedInput", "GradientError", "Kink", "Report", "check_gradients"]

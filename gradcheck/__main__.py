@@ -3,9 +3,13 @@
 import sys
 
 try:
-    from .command_line import main
+    from kvnet.gradcheck.command_line import main
 except ModuleNotFoundError as error:
-    print(f"gradcheck: {error}; the command needs: pip install 'kvnet[test]'", file=sys.stderr)
+    print(
+        f"gradcheck: {error}; install the extra `test` of kvnet, in a clone of the repository by: "
+        "python -m pip install -e '.[test]'",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 if __name__ == "__main__":

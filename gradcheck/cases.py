@@ -1,4 +1,4 @@
-"""Cases: what is checked, and the numbers that a case is drawn from."""
+"""Cases to check, and the options from which their parameters are drawn."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ import numpy
 
 from kvnet.errors import InputError
 
-# What a parameter of that name may be, the simplest first: a failing case shrinks towards it.
+# Options of each parameter name, the simplest first: a failing case shrinks towards it.
 OPTIONS = {
     "B": (1, 2, 3),
     "N": (1, 2, 3, 5),
@@ -30,13 +30,13 @@ OPTIONS = {
     "linear_size": (0, 1, 3, 5),
 }
 LARGEST_SEED = 2**32 - 1
-# How many times the ordinary size; sharp ones saturate a softmax to about the last digit.
+# Multiplier of the logits by kind; sharp logits saturate a softmax almost to machine precision.
 LOGITS = {"ordinary": 1.0, "sharp": 10.0, "extreme": 1e4}
 
 
 @dataclass(frozen=True)
 class Case:
-    """A function with the inputs to check it on, as `check_gradients` takes them.
+    """A function and the arguments with which `check_gradients` checks it.
 
     Attributes
     ----------
@@ -45,8 +45,8 @@ class Case:
     constants : tuple of str
     scale : float or dict
     textbook : callable, optional
-        Of a fused kernel: the plain operation that it has to equal. Such a function is not asked to
-        take complex numbers.
+        For a fused kernel, the plain operation that it must equal. Such a kernel need not accept
+        complex numbers.
     """
 
     function: Callable
@@ -58,16 +58,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Subject:
-    """Something to check: how to build a case of it, and in which variants.
+    """An operation or model to check: how to build a case of it, and its variants.
 
     Attributes
     ----------
     name : str
     build : callable
-        ``(arrays, **variant, **numbers) -> Case``. Its parameters are either of a variant or named
-        in `OPTIONS`, and are drawn from there.
+        ``(arrays, **parameters) -> Case``. Each parameter is either in `variants` or in `OPTIONS`;
+        the latter are drawn at random.
     variants : dict of str to tuple
-        Each combination is checked and reported by itself.
+        Options of each variant parameter. Every combination is checked and reported separately.
     """
 
     name: str
@@ -75,22 +75,32 @@ class Subject:
     variants: dict[str, Sequence] = field(default_factory=dict)
 
     def combinations(self) -> list[dict]:
-        """List the variants."""
+        """List all combinations of the variant parameters."""
         return [dict(zip(self.variants, c, strict=True)) for c in product(*self.variants.values())]
 
     def options(self) -> dict[str, tuple]:
-        """Return what the numbers of a case are drawn from."""
-        drawn = list(inspect.signature(self.build).parameters)[1:]
-        return {name: OPTIONS[name] for name in drawn if name not in self.variants}
+        """Return the options of each randomly drawn parameter."""
+        names = list(inspect.signature(self.build).parameters)[1:]
+        return {name: OPTIONS[name] for name in names if name not in self.variants}
 
-    def case(self, xp, dtype: str, numbers: dict) -> Case:
-        """Build the case that a variant's and the drawn numbers stand for; ``seed`` is one."""
-        numbers = dict(numbers)
-        arrays = RandomArrays(xp, dtype, numpy.random.default_rng(numbers.pop("seed")))
-        return self.build(arrays, **numbers)
+    def case(self, xp, dtype: str, parameters: dict) -> Case:
+        """Build a case from the variant parameters, the drawn parameters and ``seed``."""
+        parameters = dict(parameters)
+        arrays = RandomArrays(xp, dtype, numpy.random.default_rng(parameters.pop("seed")))
+        return self.build(arrays, **parameters)
 
     def numbers(self, text: str) -> dict:
-        """Read ``B=2,words=all-nil,seed=3``; what is left out is the simplest.
+        """Parse case parameters such as ``B=2,words=all-nil,seed=3``.
+
+        Parameters
+        ----------
+        text : str
+            Comma-separated ``name=value``. A missing parameter is its simplest option.
+
+        Returns
+        -------
+        parameters : dict
+            As for `case`.
 
         Raises
         ------
@@ -98,32 +108,35 @@ class Subject:
             If a name or a value is unknown.
         """
         allowed = {**self.variants, **self.options()}
-        numbers = {name: values[0] for name, values in allowed.items()} | {"seed": 0}
+        parameters = {name: values[0] for name, values in allowed.items()} | {"seed": 0}
         for part in filter(None, text.split(",")):
             name, _, value = part.partition("=")
             if name == "seed" and value.isdecimal() and int(value) <= LARGEST_SEED:
-                numbers["seed"] = int(value)
+                parameters["seed"] = int(value)
                 continue
-            found = [option for option in allowed.get(name, ()) if str(option) == value]
-            if not found:
-                takes = "; ".join(f"{n}: {', '.join(map(str, v))}" for n, v in allowed.items())
-                raise InputError(f"--case: {part!r} is none of {self.name}'s ({takes}; seed)")
-            numbers[name] = found[0]
-        return numbers
+            matching = [option for option in allowed.get(name, ()) if str(option) == value]
+            if not matching:
+                known = "; ".join(f"{n}: {', '.join(map(str, v))}" for n, v in allowed.items())
+                raise InputError(
+                    f"--case: {part!r} is not valid for {self.name}; its parameters are {known}; "
+                    "seed"
+                )
+            parameters[name] = matching[0]
+        return parameters
 
 
 def registering(subjects: dict[str, Subject]) -> Callable:
-    """Return a decorator that notes a build function as a subject of its own name.
+    """Return a decorator that registers a build function as a subject under its own name.
 
     Parameters
     ----------
     subjects : dict
-        Where it is noted.
+        The registry that the subject is added to.
 
     Returns
     -------
     decorator : callable
-        Takes the variants by name: ``@operation(logits=("ordinary", "extreme"))``.
+        Takes the variants as keyword arguments: ``@operation(logits=("ordinary", "extreme"))``.
     """
 
     def with_variants(**variants):
@@ -137,7 +150,7 @@ def registering(subjects: dict[str, Subject]) -> Callable:
 
 
 class RandomArrays:
-    """Random arrays of one backend and dtype.
+    """Generator of random arrays of one backend and dtype.
 
     Parameters
     ----------
@@ -152,25 +165,39 @@ class RandomArrays:
 
     @property
     def on_host(self) -> "RandomArrays":
-        """The same random numbers as NumPy arrays."""
+        """The same generator for NumPy arrays."""
         return RandomArrays(numpy, self.dtype, self.rng)
 
     def normal(self, *shape: int, size: float = 1.0):
-        """Draw normally distributed numbers."""
+        """Draw normally distributed values with standard deviation `size`."""
         return self.xp.asarray((size * self.rng.standard_normal(shape)).astype(self.dtype))
 
     def logits(self, kind: str, *shape: int):
-        """Draw scores of a kind; extreme ones are often equal, or no gradient would be left."""
+        """Draw logits of a kind of `LOGITS`.
+
+        Extreme logits are multiples of 10,000, so that some are equal; otherwise every gradient
+        would vanish.
+        """
         x = self.rng.standard_normal(shape)
         x = numpy.round(x) if kind == "extreme" else x
         return self.xp.asarray((LOGITS[kind] * x).astype(self.dtype))
 
     def uniform(self, *shape: int):
-        """Draw numbers between 0 and 1."""
+        """Draw values from the uniform distribution on [0, 1)."""
         return self.xp.asarray(self.rng.random(shape).astype(self.dtype))
 
     def words(self, kind: str, V: int, *shape: int):
-        """Draw sentences of word ids, padded with nil: some short, some empty, or one word only."""
+        """Draw sentences of token ids, padded with nil; some are short and some are empty.
+
+        Parameters
+        ----------
+        kind : {"padded", "all-nil", "one-word"}
+            ``"all-nil"`` makes the first sentence empty; ``"one-word"`` repeats a single token.
+        V : int
+            Vocabulary size.
+        *shape : int
+            The last axis is the sentence.
+        """
         lengths = self.rng.integers(1, shape[-1] + 1, (*shape[:-1], 1))
         lengths[self.rng.random(lengths.shape) < 0.25] = 0
         if kind == "all-nil":
@@ -182,12 +209,19 @@ class RandomArrays:
         return self.xp.asarray(words)
 
     def rows(self, N: int, *shape: int):
-        """Draw which of N rows stand where; half the places hold row 0, as an empty slot does."""
+        """Draw row indices below N; about half are 0, the index of an empty slot."""
         rows = self.rng.integers(0, N, shape) * self.rng.integers(0, 2, shape)
         return self.xp.asarray(rows)
 
     def allowed(self, kind: str, *shape: int):
-        """Draw a mask: None, some of a row, or nothing in the first row."""
+        """Draw a mask of allowed entries.
+
+        Parameters
+        ----------
+        kind : {"all", "some", "nothing"}
+            ``"all"`` returns None; ``"nothing"`` allows no entry of the first row.
+        *shape : int
+        """
         if kind == "all":
             return None
         allowed = self.rng.random(shape) < 0.6

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from math import log2
 
-SMALLER = 8.0  # how much smaller the next step is where the first does not converge
+STEP_REDUCTION = 8.0  # the step is divided by this where the estimate does not converge
 ATTEMPTS = 6
 
 
@@ -13,8 +13,8 @@ def derivative(
 ) -> tuple[float, float]:
     """Differentiate at zero by Richardson extrapolation of ``(f(h) - f(-h)) / 2h``.
 
-    Where the estimated error is more than rounding explains, as when a kink lies within the step,
-    the step is made smaller until the kink is outside it; the best estimate is returned.
+    Where the estimated error exceeds what rounding explains, for example because a kink lies within
+    the step, the step is reduced until the kink is outside it. The best estimate is returned.
 
     Parameters
     ----------
@@ -28,24 +28,24 @@ def derivative(
     -------
     slope : float
     error : float
-        Estimated: how far the last extrapolation moved, plus the rounding error.
+        Estimated error: the change by the last extrapolation, plus the rounding error.
 
     References
     ----------
     Richardson 1911; Ridders 1982, "Accurate computation of F'(x) and F'(x) F''(x)".
     """
-    step = 2.0 ** round(log2(scale))  # halving it rounds nothing
+    step = 2.0 ** round(log2(scale))  # a power of two, so that halving it is exact
     slope, error = 0.0, float("inf")
     for _ in range(ATTEMPTS):
-        new_slope, moved = extrapolate([difference(f, step / 2**k) for k in range(3)])
+        new_slope, change = extrapolate([difference(f, step / 2**k) for k in range(3)])
         # The nearest points are h/4 away and extrapolation adds to it: 4 noise / h is the standard
-        # deviation; this is eight of them, for the noise is itself an estimate.
+        # deviation. The bound is eight of them, because the noise is itself an estimate.
         rounding = 32 * (noise + point_noise * abs(new_slope)) / step
-        if moved + rounding < error:
-            slope, error = new_slope, moved + rounding
-        if moved <= 4 * rounding:
+        if change + rounding < error:
+            slope, error = new_slope, change + rounding
+        if change <= 4 * rounding:
             break
-        step /= SMALLER
+        step /= STEP_REDUCTION
     return slope, error
 
 
@@ -64,12 +64,12 @@ def extrapolate(differences: list[float]) -> tuple[float, float]:
     Returns
     -------
     slope : float
-    moved : float
-        How far the last extrapolation moved it.
+    change : float
+        Absolute change by the last extrapolation.
     """
-    row, factor, moved = differences, 4.0, abs(differences[-1] - differences[-2])
+    row, factor, change = differences, 4.0, abs(differences[-1] - differences[-2])
     while len(row) > 1:
         finer = [b + (b - a) / (factor - 1) for a, b in pairwise(row)]
-        moved = abs(finer[-1] - row[-1])
+        change = abs(finer[-1] - row[-1])
         row, factor = finer, 4 * factor
-    return row[0], moved
+    return row[0], change

@@ -1,18 +1,26 @@
-"""The operations that are checked: for each, how a random case of it is built.
+"""The operations that are checked: for each, a function that builds a random case of it.
 
-A new operation is one function more: its name is the operation's, its parameters are drawn from
+To check another operation, add a function of its name, whose parameters are drawn from
 `cases.OPTIONS`.
 """
 
 from functools import partial
 
 from kvnet import operations as ops
-from kvnet.kernels import choose
+from kvnet.gradcheck.cases import LOGITS, Case, RandomArrays, Subject, registering
+from kvnet.kernels import choose_operations
 
-from .cases import LOGITS, Case, RandomArrays, Subject, registering
-
-# No gradient: nothing goes in but sizes.
-CONSTANTS = ("centred_position_encoding", "own_length_encoding", "position_encoding")
+# Operations without a gradient: constants, random numbers, and parts of other operations.
+CONSTANTS = (
+    "centred_position_encoding",
+    "normal",
+    "own_length_encoding",
+    "position_encoding",
+    "scatter_rows",
+    "slots_with_times",
+    "uniform",
+    "without_nil",
+)
 OPERATIONS: dict[str, Subject] = {}
 operation = registering(OPERATIONS)
 
@@ -23,12 +31,27 @@ def cancellation(logits: str) -> float:
 
 
 def in_form(name: str, kernels: str, a: RandomArrays, inputs, constants=(), scale=0.0) -> Case:
-    """Take an operation in its textbook form or in its fused one, which has to equal the other."""
+    """Return a case of an operation: in its textbook form, or fused, to equal the textbook."""
     textbook = partial(getattr(ops, name), a.xp)
     if kernels == "reference":
         return Case(textbook, inputs, constants, scale)
-    fused = partial(getattr(choose(kernels, a.xp), name), a.xp)
+    fused = partial(getattr(choose_operations(kernels, a.xp), name), a.xp)
     return Case(fused, inputs, constants, scale, textbook)
+
+
+def hop_matrices(a: RandomArrays, H, F):
+    """Draw R_1..R_H as one array."""
+    return a.normal(H, F, F, size=F**-0.5)
+
+
+def gru_weights(a: RandomArrays, E, F, gate_bias) -> ops.GruWeights:
+    """Draw the weights of a GRU, given its gate bias."""
+    size = (E + F) ** -0.5
+    gate_weights, candidate_weights = (
+        a.normal(E + F, 2 * F, size=size),
+        a.normal(E + F, F, size=size),
+    )
+    return ops.GruWeights(gate_weights, gate_bias(2 * F), candidate_weights, a.normal(F))
 
 
 @operation()
@@ -52,16 +75,28 @@ def linear(a: RandomArrays, rank, B, M, E, F) -> Case:
     return Case(partial(ops.linear, a.xp), (x, a.normal(F, E)))
 
 
+@operation()
+def matrix_product(a: RandomArrays, B, E, F) -> Case:
+    """Multiply rows by a matrix."""
+    return Case(partial(ops.matrix_product, a.xp), (a.normal(B, F), a.normal(F, E)))
+
+
+@operation()
+def take_rows(a: RandomArrays, B, M, N, E) -> Case:
+    """Take rows of a table; some several times, some never."""
+    return Case(partial(ops.take_rows, a.xp), (a.normal(N, E), a.rows(N, B, M)))
+
+
 @operation(logits=tuple(LOGITS))
 def softmax(a: RandomArrays, logits, allowed, B, M) -> Case:
-    """Take scores of any size, all or some allowed."""
+    """Normalise scores of any size, all or some of them allowed."""
     inputs = (a.logits(logits, B, M), a.allowed(allowed, B, M))
     return Case(partial(ops.softmax, a.xp), inputs, scale=cancellation(logits))
 
 
 @operation(logits=tuple(LOGITS))
 def address(a: RandomArrays, logits, allowed, with_softmax, B, M, F) -> Case:
-    """Look into a memory with attention of any sharpness."""
+    """Read a memory with attention of any sharpness."""
     u = a.normal(B, F, size=LOGITS[logits] * F**-0.5)  # so that ordinary scores are near 1
     keys, values = a.normal(B, M, F), a.normal(B, M, F)
     if logits != "ordinary":
@@ -82,46 +117,45 @@ def hop(a: RandomArrays, B, F) -> Case:
 
 
 @operation()
-def memory_read(a: RandomArrays, allowed, B, M, E, F, H) -> Case:
+def key_value_hops(a: RandomArrays, allowed, B, M, E, F, H) -> Case:
     """Hop over a memory."""
     query, keys, values = a.normal(B, E), a.normal(B, M, E), a.normal(B, M, E)
-    matrices = [a.normal(F, F, size=F**-0.5) for _ in range(H)]
     A = a.normal(F, E, size=E**-0.5 * F**-0.25)  # so that scores are near 1
-    inputs = (query, keys, values, A, matrices, a.allowed(allowed, B, M))
-    return Case(partial(ops.memory_read, a.xp), inputs)
+    inputs = (query, keys, values, A, hop_matrices(a, H, F), a.allowed(allowed, B, M))
+    return Case(partial(ops.key_value_hops, a.xp), inputs)
 
 
 @operation()
 def fill_slots(a: RandomArrays, B, M, N, E) -> Case:
-    """Put readings into slots; some stand in several, some in none."""
+    """Fill slots with readings; some are in several slots, some in none."""
     inputs = (a.normal(N, E), a.rows(N, B, M), a.normal(M, E))
     return Case(partial(ops.fill_slots, a.xp), inputs)
 
 
-def memory_by_number(a: RandomArrays, masked, B, M, N, E, F, H) -> tuple:
-    """Draw what `read_slots` takes: a memory of sentences by number."""
+def question_and_memory(a: RandomArrays, masked, B, M, N, E, F, H) -> tuple:
+    """Draw the first arguments of `key_value_hops_by_row`."""
     key_rows = a.rows(N, B, M)
     value_rows = a.xp.where(key_rows == 0, 0, a.rows(N, B, M))
-    query, readings = a.normal(B, E), a.normal(N, E)
-    matrices = [a.normal(F, F, size=F**-0.5) for _ in range(H)]
-    A = a.normal(F, E, size=E**-0.5 * F**-0.25)  # so that scores are near 1
-    inputs = (query, readings, a.normal(M, E), a.normal(M, E), A, matrices, key_rows, value_rows)
-    return *inputs, key_rows != 0 if masked else None
+    query, readings, TK, TV = a.normal(B, E), a.normal(N, E), a.normal(M, E), a.normal(M, E)
+    R, A = hop_matrices(a, H, F), a.normal(F, E, size=E**-0.5 * F**-0.25)  # scores are near 1
+    allowed = key_rows != 0 if masked else None
+    return query, ops.Memory(readings, TK, TV, key_rows, value_rows, allowed), A, R
 
 
 @operation(kernels=("reference", "fused"))
-def read_slots(a: RandomArrays, kernels, masked, B, M, N, E, F, H) -> Case:
-    """Hop over a memory of sentences by number."""
-    return in_form("read_slots", kernels, a, memory_by_number(a, masked, B, M, N, E, F, H))
+def key_value_hops_by_row(a: RandomArrays, kernels, masked, B, M, N, E, F, H) -> Case:
+    """Hop over a memory whose slots name their readings."""
+    inputs = question_and_memory(a, masked, B, M, N, E, F, H)
+    return in_form("key_value_hops_by_row", kernels, a, inputs)
 
 
 @operation(kernels=("reference", "fused"))
 def answer_loss(a: RandomArrays, kernels, masked, B, M, N, V, E, F, H) -> Case:
-    """Take the loss of answers from such a memory."""
-    memory = memory_by_number(a, masked, B, M, N, E, F, H)
-    output, table = a.normal(F, E, size=F**-0.5), a.normal(V, E)
+    """Compute the loss of answers from such a memory."""
+    inputs = question_and_memory(a, masked, B, M, N, E, F, H)
+    output_map, table = a.normal(F, E, size=F**-0.5), a.normal(V, E)
     answers = a.xp.asarray(a.rng.integers(0, V, B))
-    return in_form("answer_loss", kernels, a, (*memory, output, table, answers))
+    return in_form("answer_loss", kernels, a, (*inputs, output_map, table, answers))
 
 
 @operation()
@@ -131,75 +165,69 @@ def partial_relu(a: RandomArrays, linear_size, B, E) -> Case:
 
 
 @operation()
-def layerwise_read(a: RandomArrays, linear_size, with_softmax, B, M, E, H) -> Case:
+def layerwise_hops(a: RandomArrays, linear_size, with_softmax, B, M, E, H) -> Case:
     """Hop over one memory with one matrix."""
     matrix = a.normal(E, E, size=E**-0.5)
     inputs = (a.normal(B, E), a.normal(B, M, E), a.normal(B, M, E), matrix, H, min(linear_size, E))
-    return Case(partial(ops.layerwise_read, a.xp), (*inputs, with_softmax))
+    return Case(partial(ops.layerwise_hops, a.xp), (*inputs, with_softmax))
 
 
 @operation()
-def adjacent_read(a: RandomArrays, with_softmax, B, M, E, H) -> Case:
-    """Hop over a memory that is another one for every hop."""
+def adjacent_hops(a: RandomArrays, with_softmax, B, M, E, H) -> Case:
+    """Hop over a different memory in each hop."""
     memories = [a.normal(B, M, E, size=E**-0.5) for _ in range(H + 1)]
-    return Case(partial(ops.adjacent_read, a.xp), (a.normal(B, E), memories, with_softmax))
+    return Case(partial(ops.adjacent_hops, a.xp), (a.normal(B, E), memories, with_softmax))
 
 
 @operation()
 def sum_slots(a: RandomArrays, B, M, N, E) -> Case:
-    """Sum slots of two readings each, or of one, or of nothing."""
+    """Sum two readings per slot, or one, or none."""
     return Case(partial(ops.sum_slots, a.xp), (a.normal(N, E), a.rows(N, B, M, 2)))
 
 
 @operation(kernels=("reference", "fused"))
-def adjacent_slots(a: RandomArrays, kernels, with_softmax, B, M, N, E, H) -> Case:
-    """Hop over a memory of summed slots, another one for every hop."""
+def adjacent_hops_by_row(a: RandomArrays, kernels, with_softmax, B, M, N, E, H) -> Case:
+    """Hop over memories of summed slots, a different one in each hop."""
     readings = [a.normal(N, E, size=E**-0.5) for _ in range(H + 1)]
     inputs = (a.normal(B, E), readings, a.rows(N, B, M, 2), with_softmax)
-    return in_form("adjacent_slots", kernels, a, inputs)
+    return in_form("adjacent_hops_by_row", kernels, a, inputs)
 
 
 @operation(kernels=("reference", "fused"))
-def layerwise_slots(a: RandomArrays, kernels, with_softmax, B, M, N, E, H) -> Case:
+def layerwise_hops_by_row(a: RandomArrays, kernels, with_softmax, B, M, N, E, H) -> Case:
     """Hop over one memory of summed slots with one matrix."""
     readings = a.normal(N, E, size=E**-0.5), a.normal(N, E, size=E**-0.5)
     matrix, rows = a.normal(E, E, size=E**-0.5), a.rows(N, B, M, 2)
     inputs = (a.normal(B, E), *readings, matrix, rows, H, with_softmax)
-    return in_form("layerwise_slots", kernels, a, inputs)
+    return in_form("layerwise_hops_by_row", kernels, a, inputs)
 
 
 @operation(kernels=("reference", "fused"))
-def context_read(a: RandomArrays, kernels, linear_size, B, M, N, E, H) -> Case:
-    """Hop over a memory of words by number."""
+def context_hops_by_row(a: RandomArrays, kernels, linear_size, B, M, N, E, H) -> Case:
+    """Hop over a memory whose slots name their words."""
     readings, temporal = (a.normal(N, E), a.normal(N, E)), (a.normal(M, E), a.normal(M, E))
-    matrix, rows = a.normal(E, E, size=E**-0.5), a.rows(N, B, M)
-    inputs = (a.normal(B, E), *readings, *temporal, matrix, rows, H, min(linear_size, E))
-    return in_form("context_read", kernels, a, inputs)
+    matrix, memory = a.normal(E, E, size=E**-0.5), (*readings, *temporal, a.rows(N, B, M))
+    inputs = (a.normal(B, E), ops.ContextMemory(*memory), matrix, H, min(linear_size, E))
+    return in_form("context_hops_by_row", kernels, a, inputs)
 
 
 @operation(logits=tuple(LOGITS))
 def gru(a: RandomArrays, logits, N, S, E, F) -> Case:
     """Read sentences with gates that are open, shut or in between."""
-    size = (E + F) ** -0.5
-    weights = (a.normal(E + F, 2 * F, size=size), a.normal(E + F, F, size=size))
-    biases = (a.logits(logits, 2 * F), a.normal(F))
-    inputs = (a.normal(N, S, E), weights[0], biases[0], weights[1], biases[1])
-    return Case(partial(ops.gru, a.xp), inputs, scale=cancellation(logits))
+    weights = gru_weights(a, E, F, lambda size: a.logits(logits, size))
+    return Case(partial(ops.gru, a.xp), (a.normal(N, S, E), weights), scale=cancellation(logits))
 
 
 @operation(kernels=("reference", "fused"))
 def gru_reading(a: RandomArrays, kernels, words, V, N, S, E, F) -> Case:
     """Read padded sentences with a GRU."""
-    size = (E + F) ** -0.5
-    weights = (a.normal(E + F, 2 * F, size=size), a.normal(E + F, F, size=size))
-    inputs = (a.words(words, V, N, S), a.normal(V, E))
-    inputs += (weights[0], a.normal(2 * F), weights[1], a.normal(F))
+    inputs = (a.words(words, V, N, S), a.normal(V, E), gru_weights(a, E, F, a.normal))
     return in_form("gru_reading", kernels, a, inputs)
 
 
 @operation()
 def dropout(a: RandomArrays, keep_prob, N, F) -> Case:
-    """Drop components by numbers drawn beforehand: linear in x, whatever falls."""
+    """Drop components by given random numbers: linear in x for any choice."""
     inputs = (a.normal(N, F), a.uniform(N, F), keep_prob)
     return Case(partial(ops.dropout, a.xp), inputs, ("uniforms",))
 
@@ -212,7 +240,7 @@ def word_scores(a: RandomArrays, nil, B, V, E) -> Case:
 
 @operation(logits=tuple(LOGITS))
 def cross_entropy(a: RandomArrays, logits, B, V) -> Case:
-    """Take scores of any size; the nil word may be the answer."""
+    """Compute the loss of scores of any size; the nil word may be the answer."""
     answers = a.xp.asarray(a.rng.integers(0, V, B))
     inputs = (a.logits(logits, B, V), answers)
     return Case(partial(ops.cross_entropy, a.xp), inputs, scale=cancellation(logits))
@@ -220,7 +248,7 @@ def cross_entropy(a: RandomArrays, logits, B, V) -> Case:
 
 @operation(kernels=("reference", "fused"), logits=tuple(LOGITS))
 def word_cross_entropy(a: RandomArrays, kernels, logits, nil, B, V, E) -> Case:
-    """Score all words and take the loss; the nil word may be the answer."""
+    """Score all words and compute the loss; the nil word may be the answer."""
     h, table = a.normal(B, E, size=LOGITS[logits] * E**-0.5), a.normal(V, E)
     answers = a.xp.asarray(a.rng.integers(0, V, B))
     scale = {

@@ -1,4 +1,4 @@
-"""The command line: every operation and model, a table, and a command for every failure."""
+"""Command line: check operations and models, print a table and a command for each failure."""
 
 import json
 import sys
@@ -10,19 +10,18 @@ import numpy
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from kvnet.atomic_file import write_atomically
 from kvnet.backend import BACKENDS, array_module, chosen_backend
 from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
-
-from .cases import LARGEST_SEED
-from .check_gradients import METHODS
-from .checked_models import MODELS
-from .checked_operations import CONSTANTS, OPERATIONS
-from .step_size_plot import draw
-from .survey import plans_for, survey_case, survey_random_cases
-from .table import PROGRAM, failure_text, results, summary, table
+from kvnet.files.atomic_file import write_atomically
+from kvnet.gradcheck.cases import LARGEST_SEED
+from kvnet.gradcheck.check_gradients import METHODS
+from kvnet.gradcheck.checked_models import MODELS
+from kvnet.gradcheck.checked_operations import CONSTANTS, OPERATIONS
+from kvnet.gradcheck.step_size_plot import draw
+from kvnet.gradcheck.survey import plans_for, survey_case, survey_random_cases
+from kvnet.gradcheck.table import PROGRAM, failure_text, results, summary, table
 
 OPERATION_EXAMPLES, MODEL_EXAMPLES = 25, 3
 DTYPES = ("float64", "float32")
@@ -34,12 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        Arguments; the process's without it.
+        Arguments of the command; by default those of the process.
 
     Returns
     -------
     code : int
-        0 if every gradient is right, 1 if one is wrong; else as `exit_code` says.
+        0 if every gradient is correct, 1 if one is wrong; otherwise that of `exit_code`.
     """
     parser = _parser()
     arguments = parser.parse_args(sys.argv[1:] if argv is None else list(argv))
@@ -47,28 +46,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command():
         for flag in ("json", "plot"):
             check_writable(f"--{flag}", getattr(arguments, flag))
-        with threadpool_limits(1):  # the matrices are small: threads would only wait for each other
+        with threadpool_limits(1):  # the matrices are too small for several threads to be faster
             return _run(arguments)
 
     return exit_code(parser.prog, command)
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog=PROGRAM, description="Prove every hand-written gradient.")
-    parser.add_argument("--op", choices=sorted(OPERATIONS), help="check this operation")
-    parser.add_argument("--model", choices=sorted(MODELS), help="check this model")
-    parser.add_argument("--method", choices=METHODS, help="by this method; by all without it")
-    parser.add_argument(
-        "--dtype", choices=DTYPES, help="of the inputs; float64, and once float32, without it"
+    parser = ArgumentParser(
+        prog=PROGRAM, description="Check every hand-written gradient against numeric derivatives."
     )
-    parser.add_argument("--backend", choices=BACKENDS, default="numpy", help="where it runs")
+    names = ", ".join(sorted(OPERATIONS))
     parser.add_argument(
-        "--seed", type=whole_number(0, LARGEST_SEED), default=0, help="of the random cases"
+        "--op",
+        choices=sorted(OPERATIONS),
+        metavar="OPERATION",
+        help=f"check only this operation: {names}",
     )
-    parser.add_argument("--case", help="this case only, as a failure prints it: NAME=VALUE,...")
-    parser.add_argument("--json", metavar="FILE", help="write everything that was measured here")
+    parser.add_argument("--model", choices=sorted(MODELS), help="check only this model")
+    parser.add_argument("--method", choices=METHODS, help="use only this method (default: all)")
     parser.add_argument(
-        "--plot", metavar="FILE", help="only draw the error against the step size here, as PNG"
+        "--dtype",
+        choices=DTYPES,
+        help="dtype of the inputs (default: float64, and float32 by complex step only)",
+    )
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="numpy", help="backend to run on (default: numpy)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0, LARGEST_SEED),
+        default=0,
+        help="seed of the random cases (default: 0)",
+    )
+    parser.add_argument(
+        "--case", help="check only this case, as printed for a failure: NAME=VALUE,..."
+    )
+    parser.add_argument("--json", metavar="FILE", help="write all measurements to a JSON file")
+    parser.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="plot the error against the step size to a PNG file, without a check",
     )
     return parser
 
@@ -90,16 +108,18 @@ def _run(arguments):
     for each in failures:
         print(failure_text(each, arguments.backend), file=sys.stderr)
     if arguments.json:
-        told = {"seed": arguments.seed, "backend": arguments.backend, "seconds": seconds}
-        told |= {"numpy": numpy.__version__} | results(surveys, arguments.backend)
-        write_atomically(arguments.json, json.dumps(told, indent=1).encode())
+        document = {"seed": arguments.seed, "backend": arguments.backend, "seconds": seconds}
+        document |= {"numpy": numpy.__version__} | results(surveys, arguments.backend)
+        write_atomically(arguments.json, json.dumps(document, indent=1).encode())
     return 1 if failures else 0
 
 
 def _subjects(arguments):
     if not (arguments.op or arguments.model):
         if arguments.case is not None:
-            raise InputError("--case is a case of one operation or model; give --op or --model too")
+            raise InputError(
+                "--case needs the operation or model that it is a case of; give --op or --model too"
+            )
         return [*OPERATIONS.values(), *MODELS.values()]
     chosen = [OPERATIONS[arguments.op]] if arguments.op else []
     chosen += [MODELS[arguments.model]] if arguments.model else []

@@ -1,8 +1,8 @@
-"""Derivatives by a complex step: no subtraction, so no digits lost."""
+"""Derivatives by a complex step: nothing is subtracted, so no digits are lost."""
 
 from collections.abc import Callable
 
-STEP = 1e-20  # its square is below the last digit of anything beside it: no truncation error either
+STEP = 1e-20  # its square is below machine precision, so there is no truncation error either
 
 
 def derivative(f: Callable[[complex], complex]) -> tuple[float, float]:
@@ -17,7 +17,7 @@ def derivative(f: Callable[[complex], complex]) -> tuple[float, float]:
     -------
     slope : float
     error : float
-        Zero: what the method leaves out is of the order of h², which is 1e-40.
+        Zero: the truncation error is of the order of h², which is 1e-40.
 
     References
     ----------

@@ -1,37 +1,40 @@
-"""What a function and its backward pass owe, besides right numbers."""
+"""Requirements on the forward and backward pass, other than correct gradients."""
 
 from collections.abc import Callable
 
 import numpy
 
 from kvnet.backend import to_numpy
+from kvnet.gradcheck.differentiable_function import DifferentiableFunction, on_device_of
+from kvnet.gradcheck.gradient_error import GradientError
 
-from .differentiable_function import DifferentiableFunction, on_device_of
-from .gradient_error import GradientError
 
+def check_forward(function: DifferentiableFunction):
+    """Run forward twice and check its output, its determinism and that its inputs are unchanged.
 
-def sound_forward(function: DifferentiableFunction):
-    """Run forward twice and check everything about it that needs no gradient.
+    Parameters
+    ----------
+    function : DifferentiableFunction
 
     Returns
     -------
     output : array
     backward : callable
-        Of the first run.
+        Both of the first run.
 
     Raises
     ------
     GradientError
-        If forward changes an input, is not deterministic, or its output is no finite float array.
+        If forward changes an input, is not deterministic, or does not return a finite float array.
     """
     before = _copies(function.leaves)
     output, backward = function(function.leaves)
     _check_unchanged(function, before, "forward")
     if output.dtype.kind != "f":
-        raise GradientError(f"the output is {output.dtype}, not float: nothing to differentiate")
+        raise GradientError(f"the output is {output.dtype}, not float; it has no gradient")
     if not numpy.isfinite(output).all():
-        worst = _first(~numpy.isfinite(output))
-        raise GradientError(f"the forward pass returns {output[worst]} at {list(worst)}")
+        index = _first_true(~numpy.isfinite(output))
+        raise GradientError(f"the forward pass returns {output[index]} at {list(index)}")
     again, _ = function(function.leaves)
     if again.shape != output.shape or not numpy.array_equal(again, output):
         raise GradientError(
@@ -41,10 +44,10 @@ def sound_forward(function: DifferentiableFunction):
     return output, backward
 
 
-def sound_gradients(
+def check_backward(
     function: DifferentiableFunction, backward: Callable, d_output: numpy.ndarray
 ) -> list[numpy.ndarray]:
-    """Run backward twice and check everything about the gradients but whether they are right.
+    """Run backward twice and check number, shape, dtype and determinism of the gradients.
 
     Parameters
     ----------
@@ -56,45 +59,45 @@ def sound_gradients(
     Returns
     -------
     gradients : list of array
-        One a free leaf, on the host.
+        One per differentiable leaf, on the host.
 
     Raises
     ------
     GradientError
-        If one is None, no array, of the wrong shape or dtype, or not finite; if there are too few
-        or too many; if backward changes an input or is not the same the second time.
+        If a gradient is None, not an array, of the wrong shape or dtype, or not finite; if there
+        are too few or too many; if backward changes an input or differs between the two runs.
     """
     before = _copies(function.leaves)
-    given = as_incoming(function, d_output.copy())
-    returned = function.gradients(backward(given))
+    passed = backward_argument(function, d_output.copy())
+    returned = function.flat_gradients(backward(passed))
     _check_unchanged(function, before, "backward")
-    if not numpy.array_equal(to_numpy(given), d_output):
-        raise GradientError("the backward pass changes the gradient of the output that it is given")
+    if not numpy.array_equal(to_numpy(passed), d_output):
+        raise GradientError("the backward pass changes its argument, the gradient of the output")
     gradients = [
-        _sound_gradient(gradient, function.names[place], function.leaves[place])
-        for gradient, place in zip(returned, function.free, strict=True)
+        _checked_gradient(gradient, function.names[leaf_index], function.leaves[leaf_index])
+        for gradient, leaf_index in zip(returned, function.differentiable, strict=True)
     ]
-    again = function.gradients(backward(as_incoming(function, d_output)))
-    for gradient, second, place in zip(gradients, again, function.free, strict=True):
+    again = function.flat_gradients(backward(backward_argument(function, d_output)))
+    for gradient, second, leaf_index in zip(gradients, again, function.differentiable, strict=True):
         if not numpy.array_equal(gradient, to_numpy(second)):
             raise GradientError(
-                "the backward pass is not deterministic: called twice, it returns two gradients "
-                f"of {function.names[place]}",
-                function.names[place],
+                "the backward pass is not deterministic: two calls return different gradients of "
+                f"{function.names[leaf_index]}",
+                function.names[leaf_index],
             )
     return gradients
 
 
-def as_incoming(function: DifferentiableFunction, d_output: numpy.ndarray):
-    """Return the output's gradient as backward takes it: on the inputs' device, or a number."""
-    return on_device_of(function.leaves[function.free[0]], d_output)[()]
+def backward_argument(function: DifferentiableFunction, d_output: numpy.ndarray):
+    """Return the output's gradient on the inputs' device, and as a scalar if it is 0-d."""
+    return on_device_of(function.leaves[function.differentiable[0]], d_output)[()]
 
 
-def _sound_gradient(gradient, name, x):
+def _checked_gradient(gradient, name, x):
     if gradient is None:
         raise GradientError(f"the gradient of {name} is None", name)
     if not hasattr(gradient, "dtype"):
-        raise GradientError(f"the gradient of {name} is no array but {gradient!r}", name)
+        raise GradientError(f"the gradient of {name} is not an array: {gradient!r}", name)
     if gradient.shape != x.shape:
         raise GradientError(
             f"the gradient of {name} has shape {list(gradient.shape)}, its input {list(x.shape)}",
@@ -104,15 +107,15 @@ def _sound_gradient(gradient, name, x):
         raise GradientError(
             f"the gradient of {name} is {gradient.dtype}, its input {x.dtype}", name
         )
-    gradient = numpy.array(to_numpy(gradient))  # a copy: backward may use the array again
+    gradient = numpy.array(to_numpy(gradient))  # a copy: backward may reuse the array
     if not numpy.isfinite(gradient).all():
-        worst = _first(~numpy.isfinite(gradient))
-        raise GradientError(f"the gradient of {name} is {gradient[worst]} at {list(worst)}", name)
+        index = _first_true(~numpy.isfinite(gradient))
+        raise GradientError(f"the gradient of {name} is {gradient[index]} at {list(index)}", name)
     return gradient
 
 
-def _first(where):
-    return tuple(int(place) for place in numpy.argwhere(where)[0])
+def _first_true(mask):
+    return tuple(int(i) for i in numpy.argwhere(mask)[0])
 
 
 def _copies(leaves):

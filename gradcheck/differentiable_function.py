@@ -1,38 +1,40 @@
 """A function that returns its backward pass, and which of its inputs have a gradient."""
 
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 
 import numpy
 
-from kvnet.backend import to_numpy
+from kvnet.backend import array_module_of, to_numpy
 from kvnet.errors import InputError
-
-from .gradient_error import GradientError
-from .nested_arrays import named_leaves, with_leaves
+from kvnet.gradcheck.gradient_error import GradientError
+from kvnet.gradcheck.nested_arrays import named_leaves, with_leaves
 
 
 class DifferentiableFunction:
-    """A function ``(*inputs) -> (output, ..., backward)`` with its inputs taken apart into arrays.
+    """A function ``(*inputs) -> (output, ..., backward)`` as a function of its leaf arrays.
 
     Parameters
     ----------
     function : callable
     inputs : sequence
-        Arrays, or lists, tuples and dicts of arrays; anything else is a constant.
+        Arrays, or lists, tuples and dicts of arrays; any other object is a constant.
     constants : sequence of str
-        Names of float inputs that backward returns no gradient for.
+        Names of float inputs for which backward returns no gradient.
 
     Attributes
     ----------
+    input_names : list of str
+        Name of each input.
     names : list of str
-        Of every leaf, such as ``x`` or ``params['A']``.
+        Name of each leaf, such as ``x`` or ``params['A']``.
     leaves : list
-    free : list of int
-        Places of the leaves that have a gradient: arrays of floats that are no constants.
-    held : dict of str to str
-        The names of the other leaves, and what they are.
+    input_of_leaf : list of str
+        Name of the input that each leaf is part of.
+    differentiable : list of int
+        Indices of the leaves that have a gradient: float arrays that are not constants.
+    constants : dict of str to str
+        Name and type of each of the other leaves.
 
     Raises
     ------
@@ -42,93 +44,98 @@ class DifferentiableFunction:
 
     def __init__(self, function: Callable, inputs: Sequence, constants: Sequence[str]):
         self.function, self.inputs = function, inputs
-        self.slots = _input_names(function, inputs)
-        self.names, self.leaves, self.free, self.held, self.slot_of = [], [], [], {}, []
-        for slot, value in zip(self.slots, inputs, strict=True):
-            for name, leaf in named_leaves(value, slot):
+        self.input_names = _input_names(function, inputs)
+        self.names, self.leaves, self.input_of_leaf = [], [], []
+        self.differentiable, self.constants = [], {}
+        for input_name, value in zip(self.input_names, inputs, strict=True):
+            for name, leaf in named_leaves(value, input_name):
                 leaf = numpy.asarray(leaf) if isinstance(leaf, numpy.generic) else leaf
-                if not {name, slot} & set(constants) and _has_gradient(name, leaf):
-                    self.free.append(len(self.names))
+                if not {name, input_name} & set(constants) and _has_gradient(name, leaf):
+                    self.differentiable.append(len(self.names))
                 else:
-                    self.held[name] = str(leaf.dtype) if _is_array(leaf) else type(leaf).__name__
+                    kind = str(leaf.dtype) if _is_array(leaf) else type(leaf).__name__
+                    self.constants[name] = kind
                 self.names.append(name)
                 self.leaves.append(leaf)
-                self.slot_of.append(slot)
-        if unknown := sorted(set(constants) - set(self.names) - set(self.slots)):
-            raise InputError(f"constants={unknown} are no inputs; they are {', '.join(self.names)}")
-        if not self.free:
+                self.input_of_leaf.append(input_name)
+        if unknown := sorted(set(constants) - set(self.names) - set(self.input_names)):
             raise InputError(
-                f"no input has a gradient ({', '.join(self.names) or 'there is none'}); give at "
-                "least one array of floats"
+                f"constants={unknown} are not inputs; the inputs are {', '.join(self.names)}"
+            )
+        if not self.differentiable:
+            raise InputError(
+                f"no input has a gradient (inputs: {', '.join(self.names) or 'none'}); pass at "
+                "least one float array"
             )
 
     def __call__(self, leaves: Sequence) -> tuple:
-        """Run forward on other leaves.
+        """Run the forward pass on other leaves.
 
         Returns
         -------
         output : array
-            The first that the function returns, on the host.
+            The first value that the function returns, on the host.
         backward : callable
         """
-        taken = iter(leaves)
-        result = self.function(*[with_leaves(value, taken) for value in self.inputs])
+        remaining = iter(leaves)
+        result = self.function(*[with_leaves(value, remaining) for value in self.inputs])
         if not (isinstance(result, tuple) and len(result) >= 2 and callable(result[-1])):
             raise InputError(
-                "the function returns no backward pass; it has to return (output, ..., backward)"
+                "the function returns no backward pass; it must return (output, ..., backward)"
             )
         return to_numpy(result[0]), result[-1]
 
-    def widened(self) -> list:
-        """Return the leaves with every array of floats in float64."""
+    def float64_leaves(self) -> list:
+        """Return the leaves with every float array cast to float64."""
         return [
             leaf.astype("float64") if _is_array(leaf) and leaf.dtype.kind == "f" else leaf
             for leaf in self.leaves
         ]
 
-    def gradients(self, returned) -> list:
-        """Match what backward returned with the free leaves.
+    def flat_gradients(self, returned) -> list:
+        """Flatten the return value of backward into one gradient per differentiable leaf.
 
         Returns
         -------
         gradients : list
-            One a free leaf, as it was returned.
+            As backward returned them, in the order of `differentiable`.
 
         Raises
         ------
         GradientError
-            If there are too few or too many, or a list or dict lacks some.
+            If there are too few or too many, or one is missing in a list or dict.
         """
-        due = list(dict.fromkeys(self.slot_of[place] for place in self.free))
-        only = self.inputs[self.slots.index(due[0])] if len(due) == 1 else None
-        if len(due) == 1 and (not isinstance(returned, tuple) or isinstance(only, tuple)):
+        expected = list(dict.fromkeys(self.input_of_leaf[i] for i in self.differentiable))
+        only = self.inputs[self.input_names.index(expected[0])] if len(expected) == 1 else None
+        if len(expected) == 1 and (not isinstance(returned, tuple) or isinstance(only, tuple)):
             returned = (returned,)
         count = len(returned) if isinstance(returned, tuple | list) else 1
-        if count != len(due):
+        if count != len(expected):
             raise GradientError(
-                f"the backward pass returns {_counted(count)} where {_counted(len(due))} "
-                f"{'is' if len(due) == 1 else 'are'} due: {', '.join(due)}"
+                f"the backward pass returns {_counted(count)}, but {_counted(len(expected))} "
+                f"{'is' if len(expected) == 1 else 'are'} expected: {', '.join(expected)}"
             )
-        found = dict(
+        by_name = dict(
             leaf
-            for slot, part in zip(due, returned, strict=True)
-            for leaf in named_leaves(part, slot)
+            for input_name, part in zip(expected, returned, strict=True)
+            for leaf in named_leaves(part, input_name)
         )
-        missing = [self.names[place] for place in self.free if self.names[place] not in found]
+        names = [self.names[i] for i in self.differentiable]
+        missing = [name for name in names if name not in by_name]
         if missing:
             raise GradientError(
                 f"the backward pass returns no gradient of {', '.join(missing)}", missing[0]
             )
-        return [found[self.names[place]] for place in self.free]
+        return [by_name[name] for name in names]
 
 
-def _counted(number):
-    return "1 gradient" if number == 1 else f"{number} gradients"
+def _counted(count):
+    return "1 gradient" if count == 1 else f"{count} gradients"
 
 
 def on_device_of(like, array: numpy.ndarray):
-    """Return a host array as an array of the module (NumPy, CuPy) that `like` belongs to."""
-    return sys.modules[type(like).__module__.partition(".")[0]].asarray(array)
+    """Convert a host array to an array of the module (NumPy, CuPy) of `like`."""
+    return array_module_of(like).asarray(array)
 
 
 def _input_names(function, inputs):
@@ -137,12 +144,12 @@ def _input_names(function, inputs):
         bound = signature.bind(*inputs).arguments
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"the function does not take these {len(inputs)} inputs: {error}"
+            f"the function cannot be called with these {len(inputs)} inputs: {error}"
         ) from None
     names = []
     for name, value in bound.items():
         starred = signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
-        names += [f"{name}[{place}]" for place in range(len(value))] if starred else [name]
+        names += [f"{name}[{index}]" for index in range(len(value))] if starred else [name]
     return names
 
 
@@ -154,7 +161,9 @@ def _has_gradient(name, leaf):
     if not _is_array(leaf) or leaf.dtype.kind not in "fc":
         return False
     if leaf.dtype.name not in ("float32", "float64"):
-        raise InputError(f"{name} is {leaf.dtype}; gradients are checked of float32 and float64")
+        raise InputError(
+            f"{name} is {leaf.dtype}; only gradients of float32 and float64 arrays can be checked"
+        )
     if not numpy.isfinite(to_numpy(leaf)).all():
-        raise InputError(f"{name} holds numbers that are not finite; give it others")
+        raise InputError(f"{name} contains values that are not finite; pass finite values")
     return True

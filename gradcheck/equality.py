@@ -1,15 +1,15 @@
-"""A fused kernel against the textbook operation that it stands for."""
+"""Check a fused kernel against the textbook operation that it replaces."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy
 
-from .check_gradients import floors_of, raise_worst
-from .contract import sound_forward, sound_gradients
-from .differentiable_function import DifferentiableFunction
-from .gradient_error import GradientError
-from .report import THE_OUTPUT, CheckedInput, Report
-from .rounding import rounding_tolerances
+from kvnet.gradcheck.check_gradients import cancellation_floors, raise_if_wrong
+from kvnet.gradcheck.contract import check_backward, check_forward
+from kvnet.gradcheck.differentiable_function import DifferentiableFunction
+from kvnet.gradcheck.gradient_error import GradientError
+from kvnet.gradcheck.report import THE_OUTPUT, CheckedInput, Report
+from kvnet.gradcheck.rounding import rounding_tolerances
 
 
 def check_equality(
@@ -32,7 +32,7 @@ def check_equality(
     Returns
     -------
     report : Report
-        The output stands first, under the name ``the output``.
+        The first row is the output, under the name ``the output``.
 
     Raises
     ------
@@ -42,8 +42,8 @@ def check_equality(
     rng = numpy.random.default_rng(seed)
     results, tolerances, d_output = [], [], None
     for function in (textbook, kernel):
-        taken = DifferentiableFunction(function, inputs, constants)
-        output, backward = sound_forward(taken)
+        wrapped = DifferentiableFunction(function, inputs, constants)
+        output, backward = check_forward(wrapped)
         if d_output is None:
             d_output = numpy.asarray(rng.standard_normal(output.shape), output.dtype)
         elif (output.shape, output.dtype) != (d_output.shape, d_output.dtype):
@@ -51,13 +51,13 @@ def check_equality(
                 f"the output is {output.dtype}{list(output.shape)}, the textbook operation's "
                 f"{d_output.dtype}{list(d_output.shape)}"
             )
-        results.append([output, *sound_gradients(taken, backward, d_output)])
-        floors = [0.0, *floors_of(taken, scale, d_output).values()]
-        tolerances.append(rounding_tolerances(taken, results[-1], d_output, floors, rng))
-    names = [THE_OUTPUT, *(taken.names[place] for place in taken.free)]
+        results.append([output, *check_backward(wrapped, backward, d_output)])
+        floors = [0.0, *cancellation_floors(wrapped, scale, d_output).values()]
+        tolerances.append(rounding_tolerances(wrapped, results[-1], d_output, floors, rng))
+    names = [THE_OUTPUT, *(wrapped.names[leaf_index] for leaf_index in wrapped.differentiable)]
     checked = [
-        _compared(name, *pair, sum(allowed), floor)
-        for name, pair, allowed, floor in zip(
+        _compare_arrays(name, *pair, sum(bounds), floor)
+        for name, pair, bounds, floor in zip(
             names,
             zip(*results, strict=True),
             zip(*tolerances, strict=True),
@@ -65,26 +65,26 @@ def check_equality(
             strict=True,
         )
     ]
-    report = Report(checked, taken.held)
-    raise_worst(report)
+    report = Report(checked, wrapped.constants)
+    raise_if_wrong(report)
     return report
 
 
-def _compared(name, expected, found, allowed, floor):
-    checked = CheckedInput(name, found.shape, found.dtype.name, "equality", found.size)
-    apart = found.astype("float64") - expected
+def _compare_arrays(name, expected, actual, bound, floor):
+    checked = CheckedInput(name, actual.shape, actual.dtype.name, "equality", actual.size)
+    differences = actual.astype("float64") - expected
     checked.norm = float(numpy.linalg.norm(expected))
-    checked.zeros = int(((found == 0) & (expected == 0)).sum())
-    difference = float(numpy.linalg.norm(apart))
+    checked.zeros = int(((actual == 0) & (expected == 0)).sum())
+    difference = float(numpy.linalg.norm(differences))
     checked.size = size = max(checked.norm, floor) or difference or 1.0
-    checked.error, checked.tolerance = difference / size, allowed / size
-    if not difference <= allowed:
-        index = numpy.unravel_index(abs(apart).argmax(), apart.shape)
+    checked.error, checked.tolerance = difference / size, bound / size
+    if not difference <= bound:
+        index = numpy.unravel_index(abs(differences).argmax(), differences.shape)
         checked.index = tuple(int(i) for i in index)
-        checked.analytic, checked.numeric = float(found[index]), float(expected[index])
+        checked.analytic, checked.numeric = float(actual[index]), float(expected[index])
         checked.fault = (
-            f"not the textbook operation's at {list(checked.index)}: {checked.analytic:.17g} "
-            f"against {checked.numeric:.17g}; error {checked.error:.1e}, tolerance "
-            f"{checked.tolerance:.1e}, relative to the whole of it"
+            f"not equal to the textbook operation's at {list(checked.index)}: "
+            f"{checked.analytic:.17g} instead of {checked.numeric:.17g}; error "
+            f"{checked.error:.1e}, tolerance {checked.tolerance:.1e}, relative to the whole array"
         )
     return checked

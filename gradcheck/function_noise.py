@@ -1,22 +1,22 @@
-"""How rough rounding makes a smooth function: the noise of its values."""
+"""The noise of a function's values that rounding causes."""
 
 from math import factorial
 
 import numpy
 
-POINTS = 6  # on either side
+POINTS = 6  # on each side
 STEPS = (*range(1, POINTS + 1), *range(-1, -POINTS - 1, -1))
-SMOOTH_ORDERS = 2  # differences of lower orders may still hold the function itself
+SMOOTH_ORDERS = 2  # differences up to this order may still contain the function itself
 
 
-def points_beside(
+def nearby_points(
     x: numpy.ndarray, epsilon: float, rng: numpy.random.Generator, sides: int = 2
 ) -> list[numpy.ndarray]:
     """Return equally spaced points on a line through x, on one side and then on the other.
 
-    They lie so near that a smooth function has no curvature to speak of between them, and far
-    enough apart that its roundings fall anew. x itself is not among them: a kink is there more
-    often than beside it.
+    The spacing is small enough that the curvature of a smooth function between the points is
+    negligible, and large enough that its rounding errors at the points are independent. x itself is
+    excluded, because a kink is more likely at x than next to it.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def points_beside(
     epsilon : float
         Machine epsilon of the arithmetic.
     rng : numpy.random.Generator
-        Of the direction.
+        Draws the direction.
     sides : {1, 2}
 
     Returns
@@ -36,22 +36,22 @@ def points_beside(
     return [(x + step * direction).astype(x.dtype) for step in STEPS[: sides * POINTS]]
 
 
-def noise_of(values) -> float:
-    """Estimate the noise of a function from its values at such points, by their high differences.
+def estimate_noise(values) -> float:
+    """Estimate the noise of a function from the high-order differences of its values.
 
-    Taking differences again and again removes whatever is smooth and leaves noise, whose standard
-    deviation grows by a known factor each time. A kink on one side would pass for noise; the
-    quieter side counts.
+    Repeated differences remove the smooth part and keep the noise, whose standard deviation grows
+    by a known factor with each order. Each side is estimated separately and the smaller estimate is
+    returned, because a kink on one side looks like noise.
 
     Parameters
     ----------
     values : sequence of arrays
-        One a point.
+        The values at `nearby_points`, one per point.
 
     Returns
     -------
     noise : float
-        Standard deviation, in norm where values are arrays: the largest estimate of any order.
+        Standard deviation (in norm where values are arrays): the largest estimate of any order.
 
     References
     ----------

@@ -1,21 +1,21 @@
-"""What a check raises when a gradient is wrong."""
+"""The error that a check raises when a gradient is wrong."""
 
 
 class GradientError(AssertionError):
-    """A backward pass, or the forward pass under it, is wrong; the message says how and where.
+    """A backward pass, or the forward pass that it belongs to, is wrong.
 
     Attributes
     ----------
     input : str or None
-        Name of the input whose gradient it is; None where the fault is no single input's.
+        Name of the input whose gradient is wrong; None where the fault is not that of one input.
     index : tuple of int or None
-        Its worst entry.
+        Index of the worst entry.
     analytic, numeric : float or None
-        What the backward pass and the method say there.
+        The derivative at that entry by the backward pass and by the method.
     error, tolerance : float or None
-        ‖difference‖ over the whole input, and how large it may be; both relative.
+        ‖difference‖ over the whole input, and its bound; both relative.
     report : Report or None
-        What was compared, all inputs.
+        The comparison of all inputs.
     """
 
     def __init__(

@@ -1,19 +1,19 @@
-"""Kinks: where a function has no derivative because its slope, or its value, jumps."""
+"""Kinks: points at which a function has no derivative because its slope or value jumps."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-STEPS = (2.0**-17, 2.0**-22, 2.0**-27)  # a kink nearer than the last is as good as at the point
+STEPS = (2.0**-17, 2.0**-22, 2.0**-27)  # a kink closer than the last step counts as at the point
 
 
 class Kink(NamedTuple):
-    """An entry of an input where the function has a left and a right slope.
+    """An entry of an input at which the function has different left and right slopes.
 
     Attributes
     ----------
     index : tuple of int
     left, right : float
-        The slopes on either side. Where the function's value jumps, one of them is enormous.
+        The one-sided slopes. Where the function's value jumps, one of them is very large.
     """
 
     index: tuple[int, ...]
@@ -21,9 +21,9 @@ class Kink(NamedTuple):
     right: float
 
     def __str__(self) -> str:
-        """Say where, and the two slopes."""
-        where = ", ".join(map(str, self.index))
-        return f"[{where}] (slope {self.left:.4g} left of it, {self.right:.4g} right of it)"
+        """Format the index and the two slopes."""
+        index = ", ".join(map(str, self.index))
+        return f"[{index}] (slope {self.left:.4g} on the left, {self.right:.4g} on the right)"
 
 
 def one_sided_slopes(
@@ -31,14 +31,14 @@ def one_sided_slopes(
 ) -> tuple[float, float] | None:
     """Return a function's slopes left and right of zero where they differ, otherwise None.
 
-    The two differ by about h f'' where f is smooth, so a smaller step brings them together; at a
-    kink they stay apart.
+    The two differ by about h f'' where f is smooth, so their difference shrinks with the step; at a
+    kink it does not.
 
     Parameters
     ----------
     f : callable
     scale : float
-        What the steps are in proportion to.
+        Factor of all steps.
     point_noise, noise : float
         Rounding error of a point at which f is computed, and of its value.
 
@@ -46,12 +46,12 @@ def one_sided_slopes(
     -------
     slopes : (left, right) or None
     """
-    middle, apart = f(0.0), []
+    middle, gaps = f(0.0), []
     for step in STEPS:
         step *= scale
         left, right = (middle - f(-step)) / step, (f(step) - middle) / step
         rounding = 16 * (noise + point_noise * max(abs(left), abs(right))) / step
-        apart.append(abs(right - left))
-        if apart[-1] <= rounding or (len(apart) > 1 and apart[-1] <= apart[-2] / 2):
+        gaps.append(abs(right - left))
+        if gaps[-1] <= rounding or (len(gaps) > 1 and gaps[-1] <= gaps[-2] / 2):
             return None
     return left, right

@@ -1,17 +1,17 @@
-"""Arrays in lists, tuples and dicts: their names, and the same structure with other arrays."""
+"""Arrays nested in lists, tuples and dicts: their names, and replacing them."""
 
 from collections.abc import Iterator
 
 
 def named_leaves(value, name: str) -> list[tuple[str, object]]:
-    """List what a nested value holds, each with its name, such as ``hop_matrices[1]``.
+    """List the leaves of a nested value with their names, such as ``hop_matrices[1]``.
 
     Parameters
     ----------
-    value : anything
-        Lists, tuples and dicts are gone into; everything else is a leaf.
+    value : object
+        Lists, tuples and dicts are traversed; any other object is a leaf.
     name : str
-        Of the whole.
+        Name of the whole value.
 
     Returns
     -------
@@ -20,31 +20,31 @@ def named_leaves(value, name: str) -> list[tuple[str, object]]:
     if isinstance(value, dict):
         parts = [(f"{name}[{key!r}]", part) for key, part in value.items()]
     elif isinstance(value, list | tuple):
-        parts = [(f"{name}[{place}]", part) for place, part in enumerate(value)]
+        parts = [(f"{name}[{index}]", part) for index, part in enumerate(value)]
     else:
         return [(name, value)]
     return [leaf for part_name, part in parts for leaf in named_leaves(part, part_name)]
 
 
 def with_leaves(value, leaves: Iterator):
-    """Build the same structure around other leaves, taken in the order of `named_leaves`.
+    """Build the same structure with other leaves, in the order of `named_leaves`.
 
     Parameters
     ----------
-    value : anything
+    value : object
         The structure.
     leaves : iterator
-        One leaf after the other is taken from it.
+        Each leaf consumes one element of it.
 
     Returns
     -------
-    value : anything
+    value : object
     """
     if isinstance(value, dict):
         return {key: with_leaves(part, leaves) for key, part in value.items()}
     if isinstance(value, list | tuple):
         parts = [with_leaves(part, leaves) for part in value]
-        if hasattr(value, "_fields"):  # a named tuple takes its parts one by one
+        if hasattr(value, "_fields"):  # the constructor of a named tuple takes separate arguments
             return type(value)(*parts)
         return type(value)(parts)
     return next(leaves)

@@ -5,24 +5,25 @@ from collections.abc import Callable
 import hypothesis
 from hypothesis import strategies
 
-from .cases import LARGEST_SEED
+from kvnet.gradcheck.cases import LARGEST_SEED
 
 
-def on_random_numbers(
+def run_random_cases(
     check: Callable[[dict], None], options: dict[str, tuple], examples: int, seed: int
 ) -> None:
-    """Run a check on random numbers; after a failure, on ever simpler ones that still fail.
+    """Run a check on random case parameters; after a failure, shrink them while it still fails.
 
     Parameters
     ----------
     check : callable
-        Takes the numbers; notes what fails and raises. The last that it notes is the simplest.
+        Takes the case parameters; records a failure and raises. The last failure that it records
+        is the simplest.
     options : dict of str to tuple
-        What each number may be, the simplest first. A seed is drawn beside them.
+        Options of each parameter, the simplest first. A ``seed`` is drawn in addition.
     examples : int
-        How many to draw.
+        Number of cases to draw.
     seed : int
-        Same seed, same numbers.
+        The same seed gives the same cases.
     """
     failed = False
     choices = {name: strategies.sampled_from(values) for name, values in options.items()}
@@ -38,10 +39,10 @@ def on_random_numbers(
         phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
     )
     @hypothesis.given(strategies.fixed_dictionaries(choices))
-    def run(numbers):
+    def run(parameters):
         nonlocal failed
         try:
-            check(numbers)
+            check(parameters)
         except Exception:
             failed = True
             raise
@@ -49,5 +50,5 @@ def on_random_numbers(
     try:
         run()
     except Exception:
-        if not failed:  # then it is hypothesis that cannot go on
+        if not failed:  # the error is hypothesis's own, not that of the check
             raise

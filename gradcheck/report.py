@@ -1,15 +1,15 @@
-"""What a check covered, and how well each gradient agreed."""
+"""The result of a check: which inputs were compared, and how well each gradient agreed."""
 
 from dataclasses import dataclass, field
 
-from .kinks import Kink
+from kvnet.gradcheck.kinks import Kink
 
-THE_OUTPUT = "the output"  # what stands for a name where outputs are compared, not gradients
+THE_OUTPUT = "the output"  # name of the first row where outputs are compared too
 
 
 @dataclass
 class CheckedInput:
-    """One input's gradient against one method.
+    """Comparison of one input's gradient with one method.
 
     Attributes
     ----------
@@ -18,25 +18,25 @@ class CheckedInput:
     dtype : str
     method : str
     entries : int
-        How many the input has; each was stepped but those at a kink. Random directions step all of
-        them together.
+        Number of entries of the input. Each is stepped, except for those at a kink; random
+        directions step all of them together.
     zeros : int
-        Entries whose gradient is exactly zero by both, such as the nil word's row.
+        Number of entries whose gradient is exactly zero by both, such as the nil word's row.
     kinks : list of Kink
-        Entries left out of the error, because they have a left and a right slope; their gradient
-        has to lie between the two.
+        Entries with different left and right slopes. They are excluded from the error; their
+        gradient must lie between the two slopes.
     norm : float
-        Of the method's gradient.
+        Norm of the method's gradient.
     size : float
-        What errors are relative to: the norm, or more where terms of the gradient cancel.
+        The divisor of relative errors: the norm, or more where terms of the gradient cancel.
     error, tolerance : float
-        ‖analytic - numeric‖ and how large it may be, as shares of the size.
+        ‖analytic - numeric‖ and its bound, divided by `size`.
     index : tuple of int or None
-        The worst entry; random directions know none.
+        Index of the worst entry; None for random directions without a fault.
     analytic, numeric : float or None
-        The two there.
+        The derivative at that entry by the backward pass and by the method.
     fault : str or None
-        What is wrong; None where nothing is.
+        Description of the fault; None if the gradient is correct.
     """
 
     name: str
@@ -57,37 +57,37 @@ class CheckedInput:
 
     @property
     def is_vacuous(self) -> bool:
-        """Whether the gradient is zero up to rounding: any other that small would do as well."""
+        """Whether the gradient is zero up to rounding, so that agreement shows nothing."""
         return self.norm <= 10 * self.tolerance * self.size
 
     def __str__(self) -> str:
-        """Say in one line what was compared."""
-        told = [f"{self.entries} entries of {self.dtype}{list(self.shape)}"]
+        """Format the comparison as one line."""
+        details = [f"{self.entries} entries of {self.dtype}{list(self.shape)}"]
         if self.zeros:
-            told.append(f"{self.zeros} without gradient")
-        told += [f"a kink at {kink}" for kink in self.kinks]
+            details.append(f"{self.zeros} with zero gradient")
+        details += [f"a kink at {kink}" for kink in self.kinks]
         if self.is_vacuous:
-            told.append("zero up to rounding")
+            details.append("zero up to rounding")
         verdict = self.fault or f"error {self.error:.1e} (tolerance {self.tolerance:.1e})"
-        return f"{self.name}: {verdict}, {self.method}, {', '.join(told)}"
+        return f"{self.name}: {verdict}, {self.method}, {', '.join(details)}"
 
 
 @dataclass
 class Report:
-    """Every input of one check.
+    """Comparison of all inputs of one check.
 
     Attributes
     ----------
     inputs : list of CheckedInput
     constants : dict of str to str
-        What was held fixed, and what kind of thing it is.
+        Name and type of each input that was held constant.
     """
 
     inputs: list[CheckedInput]
     constants: dict[str, str]
 
     def __str__(self) -> str:
-        """List every input, then the constants."""
+        """Format one line per input, then the constants."""
         lines = [str(checked) for checked in self.inputs]
-        held = [f"{name} ({kind})" for name, kind in self.constants.items()]
-        return "\n".join([*lines, f"held constant: {', '.join(held) or 'nothing'}"])
+        constants = [f"{name} ({kind})" for name, kind in self.constants.items()]
+        return "\n".join([*lines, f"held constant: {', '.join(constants) or 'nothing'}"])

@@ -1,19 +1,18 @@
-"""The picture: error against step size, the V of differences beside the flat complex step."""
+"""Plot of error against step size, for finite differences and the complex step."""
 
 import io
 
 import numpy
 
 from kvnet.errors import InputError
-
-from .cases import Subject
-from .central_differences import difference
-from .contract import sound_forward, sound_gradients
-from .differentiable_function import DifferentiableFunction
-from .weighted_output import WeightedOutput
+from kvnet.gradcheck.cases import Subject
+from kvnet.gradcheck.central_differences import difference
+from kvnet.gradcheck.contract import check_backward, check_forward
+from kvnet.gradcheck.differentiable_function import DifferentiableFunction
+from kvnet.gradcheck.weighted_output import WeightedOutput
 
 STEPS = 10.0 ** numpy.arange(0, -30.5, -0.5)
-EXACT = 1e-17  # what stands for no error at all on a logarithmic axis
+SMALLEST_ERROR = 1e-17  # plotted in place of zero, which a logarithmic axis cannot show
 
 
 def errors_by_step(subject: Subject, xp, seed: int) -> dict[str, numpy.ndarray]:
@@ -25,36 +24,36 @@ def errors_by_step(subject: Subject, xp, seed: int) -> dict[str, numpy.ndarray]:
     xp : module
         Array module.
     seed : int
-        Of the case and the direction.
+        Seed of the case and the direction.
 
     Returns
     -------
     errors : dict of str to array
-        One array as long as `STEPS` a method.
+        For each method, one error per step size in `STEPS`.
     """
-    numbers = {n: v[-1] for n, v in subject.options().items()}  # the largest sizes
-    numbers |= subject.combinations()[0] | {"words": "padded", "allowed": "all", "seed": seed}
+    parameters = {n: v[-1] for n, v in subject.options().items()}  # the largest sizes
+    parameters |= subject.combinations()[0] | {"words": "padded", "allowed": "all", "seed": seed}
     known = subject.options().keys() | subject.variants.keys() | {"seed"}
-    case = subject.case(xp, "float64", {n: v for n, v in numbers.items() if n in known})
+    case = subject.case(xp, "float64", {n: v for n, v in parameters.items() if n in known})
     rng = numpy.random.default_rng(seed)
-    taken = DifferentiableFunction(case.function, case.inputs, case.constants)
-    output, backward = sound_forward(taken)
-    d_output = rng.standard_normal(output.shape)
-    gradient, *_ = sound_gradients(taken, backward, numpy.asarray(d_output))
+    wrapped = DifferentiableFunction(case.function, case.inputs, case.constants)
+    output, backward = check_forward(wrapped)
+    d_output = numpy.asarray(rng.standard_normal(output.shape))
+    gradient, *_ = check_backward(wrapped, backward, d_output)
     direction = rng.standard_normal(gradient.shape)
-    loss = WeightedOutput(taken, numpy.asarray(d_output), dict.fromkeys(taken.free, 0.0), rng)
-    moved = loss.along(taken.free[0], direction)
+    loss = WeightedOutput(wrapped, d_output, dict.fromkeys(wrapped.differentiable, 0.0), rng)
+    f = loss.along(wrapped.differentiable[0], direction)
     exact = (gradient * direction).sum()
     slopes = {
-        "forward differences": [(moved(h) - moved(0.0)) / h for h in STEPS],
-        "central differences": [difference(moved, h) for h in STEPS],
-        "complex step": [moved(1j * h).imag / h for h in STEPS],
+        "forward differences": [(f(h) - f(0.0)) / h for h in STEPS],
+        "central differences": [difference(f, h) for h in STEPS],
+        "complex step": [f(1j * h).imag / h for h in STEPS],
     }
     return {name: abs(numpy.array(s) - exact) / abs(exact) for name, s in slopes.items()}
 
 
 def draw(subject: Subject, xp, seed: int) -> bytes:
-    """Draw the picture.
+    """Draw the plot.
 
     Parameters
     ----------
@@ -77,7 +76,7 @@ def draw(subject: Subject, xp, seed: int) -> bytes:
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for name, errors in errors_by_step(subject, xp, seed).items():
-        axes.loglog(STEPS, numpy.maximum(errors, EXACT), marker=".", label=name)
+        axes.loglog(STEPS, numpy.maximum(errors, SMALLEST_ERROR), marker=".", label=name)
     axes.invert_xaxis()
     axes.set_xlabel("step size h")
     axes.set_ylabel("relative error of the slope")

@@ -1,13 +1,13 @@
-"""Many random cases of one subject: what was covered, the worst errors, the smallest failure."""
+"""Checks of many random cases of one subject: coverage, worst errors and smallest failure."""
 
 import contextlib
 from dataclasses import dataclass, field
 
-from .cases import Case, Subject
-from .check_gradients import METHODS, check_gradients
-from .equality import check_equality
-from .random_cases import on_random_numbers
-from .report import CheckedInput, Report
+from kvnet.gradcheck.cases import Case, Subject
+from kvnet.gradcheck.check_gradients import METHODS, check_gradients
+from kvnet.gradcheck.equality import check_equality
+from kvnet.gradcheck.random_cases import run_random_cases
+from kvnet.gradcheck.report import CheckedInput, Report
 
 EQUALITY = "equality"
 
@@ -18,11 +18,14 @@ class Row:
 
     Attributes
     ----------
-    cases, entries, zeros, kinks, vacuous : int
-        Cases; entries compared, those of them without gradient, those at a kink; cases in which
-        the whole gradient was zero up to rounding.
+    cases : int
+        Number of cases.
+    entries, zeros, kinks : int
+        Number of entries compared, of those with zero gradient, and of those at a kink.
+    vacuous : int
+        Number of cases in which the whole gradient was zero up to rounding.
     error, tolerance : float
-        Of the worst case, those not counted whose gradient is zero up to rounding.
+        Of the worst case, except for those whose gradient is zero up to rounding.
     """
 
     cases: int = 0
@@ -34,7 +37,7 @@ class Row:
     tolerance: float = 0.0
 
     def add(self, checked: CheckedInput) -> None:
-        """Count one case in."""
+        """Add the comparison of one case."""
         self.cases += 1
         self.entries += checked.entries
         self.zeros += checked.zeros
@@ -46,7 +49,7 @@ class Row:
 
 @dataclass
 class Survey:
-    """What came out for one variant of a subject.
+    """Results of one variant of a subject.
 
     Attributes
     ----------
@@ -55,7 +58,7 @@ class Survey:
     rows : dict
         ``rows[input][method, dtype]`` is a `Row`.
     constants : dict
-        ``constants[name]`` lists what an input was that was held constant.
+        ``constants[name]`` lists the types of an input that was held constant.
     failure : Failure or None
     """
 
@@ -68,11 +71,11 @@ class Survey:
     @property
     def label(self) -> str:
         """The subject's name and its variant."""
-        told = ", ".join(f"{name}={value}" for name, value in self.variant.items())
-        return f"{self.subject.name} ({told})" if told else self.subject.name
+        variant = ", ".join(f"{name}={value}" for name, value in self.variant.items())
+        return f"{self.subject.name} ({variant})" if variant else self.subject.name
 
     def add(self, report: Report, method: str, dtype: str) -> None:
-        """Count one case in."""
+        """Add the report of one case."""
         for name, kind in report.constants.items():
             kinds = self.constants.setdefault(name, [])
             kinds += [] if kind in kinds else [kind]
@@ -88,19 +91,29 @@ class Failure:
     Attributes
     ----------
     method, dtype : str
-    numbers : dict
-        What the case is built from.
+    parameters : dict
+        Parameters of the case.
     error : Exception
     """
 
     method: str
     dtype: str
-    numbers: dict
+    parameters: dict
     error: Exception
 
 
 def plans_for(method: str | None, dtype: str | None) -> list[tuple[str, str]]:
-    """List (method, dtype) to run; without a choice, float32 is held against float64 once."""
+    """List the plans to run.
+
+    Parameters
+    ----------
+    method, dtype : str or None
+        None selects all. If both are None, float32 is checked by complex step only.
+
+    Returns
+    -------
+    plans : list of (method, dtype)
+    """
     if method is None and dtype is None:
         return [*((name, "float64") for name in METHODS), ("complex_step", "float32")]
     methods = METHODS if method is None else (method,)
@@ -125,52 +138,84 @@ def survey_random_cases(
     plans : list of (method, dtype)
     xp : module
         Array module.
-    examples, seed : int
-        How many cases to draw, and from which seed.
+    examples : int
+        Number of cases to draw.
+    seed : int
 
     Returns
     -------
     survey : Survey
-        With the smallest case that fails, if one does.
+        Includes the smallest case that fails, if one does.
     """
-    found = Survey(subject, variant)
+    survey = Survey(subject, variant)
 
-    def check(numbers):
+    def check(parameters):
         # Once a plan has failed, only that one has to fail again while the case shrinks.
-        failed = found.failure
-        chosen = [(failed.method, failed.dtype)] if failed else plans
-        _check_plans(found, chosen, xp, variant | numbers)
+        failed = survey.failure
+        remaining = [(failed.method, failed.dtype)] if failed else plans
+        _check_plans(survey, remaining, xp, variant | parameters)
 
-    on_random_numbers(check, subject.options(), examples, seed)
-    return found
-
-
-def survey_case(subject: Subject, numbers: dict, plans: list[tuple[str, str]], xp) -> Survey:
-    """Check one case by every plan; its numbers are the variant's, the drawn ones and the seed."""
-    found = Survey(subject, {name: numbers[name] for name in subject.variants})
-    with contextlib.suppress(Exception):  # it is noted
-        _check_plans(found, plans, xp, numbers)
-    return found
+    run_random_cases(check, subject.options(), examples, seed)
+    return survey
 
 
-def _check_plans(found, plans, xp, numbers):
+def survey_case(subject: Subject, parameters: dict, plans: list[tuple[str, str]], xp) -> Survey:
+    """Check one case by every plan.
+
+    Parameters
+    ----------
+    subject : Subject
+    parameters : dict
+        As for `Subject.case`.
+    plans : list of (method, dtype)
+    xp : module
+        Array module.
+
+    Returns
+    -------
+    survey : Survey
+    """
+    survey = Survey(subject, {name: parameters[name] for name in subject.variants})
+    with contextlib.suppress(Exception):  # recorded in the survey
+        _check_plans(survey, plans, xp, parameters)
+    return survey
+
+
+def _check_plans(survey, plans, xp, parameters):
     for method, dtype in plans:
         try:
-            case = found.subject.case(xp, dtype, numbers)
+            case = survey.subject.case(xp, dtype, parameters)
             used = method_for(case, method)
-            found.add(check_case(case, used, numbers["seed"]), used, dtype)
+            survey.add(check_case(case, used, parameters["seed"]), used, dtype)
         except Exception as error:
-            found.failure = Failure(method, dtype, numbers, error)
+            survey.failure = Failure(method, dtype, parameters, error)
             raise
 
 
 def method_for(case: Case, method: str) -> str:
-    """Return the method to use: a kernel is compared with its textbook operation instead."""
+    """Return the method to use: for a kernel, equality replaces the complex step."""
     return EQUALITY if case.textbook is not None and method == "complex_step" else method
 
 
 def check_case(case: Case, method: str, seed: int) -> Report:
-    """Check one case by one method; raises as `check_gradients` does."""
+    """Check one case by one method.
+
+    Parameters
+    ----------
+    case : Case
+    method : str
+        One of `METHODS`, or `EQUALITY`.
+    seed : int
+
+    Returns
+    -------
+    report : Report
+
+    Raises
+    ------
+    GradientError, InputError
+        As `check_gradients` does.
+    """
     options = {"constants": case.constants, "scale": case.scale, "seed": seed}
     if method == EQUALITY:
         return check_equality(case.function, case.textbook, *case.inputs, **options)

@@ -1,15 +1,15 @@
-"""What the command line prints and writes: the table, the failures, the JSON."""
+"""Output of the command line: the table, the failures and the JSON."""
 
 import shlex
 
-from .checked_models import MODELS
-from .survey import Row, Survey
+from kvnet.gradcheck.checked_models import MODELS
+from kvnet.gradcheck.survey import Row, Survey
 
 PROGRAM = "python -m kvnet.gradcheck"
 
 
 def table(surveys: list[Survey]) -> str:
-    """Lay the worst relative errors out: a line an input, a column a method and dtype.
+    """Format the worst relative errors: one line per input, one column per method and dtype.
 
     Parameters
     ----------
@@ -32,15 +32,15 @@ def table(surveys: list[Survey]) -> str:
             first = next(iter(by_plan.values()))
             counts = f"{first.cases:6} {first.entries:8,}"
             lines.append(f"  {name:32} {counts}  {'  '.join(cells)}{_remarks(first)}")
-        held = [f"{name} ({' or '.join(kinds)})" for name, kinds in each.constants.items()]
-        lines.append(f"  held constant: {', '.join(held) or 'nothing'}")
+        constants = [f"{name} ({' or '.join(kinds)})" for name, kinds in each.constants.items()]
+        lines.append(f"  held constant: {', '.join(constants) or 'nothing'}")
     return "\n".join(lines)
 
 
 def _remarks(row: Row):
     remarks = []
     if row.zeros:
-        remarks.append(f"{row.zeros} entries without gradient")
+        remarks.append(f"{row.zeros} entries with zero gradient")
     if row.kinks:
         remarks.append(f"{row.kinks} at a kink")
     if row.vacuous:
@@ -49,7 +49,19 @@ def _remarks(row: Row):
 
 
 def summary(surveys: list[Survey], constants: tuple[str, ...], seconds: float) -> str:
-    """Say what was covered, how long it took, and how it came out."""
+    """Summarise the coverage, the time and the outcome in two lines.
+
+    Parameters
+    ----------
+    surveys : list of Survey
+    constants : tuple of str
+        Operations that have no gradient.
+    seconds : float
+
+    Returns
+    -------
+    text : str
+    """
     rows = [row for each in surveys for by_plan in each.rows.values() for row in by_plan.values()]
     subjects = {each.subject.name for each in surveys}
     models = len(subjects & set(MODELS))
@@ -61,19 +73,19 @@ def summary(surveys: list[Survey], constants: tuple[str, ...], seconds: float) -
         f"entries compared in {seconds:.1f} s"
     )
     if models and len(subjects) > models:
-        covered += f"; {', '.join(constants)} is a constant and has no gradient"
+        covered += f"; constants without a gradient: {', '.join(constants)}"
     failed = sum(each.failure is not None for each in surveys)
     return f"{covered}\n{f'{failed} FAIL' if failed else 'all right'}"
 
 
 def failure_text(survey: Survey, backend: str) -> str:
-    """Say what failed, on which smallest case, and the command that runs it again."""
+    """Format the error, its smallest case, and the command that runs that case again."""
     failure = survey.failure
     error = failure.error
     kind = "" if type(error).__name__ == "GradientError" else f"{type(error).__name__}: "
     return (
         f"{survey.label}, {failure.method}, {failure.dtype}: {kind}{error}\n"
-        f"  the smallest such case: {command(survey, backend)}"
+        f"  smallest failing case: {command(survey, backend)}"
     )
 
 
@@ -81,14 +93,25 @@ def command(survey: Survey, backend: str) -> str:
     """Return the command that runs a failing case again."""
     failure, subject = survey.failure, survey.subject
     flag = "--model" if subject.name in MODELS else "--op"
-    numbers = ",".join(f"{name}={value}" for name, value in failure.numbers.items())
+    case = ",".join(f"{name}={value}" for name, value in failure.parameters.items())
     words = [flag, subject.name, "--method", failure.method, "--dtype", failure.dtype]
     words += ["--backend", backend] if backend != "numpy" else []
-    return f"{PROGRAM} {shlex.join([*words, '--case', numbers])}"
+    return f"{PROGRAM} {shlex.join([*words, '--case', case])}"
 
 
 def results(surveys: list[Survey], backend: str) -> dict:
-    """Return everything measured, for JSON: a row an input, method and dtype; and the failures."""
+    """Return the measurements for JSON.
+
+    Parameters
+    ----------
+    surveys : list of Survey
+    backend : str
+
+    Returns
+    -------
+    results : dict
+        ``rows``, one per input, method and dtype; ``failures``.
+    """
     rows = [
         {"subject": each.subject.name, "variant": each.variant, "input": name}
         | {"method": method, "dtype": dtype}

@@ -1,126 +1,117 @@
-"""Fused forms of operations, each a drop-in for the textbook one of the same name."""
+"""Fused forms of operations, updates and whole computations.
+
+A module ``kernels/NAME.py`` (compiled by Numba, for NumPy) or ``kernels/cuda/NAME.py`` (CUDA, for
+CuPy) defines the fused form of the operation or update NAME: the file's presence is its
+registration. It takes the same arguments and returns the same values up to rounding. Modules named
+in `WHOLE` compute more than one operation and have no textbook form here; `kvnet.training` says
+which models they serve. Helpers are in ``parts/``.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from types import ModuleType, SimpleNamespace
+from pathlib import Path
+from types import ModuleType
 
 import numpy
 from threadpoolctl import threadpool_limits
 
-from kvnet import counter_random, operations, parameter_vector, slot_times
+from kvnet.backend import has_cuda_kernels
 from kvnet.errors import InputError
-from kvnet.training.adagrad import adagrad as textbook_adagrad
-from kvnet.training.noisy_adam import noisy_adam as textbook_noisy_adam
-from kvnet.training.prediction import predict_words as textbook_predict_words
-from kvnet.training.sgd import sgd as textbook_sgd
-from kvnet.training.spectral_sgd import spectral_sgd as textbook_spectral_sgd
-from kvnet.training.steps import take_steps as textbook_take_steps
-from kvnet.training.steps import take_steps_side_by_side as textbook_take_steps_side_by_side
+from kvnet.operations import Operations
+from kvnet.updates import Updates
 
 CHOICES = ("reference", "fused", "auto")
-ON_THE_PROCESSOR = (
-    "adagrad",
-    "adjacent_slots",
-    "answer_loss",
-    "context_read",
-    "embedding_sum",
-    "gru_reading",
-    "layerwise_slots",
-    "noisy_adam",
-    "predict_words",
-    "read_slots",
-    "sgd",
-    "take_steps",
-    "uniform",
-    "word_cross_entropy",
-)
-ON_A_GPU = (
-    "adagrad",
-    "adjacent_slots",
-    "answer_loss",
-    "as_vector",
-    "context_read",
-    "dropout",
-    "embedding_sum",
-    "gru_reading",
-    "l2_penalty",
-    "layerwise_slots",
-    "noisy_adam",
-    "predict_words",
-    "read_slots",
-    "sgd",
-    "slots_with_times",
-    "spectral_sgd",
-    "take_steps_side_by_side",
-    "uniform",
-    "word_cross_entropy",
-)
+WHOLE = ("bow_answers", "bow_steps")  # all answers to a data set, and training steps
+PACKAGES = {"numpy": "kvnet.kernels", "cuda": "kvnet.kernels.cuda"}
 
 
-def choose(kernels: str, xp: ModuleType) -> SimpleNamespace:
-    """Return the operations that a model and its optimiser are to call.
+def choose_operations(kernels: str, xp: ModuleType) -> Operations:
+    """Return the operations that a model is to call.
 
     Parameters
     ----------
     kernels : {"reference", "fused", "auto"}
-        ``auto`` takes the fused ones where they run: compiled by Numba on NumPy, by CUDA's own
+        ``auto`` selects the fused forms where they run: compiled by Numba on NumPy, by NVIDIA's
         compiler on CuPy.
     xp : module
         Array module.
 
     Returns
     -------
-    operations : namespace
-        Every operation by its name.
+    operations : Operations
 
     Raises
     ------
     InputError
-        If the choice is none of the three, or there are no fused kernels for the array module.
+        If the choice is unknown, or the array module has no fused kernels.
     """
+    return Operations(**_fused_forms(Operations, kernels, xp))
+
+
+def choose_updates(kernels: str, xp: ModuleType) -> Updates:
+    """Return the updates that an optimiser is to call; see `choose_operations`."""
+    return Updates(**_fused_forms(Updates, kernels, xp))
+
+
+def whole_kernel(name: str, kernels: str, xp: ModuleType) -> ModuleType | None:
+    """Return a module of `WHOLE` for an array module, or None for the textbook.
+
+    Parameters
+    ----------
+    name : {"bow_answers", "bow_steps"}
+    kernels, xp
+        As for `choose_operations`.
+
+    Returns
+    -------
+    kernel : module or None
+    """
+    folder = _folder(kernels, xp)
+    return folder and import_module(f"{PACKAGES[folder]}.{name}")
+
+
+def fused_names(folder: str) -> list[str]:
+    """Return the names that a folder of kernels defines, ``"numpy"`` or ``"cuda"``."""
+    path = Path(__file__).parent / ("" if folder == "numpy" else folder)
+    return sorted(file.stem for file in path.glob("*.py") if file.stem != "__init__")
+
+
+def _fused_forms(collection, kernels, xp):
+    folder = _folder(kernels, xp)
+    if folder is None:
+        return {}
+    # Imported only here: Numba takes a second to import, and the textbook does not need it.
+    return {
+        name: getattr(import_module(f"{PACKAGES[folder]}.{name}"), name)
+        for name in fused_names(folder)
+        if hasattr(collection, name)
+    }
+
+
+def _folder(kernels, xp):
+    """Return the folder of fused kernels that a choice means, or None for the textbook."""
     if kernels not in CHOICES:
         raise InputError(f"kernels={kernels!r} is unknown; it takes {', '.join(CHOICES)}")
-    textbook = {name: getattr(operations, name) for name in operations.__all__}
-    textbook |= {
-        "adagrad": textbook_adagrad,
-        "as_vector": parameter_vector.as_vector,
-        "noisy_adam": textbook_noisy_adam,
-        "predict_words": textbook_predict_words,
-        "sgd": textbook_sgd,
-        "slots_with_times": slot_times.slots_with_times,
-        "spectral_sgd": textbook_spectral_sgd,
-        "take_steps": textbook_take_steps,
-        "take_steps_side_by_side": textbook_take_steps_side_by_side,
-        "uniform": counter_random.uniform,
-    }
-    on_processor = xp is numpy
-    has_fused = on_processor or hasattr(xp, "RawModule")
-    if kernels == "reference" or (kernels == "auto" and not has_fused):
-        return SimpleNamespace(**textbook)
-    if not has_fused:
-        raise InputError(f"kernels='fused' does not run on {xp.__name__}; take --kernels auto")
-    # Numba takes a second to import; the reference does without it.
-    package, names = (
-        ("kvnet.kernels", ON_THE_PROCESSOR) if on_processor else ("kvnet.kernels.cuda", ON_A_GPU)
-    )
-    fused = {name: getattr(import_module(f"{package}.{name}"), name) for name in names}
-    return SimpleNamespace(**textbook | fused)
+    folder = "numpy" if xp is numpy else "cuda" if has_cuda_kernels(xp) else None
+    if kernels == "fused" and folder is None:
+        raise InputError(f"kernels='fused' does not run on {xp.__name__}; use --kernels auto")
+    return None if kernels == "reference" else folder
 
 
 @contextmanager
 def kernel_threads(count: int) -> Iterator[None]:
-    """Let kernels run on some threads, with the same results for any number, and products on one.
+    """Run kernels on a number of threads, with the same results for any number.
 
-    A product that BLAS splits over several threads may round otherwise.
+    BLAS runs on one thread meanwhile: a product that it splits over threads may round differently.
 
     Parameters
     ----------
     count : int
-        At most as many as there are cores are taken.
+        Reduced to the number of cores if larger.
     """
     import numba
-    import scipy.linalg.cython_blas  # noqa: F401  (the kernels' BLAS: the limit must find it)
+    import scipy.linalg.cython_blas  # noqa: F401  (loads the kernels' BLAS, for the limit to find)
 
     before = numba.get_num_threads()
     numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))

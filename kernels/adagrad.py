@@ -1,10 +1,10 @@
-"""Gradient descent with a rate for each number, in two passes over a gradient."""
+"""Gradient descent with a learning rate per component, in two passes over a gradient."""
 
 import numpy
 from numba import njit, prange
 
-from kvnet.kernels.compilation import OPTIONS, PARALLEL
-from kvnet.kernels.sgd import clipped
+from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL
+from kvnet.kernels.sgd import as_matrix, clip_scales_of
 
 
 @njit(**OPTIONS)
@@ -24,10 +24,11 @@ def _adapt(theta, squares, rows, gradient, scale, rate, bounds):
 
 
 def adagrad(xp, params, squares, gradients, learning_rate, max_norm, clip):
-    """Do what `kvnet.training.adagrad` does.
+    """Fused form of `kvnet.updates.adagrad`: the norm of a gradient, then its step.
 
-    Parameters: see there.
+    Parameters and references: see there.
     """
-    for name, rows, values, bounds, scale in clipped(gradients, max_norm, clip):
+    for name, rows, values, bounds, scale in clip_scales_of(gradients, max_norm, clip):
         scale, rate = map(values.dtype.type, (scale, learning_rate))
-        _adapt(params[name], squares[name], rows, values, scale, rate, bounds)
+        theta, sums = as_matrix(params[name]), as_matrix(squares[name])
+        _adapt(theta, sums, rows, values, scale, rate, bounds)

@@ -1,91 +1,56 @@
-"""The loss of answers and its gradient in one pass: a block of questions there and back."""
+"""The loss of the answers and its gradient in one pass over blocks of questions."""
 
 import numpy
 from numba import njit
 
-from kvnet.kernels.compilation import INNER, NOT_INLINED, cut_questions, numbers
-from kvnet.kernels.crew import counters_for, next_piece, run_together
-from kvnet.kernels.question_block import there_and_back
-from kvnet.kernels.read_slots import memory_of_block, tables_and_slots
-from kvnet.kernels.slots import mask
+from kvnet.kernels.parts.blocks import cut_questions
+from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED, as_int32
+from kvnet.kernels.parts.question_block import Gradients, forward_backward
+from kvnet.kernels.parts.stacked_memory import memory_of_block, stack_memory
+from kvnet.kernels.parts.threads import counters_for, next_block, run_on_all_threads
+from kvnet.operations.answer_loss import AnswerGradients
+from kvnet.operations.memory import Memory
 
 
 @njit(**INNER)
-def _take_a_block(k, lo, hi, query, memory, A, R, allowed, answer_inputs, losses, back):
-    B, table, answers = answer_inputs
-    d_query, d_keys, d_values, dA, dR, dB, d_table = back
-    block = slice(lo, hi)
-    answer_inputs = B, table, answers[block]
-    back = d_query[block], d_keys[k], d_values[k], dA[k], dR[k], dB[k], d_table[k]
-    memory = memory_of_block(memory, block)
-    there_and_back(query[block], memory, A, R, allowed[block], *answer_inputs, losses[block], back)
+def _answer_block(k, lo, hi, query, memory, A, R, output_map, table, answers, losses, gradients):
+    block, d = slice(lo, hi), gradients
+    of_memory = d.keys[k], d.values[k]
+    d = Gradients(d.query[block], *of_memory, d.A[k], d.R[k], d.output_map[k], d.table[k])
+    query, memory = query[block], memory_of_block(memory, block)
+    weights = A, R, output_map, table
+    forward_backward(query, memory, *weights, answers[block], losses[block], d)
 
 
 @njit(**NOT_INLINED)
 def _losses_and_gradients(
-    counters, bounds, query, memory, A, R, allowed, answer_inputs, losses, back
+    counters, bounds, query, memory, A, R, output_map, table, answers, losses, gradients
 ):
-    k = next_piece(counters, 0)
+    k, weights = next_block(counters, 0), (A, R, output_map, table)
     while k < len(bounds) - 1:
         block = k, bounds[k], bounds[k + 1]
-        _take_a_block(*block, query, memory, A, R, allowed, answer_inputs, losses, back)
-        k = next_piece(counters, 0)
+        _answer_block(*block, query, memory, *weights, answers, losses, gradients)
+        k = next_block(counters, 0)
 
 
-def answer_loss(
-    xp,
-    query,
-    readings,
-    TK,
-    TV,
-    A,
-    hop_matrices,
-    key_rows,
-    value_rows,
-    allowed,
-    B,
-    table,
-    answers,
-):
-    """Do what `kvnet.operations.answer_loss` does; the loss's gradient comes with the loss.
+def answer_loss(xp, query, memory: Memory, A, R, output_map, table, answers):
+    """Fused form of `kvnet.operations.answer_loss`: the forward pass computes the gradients too.
 
-    Parameters, returns and source: see `kvnet.operations.answer_loss`.
+    Parameters, returns and references: see `kvnet.operations.answer_loss`.
     """
-    N, M, answers = len(query), len(TK), numbers(answers)
-    R, bounds = numpy.array(hop_matrices), cut_questions(N)
-    memory = tables_and_slots(TK, TV, readings, key_rows, value_rows)
-    keys, values, *_ = memory
-
-    def empty(*shape):
-        return numpy.empty(shape, A.dtype)
-
-    losses, d_query = empty(N), empty(*query.shape)
-    parts = [empty(len(bounds) - 1, *m.shape) for m in (keys, values, A, R, B, table)]
-    run_together(
-        _losses_and_gradients,
-        counters_for(1),
-        bounds,
-        query,
-        memory,
-        A,
-        R,
-        mask(allowed, N),
-        (B, table, answers),
-        losses,
-        (d_query, *parts),
+    N, M, dtype = len(query), len(memory.TK), A.dtype
+    R, bounds, memory = numpy.ascontiguousarray(R), cut_questions(N), stack_memory(memory)
+    arrays = memory.keys, memory.values, A, R, output_map, table
+    by_block = [numpy.empty((len(bounds) - 1, *array.shape), dtype) for array in arrays]
+    losses, gradients = numpy.empty(N, dtype), Gradients(numpy.empty_like(query), *by_block)
+    weights = A, R, output_map, table, as_int32(answers)
+    run_on_all_threads(
+        _losses_and_gradients, counters_for(1), bounds, query, memory, *weights, losses, gradients
     )
 
     def backward(d_loss):
-        d_keys, d_values, dA, dR, dB, d_table = (d_loss * part.sum(axis=0) for part in parts)
-        return (
-            d_loss * d_query,
-            d_keys[M:] + d_values[M:],
-            d_keys[:M],
-            d_values[:M],
-            dA,
-            list(dR),
-            dB,
-            d_table,
-        )
+        d_keys, d_values, *d_weights = (d_loss * part.sum(axis=0) for part in by_block)
+        d_memory = Memory(d_keys[M:] + d_values[M:], d_keys[:M], d_values[:M])
+        return AnswerGradients(d_loss * gradients.query, d_memory, *d_weights)
 
     return losses.sum(), backward

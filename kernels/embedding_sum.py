@@ -1,10 +1,10 @@
-"""The bow reader over real words only."""
+"""The bow reader, over the words that are not nil."""
 
 import numpy
 
-from kvnet.kernels.compilation import numbers
-from kvnet.kernels.words import (
-    SENTENCES_A_BLOCK,
+from kvnet.kernels.parts.compile_options import as_int32
+from kvnet.kernels.parts.word_sums import (
+    SENTENCES_PER_BLOCK,
     add_words,
     add_words_in_blocks,
     scatter_words,
@@ -12,13 +12,13 @@ from kvnet.kernels.words import (
 
 
 def embedding_sum(xp, words, table, encoding):
-    """Do what `kvnet.operations.embedding_sum` does, in one pass and without a temporary a word.
+    """Fused form of `kvnet.operations.embedding_sum`: one pass, without an array per word.
 
-    Parameters, returns and source: see `kvnet.operations.embedding_sum`.
+    Parameters, returns and references: see `kvnet.operations.embedding_sum`.
     """
-    words = numbers(words)
+    words = as_int32(words)
     readings = numpy.zeros((len(words), table.shape[1]), table.dtype)
-    add = add_words if len(words) <= SENTENCES_A_BLOCK else add_words_in_blocks
+    add = add_words if len(words) <= SENTENCES_PER_BLOCK else add_words_in_blocks
     add(words, table, encoding, readings)
 
     def backward(d_readings):

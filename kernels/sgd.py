@@ -1,13 +1,14 @@
-"""Gradient descent in two passes over a gradient: its norm, and the step."""
+"""Gradient descent in two passes over a gradient: its norm, then the step."""
 
 import numpy
 from numba import njit, prange
 
-from kvnet.kernels.compilation import OPTIONS, PARALLEL, cut, numbers
-from kvnet.row_gradient import RowGradient
-from kvnet.training.sgd import clip_scales
+from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
+from kvnet.updates.row_gradient import RowGradient
+from kvnet.updates.sgd import clip_scales
 
-ROWS_A_BLOCK = 250
+ROWS_PER_BLOCK = 250
 
 
 @njit(**OPTIONS)
@@ -20,9 +21,9 @@ def _sum_of_squares(gradient):
 
 
 @njit(**PARALLEL)
-def _squares(gradient, bounds, parts):
+def _sum_squares(gradient, bounds, squares):
     for k in prange(len(bounds) - 1):
-        parts[k] = _sum_of_squares(gradient[bounds[k] : bounds[k + 1]])
+        squares[k] = _sum_of_squares(gradient[bounds[k] : bounds[k + 1]])
 
 
 @njit(**OPTIONS)
@@ -39,24 +40,33 @@ def _descend(theta, rows, gradient, rate, bounds):
         _descend_rows(theta, rows, gradient, rate, bounds[k], bounds[k + 1])
 
 
-def clipped(gradients, max_norm, clip):
-    """Give each parameter's name, rows with a gradient, that, their blocks and the factor."""
+def as_matrix(array):
+    """Return a view of an array as a matrix; a vector is one column."""
+    return array.reshape(len(array), -1)
+
+
+def clip_scales_of(gradients, max_norm, clip):
+    """Yield each gradient's name, rows and values, the bounds of its blocks and its scale."""
     found, squares = {}, {}
     for name, gradient in gradients.items():
         if not isinstance(gradient, RowGradient):
-            gradient = RowGradient(numpy.arange(len(gradient)), gradient)
-        bounds = cut(len(gradient.rows), ROWS_A_BLOCK)
-        parts = numpy.empty(len(bounds) - 1, gradient.values.dtype)
-        _squares(gradient.values, bounds, parts)
-        found[name], squares[name] = (numbers(gradient.rows), gradient.values, bounds), parts.sum()
+            gradient = RowGradient(numpy.arange(len(gradient)), as_matrix(gradient))
+        bounds = cut(len(gradient.rows), ROWS_PER_BLOCK)
+        by_block = numpy.empty(len(bounds) - 1, gradient.values.dtype)
+        _sum_squares(gradient.values, bounds, by_block)
+        found[name], squares[name] = (
+            (as_int32(gradient.rows), gradient.values, bounds),
+            by_block.sum(),
+        )
     for name, scale in clip_scales(numpy, squares, max_norm, clip).items():
         yield name, *found[name], scale
 
 
 def sgd(xp, params, gradients, learning_rate, max_norm, clip):
-    """Do what `kvnet.training.sgd` does.
+    """Fused form of `kvnet.updates.sgd`: the norm of a gradient, then its step.
 
     Parameters: see there.
     """
-    for name, rows, values, bounds, scale in clipped(gradients, max_norm, clip):
-        _descend(params[name], rows, values, values.dtype.type(learning_rate * scale), bounds)
+    for name, rows, values, bounds, scale in clip_scales_of(gradients, max_norm, clip):
+        rate = values.dtype.type(learning_rate * scale)
+        _descend(as_matrix(params[name]), rows, values, rate, bounds)

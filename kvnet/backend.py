@@ -1,8 +1,9 @@
-"""The array module that everything runs on: NumPy or CuPy, chosen by name.
+"""The array module, NumPy or CuPy, chosen by name.
 
 This is the one module that knows CuPy. Operations and models take the array module as ``xp``.
 """
 
+import sys
 from collections.abc import Callable
 from types import ModuleType
 
@@ -44,13 +45,13 @@ def array_module(name: str) -> ModuleType:
 
 
 def chosen_backend(name: str, say: Callable[[str], None]) -> str:
-    """Return which backend a name comes to here, and say so where it had the choice.
+    """Return the backend that a name selects on this machine; print the choice of ``auto``.
 
     Parameters
     ----------
     name : {"numpy", "cupy", "auto"}
     say : callable
-        Takes a line of text.
+        Prints a line of text.
 
     Returns
     -------
@@ -67,7 +68,7 @@ def chosen_backend(name: str, say: Callable[[str], None]) -> str:
         if name != "auto":
             raise
         reason = str(error).partition("; ")[0]
-        say(f"--backend auto runs on the processor: {reason}")
+        say(f"--backend auto runs on the CPU: {reason}")
         return "numpy"
     if name == "auto":
         say("--backend auto runs on the GPU")
@@ -76,7 +77,7 @@ def chosen_backend(name: str, say: Callable[[str], None]) -> str:
 
 def _cupy() -> ModuleType:
     extras = "pip install -e '.[cuda13]', or '.[cuda12]' for a driver of CUDA 12"
-    instead = "or take --backend numpy"
+    instead = "or use --backend numpy"
     try:
         import cupy
     except ModuleNotFoundError:
@@ -128,6 +129,16 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def _first_line(error):
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def has_cuda_kernels(xp: ModuleType) -> bool:
+    """Return whether an array module compiles CUDA kernels, as CuPy does."""
+    return hasattr(xp, "RawModule")
+
+
+def array_module_of(array) -> ModuleType:
+    """Return the array module that an array belongs to, from the name of its class's module."""
+    return sys.modules[type(array).__module__.partition(".")[0]]
 
 
 def to_numpy(array) -> numpy.ndarray:

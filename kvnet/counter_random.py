@@ -1,12 +1,11 @@
-"""Random numbers as a function of where they are used, not of what was drawn before.
+"""Counter-based random numbers: each is a function of its place, not of earlier draws.
 
 Every number is ``Philox4x32-10(counter, key)`` (Salmon et al. 2011, "Parallel random numbers: as
-easy as 1, 2, 3"). The key is the seed; the counter is (block of four, purpose, step). So a kernel,
-a GPU, a thread or a resumed run can draw any number on its own, and they all draw the same.
+easy as 1, 2, 3"). The key is the seed; the counter is (block of four, purpose, step). A kernel, a
+GPU, a thread or a resumed run can therefore draw any number independently and get the same value.
 """
 
 import zlib
-from math import pi, prod
 
 ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -20,7 +19,7 @@ def philox(counter, key):
     Parameters
     ----------
     counter : sequence of 4 uint64 arrays
-        32-bit words, held in 64 bits so that a product keeps its high half.
+        32-bit words, stored in 64 bits so that a product keeps its high half.
     key : sequence of 2 int
         32-bit words.
 
@@ -49,9 +48,9 @@ def random_words(xp, seed: int, purpose: str, step: int, count: int):
     seed : int
         0 to 2**64 - 1: the Philox key.
     purpose : str
-        What the numbers are for, such as ``"gradient noise"``; its CRC-32 is one counter word.
+        Use of the numbers, such as ``"gradient noise"``; its CRC-32 is one counter word.
     step : int or (n, 1) uint64 array
-        0 to 2**64 - 1, such as the training step; several of them for several rows of words.
+        0 to 2**64 - 1, such as the training step. An array draws one row of words per step.
     count : int
 
     Returns
@@ -59,58 +58,15 @@ def random_words(xp, seed: int, purpose: str, step: int, count: int):
     words : (count,) or (n, count) uint64 array
         Each below 2**32.
     """
-    block = xp.arange((count + 3) // 4, dtype=xp.uint64)  # four words a block
+    block = xp.arange((count + 3) // 4, dtype=xp.uint64)  # four words per block
     purpose_number = zlib.crc32(purpose.encode())
     counter = (block, *(0 * block + c for c in (purpose_number, step & WORD, step >> 32)))
     words = xp.stack(philox(counter, (seed & WORD, seed >> 32)), axis=-1)
     return words.reshape(*words.shape[:-2], -1)[..., :count]
 
 
-def uniform(xp, seed: int, purpose: str, step: int, shape, dtype):
-    """Draw uniform numbers between 0 and 1, never either.
-
-    The top 23 bits of a word and a half: exact in float32 and float64, so the two agree.
-
-    Parameters
-    ----------
-    xp, seed, purpose, step
-        As for `random_words`.
-    shape : tuple of int
-    dtype : numpy dtype
-
-    Returns
-    -------
-    u : array of `shape`
-    """
-    words = random_words(xp, seed, purpose, step, prod(shape))
-    return (((words >> 9) + 0.5) * 2.0**-23).astype(dtype).reshape(shape)
-
-
-def normal(xp, seed: int, purpose: str, step: int, shape, dtype, draw=uniform):
-    """Draw standard normal numbers: Box-Muller on pairs of `uniform`.
-
-    Parameters
-    ----------
-    xp, seed, purpose, step, shape, dtype
-        As for `uniform`.
-    draw : callable
-        `uniform`, or a kernel that does the same.
-
-    Returns
-    -------
-    z : array of `shape`
-    """
-    count = prod(shape)
-    pairs = draw(xp, seed, purpose, step, ((count + 1) // 2, 2), dtype)
-    radius = xp.sqrt(-2 * xp.log(pairs[:, 0]))
-    angle = 2 * pi * pairs[:, 1]
-    z = xp.empty_like(pairs)
-    z[:, 0], z[:, 1] = radius * xp.cos(angle), radius * xp.sin(angle)
-    return z.reshape(-1)[:count].reshape(shape)
-
-
 def permutation(xp, seed: int, purpose: str, step: int, count: int):
-    """Draw an order of 0..count-1: the stable sort order of `count` random words.
+    """Draw a permutation of 0..count-1: the stable sort order of `count` random words.
 
     Parameters
     ----------

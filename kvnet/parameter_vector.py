@@ -1,11 +1,11 @@
-"""All parameters of a model as one vector, and the named arrays that are parts of it."""
+"""All parameters of a model as one vector, and the named arrays that are views of its sections."""
 
 from collections.abc import Mapping
 from math import prod
 
 
 def sections_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, int]]:
-    """Return from where to where each array's numbers stand: one after another, in order."""
+    """Return the section, (start, stop), of each array in the vector of all, in their order."""
     sections, start = {}, 0
     for name, shape in shapes.items():
         sections[name] = start, start + prod(shape)
@@ -14,13 +14,13 @@ def sections_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, i
 
 
 def by_name(vector, shapes: Mapping[str, tuple[int, ...]]) -> dict:
-    """Return the parts of a vector as arrays: views, so a change of one changes the other.
+    """Return the sections of a vector as arrays: views that share its memory.
 
     Parameters
     ----------
     vector : (N,) array
     shapes : mapping of str to tuple of int
-        N numbers in all.
+        Of N elements in total.
 
     Returns
     -------
@@ -28,19 +28,3 @@ def by_name(vector, shapes: Mapping[str, tuple[int, ...]]) -> dict:
     """
     sections = sections_of(shapes)
     return {name: vector[slice(*sections[name])].reshape(shape) for name, shape in shapes.items()}
-
-
-def as_vector(xp, arrays: Mapping):
-    """Return the numbers of named arrays as one vector, in the arrays' order.
-
-    Parameters
-    ----------
-    xp : module
-        Array module.
-    arrays : mapping of str to array
-
-    Returns
-    -------
-    vector : (N,) array
-    """
-    return xp.concatenate([array.reshape(-1) for array in arrays.values()])

@@ -1,18 +1,18 @@
-"""The linter's and the formatter's verdict, and what packaging relies on."""
+"""The code passes the linter and the formatter, and is packaged completely."""
 
 import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 
-def test_every_folder_of_code_is_a_package_that_a_wheel_takes():
+def test_every_folder_of_code_is_a_package():
     folders = {path.parent for path in (ROOT / "kvnet").rglob("*.py")}
     assert all((folder / "__init__.py").exists() for folder in folders)
 
 
-@pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
 def test_ruff(command):
     done = subprocess.run(
         [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True

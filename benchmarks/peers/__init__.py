@@ -1,6 +1,6 @@
-"""The same training written for other libraries, each as fast as its users would write it.
+"""The same training implemented in other libraries, as fast as their users would write it.
 
-A peer is an object with the methods of `Peer`; `worker.Worker` runs it in a process of its own.
+A peer is an object with the methods of `Peer`; `worker.Worker` runs it in its own process.
 """
 
 from importlib import import_module
@@ -13,45 +13,45 @@ from kvnet.errors import InputError
 
 
 class Peer(Protocol):
-    """What the benchmarks ask of a peer; every method returns when its work is done."""
+    """The interface of a peer; every method returns only when its work is done."""
 
     def start(self, clip_norm: float, noise_deviation: float) -> None:
-        """Go back to the starting weights, and train from there with these two numbers."""
+        """Reset the weights and the optimiser, and set the clipping bound and the noise."""
 
     def warm_up(self, steps: range) -> None:
-        """Train, and compile whatever training will need."""
+        """Train, and compile everything that training needs."""
 
     def train(self, steps: range) -> None:
-        """Take training steps; a step's number tells its batch."""
+        """Run training steps; the index of a step determines its batch."""
 
     def loss(self, step: int) -> float:
-        """Return the loss of a step's batch under the weights as they are."""
+        """Return the loss of a step's batch for the current weights."""
 
     def parameters(self) -> dict[str, numpy.ndarray]:
-        """Return the weights by kvnet's names."""
+        """Return the weights under kvnet's names."""
 
     def prepare_test(self, batch_size: int) -> None:
-        """Lay out the test questions in batches, and compile what predicting them needs."""
+        """Split the test questions into batches, and compile what prediction needs."""
 
     def predict(self) -> numpy.ndarray:
         """Return the answer to every test question."""
 
 
 class Kind(NamedTuple):
-    """Where a peer is found.
+    """The factory of a peer, and what it supports.
 
     Attributes
     ----------
     label : str
-        For tables.
+        Name in tables.
     module : str
-        In this package.
+        Module of this package that implements the peer.
     make : str
-        There, called with a `Workload` and the number of threads.
+        Function of the module that makes the peer from a `Workload` and the number of threads.
     needs : str or None
         Package that must be installed.
     readers : tuple of str
-        What the peer can read sentences with.
+        Sentence readers that the peer implements.
     """
 
     label: str
@@ -74,7 +74,7 @@ KINDS = {
 
 ON_A_GPU = {
     "reference": KINDS["reference"],
-    "kvnet": Kind("kvnet, a graph a step", "kvnet_itself", "on_gpu", None, ("bow",)),
+    "kvnet": Kind("kvnet, one graph per step", "kvnet_itself", "on_gpu", None, ("bow",)),
     "usual": Kind("PyTorch eager, as usual", "torch_usual", "eager_on_gpu", "torch"),
     "best": Kind("PyTorch eager, best", "torch_gpu", "autograd", "torch", ("bow",)),
     "by-hand": Kind("PyTorch eager, backward by hand", "torch_gpu", "by_hand", "torch", ("bow",)),
@@ -82,10 +82,10 @@ ON_A_GPU = {
         "PyTorch compiled, reduce-overhead, as usual", "torch_usual", "reduce_overhead", "torch"
     ),
     "recorded": Kind(
-        "PyTorch by hand, a graph a step", "torch_graph", "by_hand", "torch", ("bow",)
+        "PyTorch backward by hand, one graph per step", "torch_graph", "by_hand", "torch", ("bow",)
     ),
     "compiled-recorded": Kind(
-        "PyTorch compiled, a graph a step", "torch_graph", "compiled", "torch", ("bow",)
+        "PyTorch compiled, one graph per step", "torch_graph", "compiled", "torch", ("bow",)
     ),
     "reduce-overhead": Kind(
         "PyTorch compiled, reduce-overhead, best",
@@ -95,7 +95,7 @@ ON_A_GPU = {
         ("bow",),
     ),
     "autotuned-recorded": Kind(
-        "PyTorch compiled, products tuned, a graph a step",
+        "PyTorch compiled, tuned products, one graph per step",
         "torch_graph",
         "autotuned",
         "torch",
@@ -105,7 +105,7 @@ ON_A_GPU = {
 
 
 def check_installed(names: list[str], kinds: dict[str, Kind] = KINDS) -> None:
-    """Refuse peers whose library is missing.
+    """Raise an error if the library of a peer is missing.
 
     Raises
     ------

@@ -1,20 +1,20 @@
-"""The best eager PyTorch: `BestModel` under autograd, with the whole update on flat vectors.
+"""The best eager PyTorch: `BestModel` with autograd and the whole update on flat vectors.
 
 Every parameter is a view of one vector, and its gradient a view of another, so that weight decay,
 noise and Adam are one call each. Tried and slower: a scale gathered for each component instead of
-``_foreach_mul_`` (50 µs a step instead of 12). Faster, but without autograd: `torch_by_hand`.
+``_foreach_mul_`` (50 µs per step instead of 12). Faster, but without autograd: `torch_by_hand`.
 """
 
 import numpy
 import torch
 from torch import Tensor
 
-from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
+from kvnet.updates.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 from .torch_best_model import BestModel, Sentences
 from .workload import Workload
 
-LATE = 1e9  # a step so late that Adam's own corrections are one: the published rate has them
+LATE = 1e9  # step at which Adam's bias corrections are one; the published rate includes them
 
 
 class FlatNoisyAdam:
@@ -22,14 +22,16 @@ class FlatNoisyAdam:
 
     Parameters
     ----------
-    theta : Tensor
-        All parameters in a row, updated in place.
-    gradient : Tensor
-        Of the same length; changed.
+    theta : (N,) Tensor
+        All parameters, concatenated; updated in place.
+    gradient : (N,) Tensor
+        Overwritten by an update.
     model : BestModel
-    settings : Settings
-    clip_norm, deviation : float
-        Bound of a parameter's gradient, and the noise added to it.
+    recipe : KeyValueRecipe
+    clip_norm : float
+        Bound of the norm of a parameter's gradient.
+    deviation : float
+        Standard deviation of the noise added to the gradient.
     """
 
     def __init__(
@@ -37,32 +39,32 @@ class FlatNoisyAdam:
         theta: Tensor,
         gradient: Tensor,
         model: BestModel,
-        settings,
+        recipe,
         clip_norm: float,
         deviation: float,
     ):
-        self.theta, self.gradient, self.settings = theta, gradient, settings
+        self.theta, self.gradient, self.recipe = theta, gradient, recipe
         self.clip_norm, self.deviation = clip_norm, deviation
         self.m, self.v, self.noise = (torch.zeros_like(theta) for _ in range(3))
-        self.parts = list(gradient.split(model.sizes))
+        self.sections = list(gradient.split(model.sizes))
         views = model.split(gradient)
         self.nil_rows = [views["W"][0], views["W_mem"][0]]
         self.late = theta.new_tensor(LATE)
 
     def update(self, step: int) -> None:
-        """Take a step from the gradient of the entropy; nil rows stay zero."""
+        """Run the update from the gradient of the entropy; nil rows stay zero."""
         g = self.gradient
         self.clear_nil_rows()
-        g.add_(self.theta, alpha=self.settings.l2_lambda)
-        norms = torch.stack(torch._foreach_norm(self.parts))
+        g.add_(self.theta, alpha=self.recipe.l2_lambda)
+        norms = torch.stack(torch._foreach_norm(self.sections))
         scales = self.clip_norm / norms.clamp_(min=self.clip_norm)
-        torch._foreach_mul_(self.parts, scales.unbind())
+        torch._foreach_mul_(self.sections, scales.unbind())
         g.add_(self.noise.normal_(), alpha=self.deviation)
         self.clear_nil_rows()
-        self.adam(corrected_rate(self.settings.learning_rate, step))
+        self.adam(corrected_rate(self.recipe.learning_rate, step))
 
     def adam(self, rate: float | Tensor) -> None:
-        """Take Adam's step at a corrected rate, in one kernel."""
+        """Run Adam's update with a bias-corrected rate, in one kernel."""
         torch._fused_adam_(
             [self.theta],
             [self.gradient],
@@ -74,26 +76,26 @@ class FlatNoisyAdam:
             beta1=BETA_1,
             beta2=BETA_2,
             weight_decay=0.0,
-            eps=self.settings.epsilon,
+            eps=self.recipe.epsilon,
             amsgrad=False,
             maximize=False,
         )
 
     def clear_nil_rows(self) -> None:
-        """Take out what the nil word's rows have got."""
+        """Set the gradient of the nil word's rows to zero."""
         for row in self.nil_rows:
             row.zero_()
 
 
 class TorchBest:
-    """The peer.
+    """The peer that trains `BestModel` with autograd.
 
     Parameters
     ----------
     workload : Workload
     threads : int
     device : str
-        PyTorch's name of where to run.
+        PyTorch device.
     """
 
     model_class, update_class = BestModel, FlatNoisyAdam
@@ -106,18 +108,18 @@ class TorchBest:
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `peers.Peer`."""
         self.new_state(clip_norm, noise_deviation)
-        for name, part in self.model.split(self.gradient).items():
+        for name, section in self.model.split(self.gradient).items():
             self.params[name].requires_grad_()
-            self.params[name].grad = part
+            self.params[name].grad = section
 
     def new_state(self, clip_norm: float, noise_deviation: float) -> None:
-        """Make the vectors that training changes."""
+        """Make the vectors that training updates."""
         self.theta = self.model.start.clone()
         self.total_loss = self.theta.new_zeros(())
         self.gradient = torch.zeros_like(self.theta)
         self.params = self.model.split(self.theta)
-        vectors, numbers = (self.theta, self.gradient), (clip_norm, noise_deviation)
-        self.adam = self.update_class(*vectors, self.model, self.workload.settings, *numbers)
+        vectors, bounds = (self.theta, self.gradient), (clip_norm, noise_deviation)
+        self.adam = self.update_class(*vectors, self.model, self.workload.recipe, *bounds)
 
     def warm_up(self, steps: range) -> None:
         """See `peers.Peer`."""
@@ -134,12 +136,12 @@ class TorchBest:
                 self.adam.update(step)
 
     def batch(self, step: int) -> Sentences:
-        """Return a step's batch."""
+        """Return the batch of a step."""
         return self.batches[self.workload.batch_of(step)]
 
     def with_penalty(self, entropy: Tensor) -> Tensor:
-        """Add the penalty to the entropy."""
-        half = 0.5 * self.workload.settings.l2_lambda
+        """Return the entropy plus the penalty."""
+        half = 0.5 * self.workload.recipe.l2_lambda
         return entropy + half * torch.dot(self.theta, self.theta)
 
     def loss(self, step: int) -> float:
@@ -165,5 +167,5 @@ class TorchBest:
 
 
 def eager(workload: Workload, threads: int) -> TorchBest:
-    """Make the peer."""
+    """Return the peer."""
     return TorchBest(workload, threads)

@@ -1,16 +1,16 @@
-"""The model in the form that suits PyTorch best, on one flat vector of parameters.
+"""The model in the form that is fastest in PyTorch, on one flat vector of parameters.
 
-What it does beside the usual form:
+Differences from the usual form:
 
-- each different sentence of a batch is read once, and its words only up to the longest;
-- A stands on the query's side: ``u · r Aᵀ = (u A) · r``, a product a question instead of a slot;
-- scores are taken against the sentences, then gathered for the slots; attention is summed by
-  sentence, then multiplied. No array holds a vector for every slot. Empty slots take part: their
-  sentence is the empty one, and TK and TV reach all slots in one product;
-- the GRU reads a vocabulary that is projected once, not word by word.
+- each different sentence of a batch is read once, and words only up to the longest sentence;
+- A is applied to the query, ``u · r Aᵀ = (u A) · r``: one product per question instead of per slot;
+- scores are computed per sentence, then gathered for the slots; attention is summed per sentence,
+  then multiplied. No array holds a vector for every slot. Empty slots are included: they hold the
+  empty sentence, and one product adds TK or TV for all slots;
+- the GRU projects the vocabulary once, not every word that is read.
 
 Tried and slower, on 2 cores of an AMD EPYC: gathering ``r`` into (B, M, D) and ``bmm`` (a step
-takes twice as long); the weighted sum of words as a product with two matrices of word counts a
+takes twice as long); the weighted sum of words as a product with two matrices of word counts per
 sentence (equal in eager, slower compiled).
 """
 
@@ -21,21 +21,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kvnet import Batch
+from kvnet.data.batch import Batch
 from kvnet.operations import position_encoding
 
 from .workload import Workload, padded_sentences, real_length
 
 
 class Sentences(NamedTuple):
-    """A batch on the torch side.
+    """A batch as tensors.
 
     Attributes
     ----------
     query : (B, S') int64 tensor
     sentences : (U', S') int64 tensor
     slots : (B, M) int64 tensor
-        Rows of `sentences`.
+        Row indices of `sentences`.
     answer : (B,) int64 tensor
     """
 
@@ -46,23 +46,24 @@ class Sentences(NamedTuple):
 
 
 class BestModel:
-    """Shapes and constants; the parameters are handed in.
+    """The model's shapes and constants; its methods take the parameters as an argument.
 
     Parameters
     ----------
     workload : Workload
     device : str
-        PyTorch's name of where to run.
+        PyTorch device.
 
     Attributes
     ----------
-    names : list of str
-    sizes : list of int
-        Of the parameters in the flat vector.
+    names, shapes, sizes : list
+        Names, shapes and sizes of the parameters, in the order of the flat vector.
+    start : (N,) Tensor
+        Starting weights as one flat vector.
     """
 
     def __init__(self, workload: Workload, device: str = "cpu"):
-        s = workload.settings
+        s = workload.recipe
         self.hops, self.reader = s.hops, s.reader
         start = workload.starting_weights()
         self.names = list(start)
@@ -75,16 +76,16 @@ class BestModel:
         self.encoding = torch.from_numpy(encoding).to(device)
 
     def split(self, flat: Tensor) -> dict[str, Tensor]:
-        """Return views of a flat vector by name."""
-        parts = zip(self.names, flat.split(self.sizes), self.shapes, strict=True)
-        return {name: part.view(shape) for name, part, shape in parts}
+        """Return the parameters in a flat vector as views, by name."""
+        sections = zip(self.names, flat.split(self.sizes), self.shapes, strict=True)
+        return {name: section.view(shape) for name, section, shape in sections}
 
     def tensors(self, batch: Batch, padded_sizes: list[int] | None = None) -> Sentences:
-        """Move a batch over; for fixed shapes, `padded_sizes` says up to how many sentences."""
+        """Return a batch as tensors, with one of `padded_sizes` sentences if given."""
         query, sentences = batch.query, batch.sentences
         if padded_sizes is not None:
             sentences = padded_sentences(batch, padded_sizes)
-        elif self.reader == "bow":  # a GRU steps through padding, too
+        elif self.reader == "bow":  # the GRU also runs over padding
             query = query[:, : real_length(query)]
             sentences = sentences[:, : real_length(sentences)]
         arrays = (query, sentences, batch.keys, batch.answer)
@@ -94,7 +95,7 @@ class BestModel:
     def read(self, p: dict[str, Tensor], words: Tensor, table: str, part: str) -> Tensor:
         """Read sentences ``(N, S')`` to ``(N, D)``."""
         if self.reader == "bow":
-            x = F.embedding(words, p[table])  # row 0 is zero, and its gradient is dropped later
+            x = F.embedding(words, p[table])  # row 0 is zero; its gradient is zeroed in the update
             return (x * self.encoding[: words.shape[1]]).sum(dim=1)
         kinds = ("gate_weights", "gate_bias", "candidate_weights", "candidate_bias")
         return gru_over_vocabulary(words, p[table], *(p[f"{part}_{kind}"] for kind in kinds))
@@ -103,13 +104,13 @@ class BestModel:
         """Score every word ``(B, V)``."""
         A, slots = p["A"], batch.slots
         readings = self.read(p, batch.sentences, "W_mem", "memory")  # (U', D)
-        nothing = readings.new_zeros(len(slots), len(readings))
+        zeros = readings.new_zeros(len(slots), len(readings))
         u = self.read(p, batch.query, "W", "query") @ A.T  # (B, F)
         for hop in range(1, self.hops + 1):
             w = u @ A  # (B, D)
             by_sentence = (w @ readings.T).gather(1, slots)  # (B, M)
             attention = torch.softmax(torch.addmm(by_sentence, w, p["TK"].T), dim=1)
-            by_sentence = nothing.scatter_add(1, slots, attention)  # (B, U')
+            by_sentence = zeros.scatter_add(1, slots, attention)  # (B, U')
             read = torch.addmm(by_sentence @ readings, attention, p["TV"])  # (B, D)
             u = torch.addmm(u, read, A.T) @ p[f"R_{hop}"].T
         return u @ p["B"] @ p["W_mem"].T
@@ -125,8 +126,8 @@ def gru_over_vocabulary(
     """Run the published cell over ``(N, S)`` word ids; ``[x, h] W = x W_x + h W_h``."""
     features = len(bias)
     E = table.shape[1]
-    of_words = torch.cat([gate_weights[:E], candidate_weights[:E]], dim=1)
-    projected = torch.addmm(torch.cat([gate_bias, bias]), table, of_words)  # (V, 3 F)
+    input_weights = torch.cat([gate_weights[:E], candidate_weights[:E]], dim=1)
+    projected = torch.addmm(torch.cat([gate_bias, bias]), table, input_weights)  # (V, 3 F)
     inputs = F.embedding(words.T, projected)  # (S, N, 3 F)
     gate_rows, candidate_rows = gate_weights[E:], candidate_weights[E:]
     h = table.new_zeros(len(words), features)

@@ -1,7 +1,7 @@
-"""The best eager PyTorch without autograd: `BestModel`'s backward pass written out, bow only.
+"""The best eager PyTorch without autograd: `BestModel` with a hand-written backward pass, bow only.
 
-This is kvnet's own way, with PyTorch's operations. It saves the tape, and the products that
-autograd sums hop by hop are one product over all hops.
+This is kvnet's method with PyTorch's operations. It needs no tape, and the products that autograd
+adds up hop by hop are one product over all hops.
 """
 
 import torch
@@ -13,7 +13,7 @@ from .workload import Workload
 
 
 class TorchByHand(TorchBest):
-    """The peer.
+    """The peer with a hand-written backward pass.
 
     Parameters
     ----------
@@ -35,16 +35,16 @@ class TorchByHand(TorchBest):
             self.adam.update(step)
 
     def entropy_and_gradient(self, batch: Sentences) -> Tensor:
-        """Run forward and backward; the gradient is left in `gradient`."""
+        """Run forward and backward; return the entropy and write the gradient to `gradient`."""
         p, grads = self.params, self.grads
         query, readings = self.read(batch.query, p["W"]), self.read(batch.sentences, p["W_mem"])
-        u, hops = self.hop_all(query, readings, batch.slots)
+        u, saved = self.hop_all(query, readings, batch.slots)
         h = u @ p["B"]
         entropy, d_scores = entropy_and_d_scores(h @ p["W_mem"].T, batch.answer)
         torch.mm(d_scores.T, h, out=grads["W_mem"])
         dh = d_scores @ p["W_mem"]
         torch.mm(u.T, dh, out=grads["B"])
-        d_query, d_readings = self.backward_hops(dh @ p["B"].T, query, readings, batch.slots, hops)
+        d_query, d_readings = self.backward_hops(dh @ p["B"].T, query, readings, batch.slots, saved)
         grads["W"].zero_()
         self.backward_read(batch.query, d_query, grads["W"])
         self.backward_read(batch.sentences, d_readings, grads["W_mem"])
@@ -55,13 +55,13 @@ class TorchByHand(TorchBest):
         return (table[words] * self.model.encoding[: words.shape[1]]).sum(dim=1)
 
     def backward_read(self, words: Tensor, d_readings: Tensor, d_table: Tensor) -> None:
-        """Add to the table's gradient what the readings' brings."""
+        """Add the contribution of the readings' gradient to the gradient of the table."""
         d_words = d_readings[:, None] * self.model.encoding[: words.shape[1]]  # (N, S', E)
         d_table.index_add_(0, words.reshape(-1), d_words.flatten(0, 1))
 
     def hop_all(self, query: Tensor, readings: Tensor, slots: Tensor):
-        """Run the hops and keep what their backward pass needs."""
-        p, hops = self.params, []
+        """Run the hops; return the last query and what the backward pass needs."""
+        p, saved = self.params, []
         u = query @ p["A"].T
         for hop in range(1, self.model.hops + 1):
             w = u @ p["A"]  # (B, D)
@@ -70,15 +70,15 @@ class TorchByHand(TorchBest):
             by_sentence = w.new_zeros(len(w), len(readings)).scatter_add_(1, slots, attention)
             read = torch.addmm(by_sentence @ readings, attention, p["TV"])  # (B, D)
             s = torch.addmm(u, read, p["A"].T)
-            hops.append((u, w, attention, by_sentence, read, s))
+            saved.append((u, w, attention, by_sentence, read, s))
             u = s @ p[f"R_{hop}"].T
-        return u, hops
+        return u, saved
 
-    def backward_hops(self, du: Tensor, query: Tensor, readings: Tensor, slots: Tensor, hops):
-        """Return the gradients of the query and the readings; leave those of the weights."""
+    def backward_hops(self, du: Tensor, query: Tensor, readings: Tensor, slots: Tensor, saved):
+        """Return the gradients of the query and the readings; write those of the weights."""
         p, grads, A = self.params, self.grads, self.params["A"]
         key_pairs, value_pairs, reading_pairs, A_pairs = [], [], [], []
-        for hop, (u, w, attention, by_sentence, read, s) in reversed([*enumerate(hops, start=1)]):
+        for hop, (u, w, attention, by_sentence, read, s) in reversed([*enumerate(saved, start=1)]):
             torch.mm(du.T, s, out=grads[f"R_{hop}"])
             ds = du @ p[f"R_{hop}"]
             d_read = ds @ A
@@ -104,7 +104,7 @@ def sum_of_products(pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 
 def entropy_and_d_scores(scores: Tensor, answer: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the summed cross entropy and its gradient by the scores."""
+    """Return the summed cross entropy and its gradient with respect to the scores."""
     log_p = torch.log_softmax(scores, dim=1)
     rows = answer[:, None]
     entropy = -log_p.gather(1, rows).sum()
@@ -114,5 +114,5 @@ def entropy_and_d_scores(scores: Tensor, answer: Tensor) -> tuple[Tensor, Tensor
 
 
 def eager(workload: Workload, threads: int) -> TorchByHand:
-    """Make the peer."""
+    """Return the peer."""
     return TorchByHand(workload, threads)

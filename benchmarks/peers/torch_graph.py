@@ -1,9 +1,9 @@
 """PyTorch on a GPU with a whole training step in one CUDA graph, replayed for every step.
 
-Batches, all of one size, and the steps' rates are on the device, and the graph takes the next of
-each by a counter that it moves on itself: nothing but the replay is launched for a step. Three
-forms of the step by hand: PyTorch's kernels, Inductor's, and Inductor's in the graph that
-``mode="reduce-overhead"`` makes by itself.
+Batches, all of one size, and learning rates are on the device. The graph selects those of the next
+step with a counter, which it also increments, so a step launches nothing except the replay. The
+step with a hand-written backward pass has three forms: PyTorch's kernels, Inductor's kernels, and
+Inductor's kernels in the graph that ``mode="reduce-overhead"`` records.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import torch
 import torch._dynamo
 from torch import Tensor
 
-from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
+from kvnet.updates.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 from .torch_best_model import BestModel, Sentences
 from .torch_gpu import TorchGpuByHand
@@ -26,7 +26,7 @@ WARM_UPS = 3
 
 
 class Schedule:
-    """Batches, and what the coming steps take, on the device.
+    """All batches, and the batch indices and learning rates of the next steps, on the device.
 
     Parameters
     ----------
@@ -40,13 +40,13 @@ class Schedule:
         batches = [model.tensors(batch, [largest]) for batch in workload.batches]
         self.shapes = [part.shape for part in batches[0]]
         rows = [torch.cat([part.reshape(-1) for part in batch]) for batch in batches]
-        self.batches = torch.stack(rows)  # a batch in a row: one launch takes it
+        self.batches = torch.stack(rows)  # one batch per row, so that one launch selects it
         self.order = torch.zeros(STEPS_AT_A_TIME, dtype=torch.long, device=device)
         self.rates = torch.zeros(STEPS_AT_A_TIME, device=device)
         self.counter = torch.zeros(1, dtype=torch.long, device=device)
 
     def next_batch(self) -> tuple[Sentences, Tensor]:
-        """Return the next step's batch and its corrected rate, and count it."""
+        """Return the batch and the corrected rate of the next step, and increment the counter."""
         row = self.batches.index_select(0, self.order.index_select(0, self.counter))[0]
         rate = self.rates.index_select(0, self.counter)[0]
         self.counter += 1
@@ -54,17 +54,23 @@ class Schedule:
         return Sentences(*(part.view(shape) for part, shape in parts)), rate
 
     def fill(self, steps: range) -> None:
-        """Lay out steps, not more than `STEPS_AT_A_TIME`."""
-        settings = self.workload.settings
-        places = torch.tensor([self.workload.batch_of(step) for step in steps])
-        rates = torch.tensor([corrected_rate(settings.learning_rate, step) for step in steps])
-        self.order[: len(steps)] = places.to(self.order.device)
+        """Copy the batch indices and rates of at most `STEPS_AT_A_TIME` steps to the device."""
+        recipe = self.workload.recipe
+        order = torch.tensor([self.workload.batch_of(step) for step in steps])
+        rates = torch.tensor([corrected_rate(recipe.learning_rate, step) for step in steps])
+        self.order[: len(steps)] = order.to(self.order.device)
         self.rates[: len(steps)] = rates.to(self.order.device)
         self.counter.zero_()
 
 
 def recorded(step: Callable[[], None]) -> Callable[[], None]:
-    """Take a step some times, to load and compile what it needs, and record it in a graph."""
+    """Run a step `WARM_UPS` times, to load and compile its kernels, and record it in a graph.
+
+    Returns
+    -------
+    replay : callable
+        Launches the graph.
+    """
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -78,7 +84,7 @@ def recorded(step: Callable[[], None]) -> Callable[[], None]:
 
 
 class TorchRecorded(TorchGpuByHand):
-    """`TorchGpuByHand` in a graph; see `TorchBest`."""
+    """`TorchGpuByHand` in a CUDA graph; see `TorchBest`."""
 
     def __init__(self, workload: Workload, threads: int, device: str):
         super().__init__(workload, threads, device)
@@ -91,16 +97,16 @@ class TorchRecorded(TorchGpuByHand):
         self.schedule.counter.zero_()
         before = [tensor.clone() for tensor in state]
         self.replay = self.recorded_step()
-        for tensor, held in zip(state, before, strict=True):
-            tensor.copy_(held)
+        for tensor, saved in zip(state, before, strict=True):
+            tensor.copy_(saved)
 
     def recorded_step(self) -> Callable[[], None]:
-        """Return what takes the next step."""
+        """Return a function that runs the next step."""
         return recorded(self.step)
 
     @torch.no_grad()
     def step(self) -> None:
-        """Take the next step."""
+        """Run the next step."""
         batch, rate = self.schedule.next_batch()
         self.make_gradient(batch)
         self.adam.update_at(rate)
@@ -113,46 +119,47 @@ class TorchRecorded(TorchGpuByHand):
 
 
 class TorchCompiledRecorded(TorchRecorded):
-    """The same with Inductor's kernels, in a graph.
+    """`TorchRecorded` with Inductor's kernels.
 
-    The update is written in plain operations, which Inductor makes one kernel of, noise included,
-    and one more for the norms. Numbers that change from start to start are tensors: as constants
-    they would compile the step anew.
+    The update is written in plain operations, which Inductor fuses into one kernel, noise included,
+    and one more for the norms. Values that change between calls of `start` are tensors; as
+    constants they would cause a recompilation.
     """
 
     model_class = FusedSlotsModel
-    options: ClassVar = {"force_pointwise_cat": True}  # else a copy a gradient lays them in a row
+    options: ClassVar = {"force_pointwise_cat": True}  # else every gradient is copied on its own
 
     def start(self, clip_norm: float, noise_deviation: float) -> None:
         """See `peers.Peer`."""
         sizes, device = torch.tensor(self.model.sizes), self.model.device
         first, column = (sizes.cumsum(0) - sizes)[:, None], torch.arange(sizes.max())
-        self.of_a_part = (column < sizes[:, None]).float().reshape(-1).to(device)
-        self.places = (first + column).clamp(max=sizes.sum() - 1).reshape(-1).to(device)
+        # Each section as one row of a table, padded to the longest section.
+        self.in_section = (column < sizes[:, None]).float().reshape(-1).to(device)
+        self.padded_sections = (first + column).clamp(max=sizes.sum() - 1).reshape(-1).to(device)
         super().start(clip_norm, noise_deviation)
 
     def recorded_step(self) -> Callable[[], None]:
-        """Return what takes the next step."""
+        """Return a function that runs the next step."""
         return recorded(self.compiled_step())
 
     def compiled_step(self) -> Callable[[], None]:
-        """Return the compiled step."""
+        """Return the step, compiled."""
         return torch.compile(self.step, options=self.options, dynamic=False, fullgraph=True)
 
     @torch.no_grad()
     def step(self) -> None:
-        """Take the next step."""
+        """Run the next step."""
         batch, rate = self.schedule.next_batch()
-        entropy, parts = self.model.entropy_and_gradient(self.model.split(self.theta), batch)
+        entropy, gradients = self.model.entropy_and_gradient(self.model.split(self.theta), batch)
         self.total_loss += self.with_penalty(entropy)
-        adam, s = self.adam, self.workload.settings
-        g = torch.cat([part.reshape(-1) for part in parts]) * adam.not_nil
+        adam, s = self.adam, self.workload.recipe
+        g = torch.cat([gradient.reshape(-1) for gradient in gradients]) * adam.not_nil
         g = g + s.l2_lambda * self.theta
-        squares = g.index_select(0, self.places).square() * self.of_a_part
+        squares = g.index_select(0, self.padded_sections).square() * self.in_section
         norms = squares.view(len(self.model.names), -1).sum(dim=1).sqrt()
         scales = adam.bound / norms.clamp(min=adam.bound)
         noise = torch.randn_like(g) * adam.not_nil
-        g = g * scales.index_select(0, adam.part_of.clamp(max=len(norms) - 1))
+        g = g * scales.index_select(0, adam.section_of.clamp(max=len(norms) - 1))
         g = g + adam.spread * noise
         adam.m.lerp_(g, 1 - BETA_1)
         adam.v.lerp_(g * g, 1 - BETA_2)
@@ -160,21 +167,21 @@ class TorchCompiledRecorded(TorchRecorded):
 
 
 class TorchAutotuned(TorchCompiledRecorded):
-    """The same; where Triton's product of some size is faster than cuBLAS's, it is taken."""
+    """`TorchCompiledRecorded` with Triton's matrix products where they are faster than cuBLAS's."""
 
     options: ClassVar = {**TorchCompiledRecorded.options, "max_autotune_gemm": True}
 
 
 class TorchReduceOverhead(TorchCompiledRecorded):
-    """The same, recorded by the compiler: the option is what ``mode="reduce-overhead"`` sets."""
+    """`TorchCompiledRecorded`, recorded by the compiler as with ``mode="reduce-overhead"``."""
 
     options: ClassVar = {**TorchCompiledRecorded.options, "triton.cudagraphs": True}
 
     def recorded_step(self) -> Callable[[], None]:
-        """Return what takes the next step."""
+        """Return a function that runs the next step."""
         for owner in (self, self.schedule, self.adam, self.model):
             for value in vars(owner).values():
-                if isinstance(value, Tensor):  # else no graph, for what a step changes is an input
+                if isinstance(value, Tensor):  # inputs changed in place would prevent a graph
                     torch._dynamo.mark_static_address(value)
         step, skipped = self.compiled_step(), skipped_graphs()
         for _ in range(WARM_UPS):
@@ -184,20 +191,20 @@ class TorchReduceOverhead(TorchCompiledRecorded):
 
 
 def by_hand(workload: Workload, threads: int) -> TorchRecorded:
-    """Make the peer of PyTorch's kernels."""
+    """Return the peer with PyTorch's kernels."""
     return TorchRecorded(workload, threads, "cuda")
 
 
 def compiled(workload: Workload, threads: int) -> TorchCompiledRecorded:
-    """Make the peer of compiled kernels."""
+    """Return the peer with compiled kernels."""
     return TorchCompiledRecorded(workload, threads, "cuda")
 
 
 def autotuned(workload: Workload, threads: int) -> TorchAutotuned:
-    """Make the peer of compiled kernels and products."""
+    """Return the peer with compiled kernels and tuned products."""
     return TorchAutotuned(workload, threads, "cuda")
 
 
 def reduce_overhead(workload: Workload, threads: int) -> TorchReduceOverhead:
-    """Make the peer whose graph is the compiler's own."""
+    """Return the peer whose graph is recorded by the compiler."""
     return TorchReduceOverhead(workload, threads, "cuda")

@@ -1,9 +1,9 @@
-"""The model in the form that suits PyTorch best on a GPU, where launches cost more than numbers.
+"""The model in the form that is fastest in PyTorch on a GPU, where launches cost most.
 
-There is a vector for every slot, keys and values with their temporal encodings are made once, and
-a hop is six launches instead of the eleven of `torch_best_model`, which saves numbers by scores
-for each sentence. Lookups are ``index_select``: its backward pass adds rows in parallel, that of
-an embedding with so few words goes through them one after another.
+There is a vector for every slot, and keys and values with their temporal encodings are computed
+once. A hop is six launches; in `torch_best_model`, which does less arithmetic by computing scores
+per sentence, it is eleven. Lookups use ``index_select``: its backward pass adds rows in parallel,
+that of an embedding with a small vocabulary adds them one after another.
 """
 
 import torch
@@ -14,7 +14,7 @@ from .torch_by_hand import entropy_and_d_scores, sum_of_products
 
 
 class SlotsModel(BestModel):
-    """Forward under autograd, and both ways by hand; the bow reader alone."""
+    """A forward pass for autograd, and forward and backward by hand; the bow reader only."""
 
     def read(self, p: dict[str, Tensor], words: Tensor, table: str, part: str = "") -> Tensor:
         """Read sentences ``(N, S')`` to ``(N, D)``."""
@@ -22,17 +22,17 @@ class SlotsModel(BestModel):
         return (x * self.encoding[: words.shape[1]]).sum(dim=1)
 
     def keys_and_values(self, p: dict[str, Tensor], batch: Sentences) -> tuple[Tensor, Tensor]:
-        """Read the memory; keys and values are ``(B, M, D)``."""
+        """Return the keys and the values of the memory, both ``(B, M, D)``."""
         readings = self.read(p, batch.sentences, "W_mem")
         memory = readings.index_select(0, batch.slots.reshape(-1)).view(*batch.slots.shape, -1)
         return memory + p["TK"], memory + p["TV"]
 
     def dots(self, slots: Tensor, x: Tensor) -> Tensor:
-        """Multiply ``(B, M, D)`` by ``(B, D)`` to ``(B, M)``."""
+        """Return the dot products ``(B, M)`` of slots ``(B, M, D)`` and ``(B, D)``."""
         return torch.bmm(slots, x.unsqueeze(2)).squeeze(2)
 
     def weighted(self, slots: Tensor, weights: Tensor) -> Tensor:
-        """Sum ``(B, M, D)`` over the slots with weights ``(B, M)``."""
+        """Return the sum ``(B, D)`` of slots ``(B, M, D)`` with weights ``(B, M)``."""
         return torch.bmm(weights.unsqueeze(1), slots).squeeze(1)
 
     def scores(self, p: dict[str, Tensor], batch: Sentences) -> Tensor:
@@ -42,28 +42,28 @@ class SlotsModel(BestModel):
         return u @ p["B"] @ p["W_mem"].T
 
     def hop_all(self, p: dict[str, Tensor], query: Tensor, keys: Tensor, values: Tensor):
-        """Run the hops and keep what their backward pass needs."""
-        A, kept = p["A"], []
+        """Run the hops; return the last query and what the backward pass needs."""
+        A, saved = p["A"], []
         u = query @ A.T  # (B, F)
         for hop in range(1, self.hops + 1):
             w = u @ A  # (B, D)
             attention = torch.softmax(self.dots(keys, w), dim=1)  # (B, M)
             read = self.weighted(values, attention)  # (B, D)
             s = torch.addmm(u, read, A.T)
-            kept.append((u, w, attention, read, s))
+            saved.append((u, w, attention, read, s))
             u = s @ p[f"R_{hop}"].T
-        return u, kept
+        return u, saved
 
     def entropy_and_gradient(self, p: dict[str, Tensor], batch: Sentences) -> tuple[Tensor, list]:
-        """Run forward and backward by hand; the gradients come in the order of `names`."""
+        """Return the entropy and the gradients of all parameters, in the order of `names`."""
         keys, values = self.keys_and_values(p, batch)
         query = self.read(p, batch.query, "W")
-        u, kept = self.hop_all(p, query, keys, values)
+        u, saved = self.hop_all(p, query, keys, values)
         h = u @ p["B"]
         entropy, d_scores = entropy_and_d_scores(h @ p["W_mem"].T, batch.answer)
         dh = d_scores @ p["W_mem"]
         grads = {"B": u.T @ dh, "W_mem": d_scores.T @ h, "W": torch.zeros_like(p["W"])}
-        du, pairs = self.backward_hops(p, dh @ p["B"].T, keys, values, kept, grads)
+        du, pairs = self.backward_hops(p, dh @ p["B"].T, keys, values, saved, grads)
         key_pairs, value_pairs, A_pairs = pairs
         grads["A"] = sum_of_products([*A_pairs, (du, query)])
         d_memory = self.d_memory(key_pairs, value_pairs, grads).flatten(0, 1)  # (B M, D)
@@ -73,10 +73,10 @@ class SlotsModel(BestModel):
         self.backward_read(batch.sentences, d_readings, grads["W_mem"])
         return entropy, [grads[name] for name in self.names]
 
-    def backward_hops(self, p: dict[str, Tensor], du: Tensor, keys, values, kept, grads: dict):
-        """Go back through the hops; return pairs whose products make the other gradients."""
+    def backward_hops(self, p: dict[str, Tensor], du: Tensor, keys, values, saved, grads: dict):
+        """Run the hops backward; return pairs of factors for the other gradients."""
         A, key_pairs, value_pairs, A_pairs = p["A"], [], [], []
-        for hop, (u, w, attention, read, s) in reversed([*enumerate(kept, start=1)]):
+        for hop, (u, w, attention, read, s) in reversed([*enumerate(saved, start=1)]):
             grads[f"R_{hop}"] = du.T @ s
             ds = du @ p[f"R_{hop}"]
             d_read = ds @ A
@@ -90,7 +90,7 @@ class SlotsModel(BestModel):
         return du, (key_pairs, value_pairs, A_pairs)
 
     def d_memory(self, key_pairs: list, value_pairs: list, grads: dict) -> Tensor:
-        """Return the slots' gradient ``(B, M, D)``; leave those of their encodings."""
+        """Return the gradient of the slots ``(B, M, D)``; write those of their encodings."""
         left, right = (torch.cat(part) for part in zip(*key_pairs, *value_pairs, strict=True))
         rows, count = len(left) // 2, len(key_pairs) + len(value_pairs)  # (2 H B, M or D)
         for name, part in (("TK", slice(rows)), ("TV", slice(rows, None))):
@@ -99,13 +99,13 @@ class SlotsModel(BestModel):
         return torch.bmm(left.permute(1, 2, 0), right.transpose(0, 1))
 
     def backward_read(self, words: Tensor, d_readings: Tensor, d_table: Tensor) -> None:
-        """Add to the table's gradient what the readings' brings."""
+        """Add the contribution of the readings' gradient to the gradient of the table."""
         d_words = d_readings[:, None] * self.encoding[: words.shape[1]]  # (N, S', E)
         d_table.index_add_(0, words.reshape(-1), d_words.flatten(0, 1))
 
 
 class FusedSlotsModel(SlotsModel):
-    """The same for Inductor, which makes one kernel of a product and its sum, lookups included."""
+    """`SlotsModel` for Inductor, which fuses a product with its sum and with the lookups."""
 
     def dots(self, slots: Tensor, x: Tensor) -> Tensor:
         """See `SlotsModel`."""

@@ -1,10 +1,10 @@
-"""PyTorch as it is usually written: padded word ids in, autograd, a loop over the parameters.
+"""PyTorch as it is usually written: padded word ids, autograd, a loop over the parameters.
 
-Each slot's words are looked up where they stand, keys and values are mapped by A before the hops,
-and the update is the published one, tensor by tensor. Compiled, the loss is one graph forward and
-one backward, and the update of all parameters another. With ``mode="reduce-overhead"`` the loss's
-are CUDA graphs; the update's is not, because gradients that live in one call's graph are gone when
-the next call begins.
+The words of every slot are looked up separately, keys and values are mapped by A before the hops,
+and the published update is applied tensor by tensor. If compiled, the loss is one graph forward and
+one backward, and the update of all parameters is a third. With ``mode="reduce-overhead"`` the two
+graphs of the loss are CUDA graphs; that of the update is not, because gradients in the memory of
+one call's CUDA graph are overwritten when the next call begins.
 """
 
 from functools import partial
@@ -18,12 +18,12 @@ from torch._dynamo.utils import counters
 
 from kvnet.errors import InputError
 from kvnet.operations import position_encoding
-from kvnet.training.noisy_adam import BETA_1, BETA_2, corrected_rate
+from kvnet.updates.noisy_adam import BETA_1, BETA_2, corrected_rate
 
 from .workload import Workload
 
 torch.set_float32_matmul_precision("highest")  # no tf32 on a GPU
-torch._dynamo.config.recompile_limit = 64  # past it a function would quietly run uncompiled
+torch._dynamo.config.recompile_limit = 64  # beyond it a function silently runs uncompiled
 
 
 class UsualModel(torch.nn.Module):
@@ -36,7 +36,7 @@ class UsualModel(torch.nn.Module):
 
     def __init__(self, workload: Workload):
         super().__init__()
-        s, sizes = workload.settings, workload.sizes
+        s, sizes = workload.recipe, workload.sizes
         self.hops, self.reader, self.l2_lambda = s.hops, s.reader, s.l2_lambda
         for name, theta in workload.starting_weights().items():
             self.register_parameter(name, torch.nn.Parameter(torch.from_numpy(theta)))
@@ -75,7 +75,7 @@ class UsualModel(torch.nn.Module):
 def gru(
     x: Tensor, gate_weights: Tensor, gate_bias: Tensor, candidate_weights: Tensor, bias: Tensor
 ) -> Tensor:
-    """Run the published cell over ``(N, S, E)``; torch.nn.GRU's has other formulas."""
+    """Run the published cell over ``(N, S, E)``; torch.nn.GRU uses other formulas."""
     h = x.new_zeros(len(x), len(bias))
     for word in x.unbind(dim=1):
         gates = torch.sigmoid(torch.cat([word, h], dim=1) @ gate_weights + gate_bias)
@@ -86,7 +86,7 @@ def gru(
 
 
 def update(parameters, means, squares, rate: Tensor, epsilon: float, clip_norm, deviation) -> None:
-    """Take the published step: clip each gradient, add noise, Adam; nil rows stay zero."""
+    """Apply the published update: clip each gradient, add noise, Adam; nil rows stay zero."""
     for (name, theta), m, v in zip(parameters.items(), means, squares, strict=True):
         g = theta.grad
         noise = deviation * torch.randn_like(g)
@@ -100,17 +100,18 @@ def update(parameters, means, squares, rate: Tensor, epsilon: float, clip_norm, 
 
 
 class TorchUsual:
-    """The peer of that model.
+    """The peer that trains `UsualModel`.
 
     Parameters
     ----------
     workload : Workload
     threads : int
     compile_step : bool
+        Whether loss and update are compiled.
     device : str
-        PyTorch's name of where to run.
+        PyTorch device.
     mode : str, optional
-        The compiler's.
+        Mode of torch.compile.
     """
 
     def __init__(
@@ -134,8 +135,8 @@ class TorchUsual:
         self.means = [torch.zeros_like(p) for p in self.model.parameters()]
         self.squares = [torch.zeros_like(p) for p in self.model.parameters()]
         self.total_loss = torch.zeros((), device=self.device)
-        numbers = (0.0, clip_norm, noise_deviation)
-        self.numbers = [torch.tensor(number, device=self.device) for number in numbers]
+        scalars = (0.0, clip_norm, noise_deviation)
+        self.scalars = [torch.tensor(scalar, device=self.device) for scalar in scalars]
 
     def warm_up(self, steps: range) -> None:
         """See `peers.Peer`."""
@@ -143,21 +144,22 @@ class TorchUsual:
 
     def train(self, steps: range) -> None:
         """See `peers.Peer`."""
-        s = self.workload.settings
+        s = self.workload.recipe
         for step in steps:
             self.model.zero_grad()
             loss = self._loss(*self.batches[self.workload.batch_of(step)])
             loss.backward()
             self.total_loss += loss.detach()
-            rate, *numbers = self.numbers
-            rate.fill_(corrected_rate(s.learning_rate, step))  # a new one would wait for a GPU
+            rate, *bounds = self.scalars
+            # In place: a new tensor would synchronise with the GPU.
+            rate.fill_(corrected_rate(s.learning_rate, step))
             parameters = dict(self.model.named_parameters())
             with torch.no_grad():
-                self._update(parameters, self.means, self.squares, rate, s.epsilon, *numbers)
+                self._update(parameters, self.means, self.squares, rate, s.epsilon, *bounds)
 
     def loss(self, step: int) -> float:
         """See `peers.Peer`."""
-        with torch.no_grad():  # a CUDA graph would wait for its backward pass
+        with torch.no_grad():  # else a CUDA graph would expect a backward pass
             return self._loss(*self.batches[self.workload.batch_of(step)]).item()
 
     def parameters(self) -> dict[str, numpy.ndarray]:
@@ -177,56 +179,61 @@ class TorchUsual:
         return torch.cat(answers).cpu().numpy()[: len(self.workload.data.testing.dataset)]
 
     def as_words(self, batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Write a batch's memory out in words: (B, S), (B, M, S), and answers (B,)."""
+        """Return query (B, S), memory (B, M, S) and answers (B,) of a batch as word ids."""
         arrays = batch.query, batch.sentences[batch.keys], batch.answer
         return tuple(torch.from_numpy(array).long().to(self.device) for array in arrays)
 
 
 class TorchUsualReduced(TorchUsual):
-    """The peer that makes sure of its CUDA graphs."""
+    """The peer that checks that CUDA graphs were made."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         self._skipped = skipped_graphs()
 
     def warm_up(self, steps: range) -> None:
-        """See `peers.Peer`; refuse to go on without a graph."""
+        """See `peers.Peer`; raise `InputError` if no graph was made."""
         super().warm_up(steps)
         check_graphs(self._skipped)
 
 
 def skipped_graphs() -> int:
-    """Return how often the compiler has made no CUDA graph where it was to make one."""
+    """Return how often the compiler failed to make a requested CUDA graph."""
     return counters["inductor"]["cudagraph_skips"]
 
 
 def check_graphs(skipped_before: int) -> None:
-    """Refuse a peer for which the compiler has made no CUDA graph.
+    """Raise an error if the compiler has failed to make a CUDA graph.
+
+    Parameters
+    ----------
+    skipped_before : int
+        Result of `skipped_graphs` before the compilation.
 
     Raises
     ------
     InputError
-        If `skipped_graphs` has grown.
+        If `skipped_graphs` has increased.
     """
     if skipped_graphs() > skipped_before:
-        raise InputError("torch.compile made no CUDA graph; TORCH_LOGS=cudagraphs says why")
+        raise InputError("torch.compile made no CUDA graph; TORCH_LOGS=cudagraphs shows why")
 
 
 def eager(workload: Workload, threads: int) -> TorchUsual:
-    """Make the peer that runs as written."""
+    """Return the eager peer."""
     return TorchUsual(workload, threads, compile_step=False)
 
 
 def compiled(workload: Workload, threads: int) -> TorchUsual:
-    """Make the peer whose loss and update go through torch.compile."""
+    """Return the peer whose loss and update are compiled by torch.compile."""
     return TorchUsual(workload, threads, compile_step=True)
 
 
 def eager_on_gpu(workload: Workload, threads: int) -> TorchUsual:
-    """Make the peer that runs as written on a GPU."""
+    """Return the eager peer on a GPU."""
     return TorchUsual(workload, threads, compile_step=False, device="cuda")
 
 
 def reduce_overhead(workload: Workload, threads: int) -> TorchUsual:
-    """Make the peer whose loss is a CUDA graph there and another back, by torch.compile."""
+    """Return the peer whose loss torch.compile makes one CUDA graph forward and one backward."""
     return TorchUsualReduced(workload, threads, True, "cuda", mode="reduce-overhead")

@@ -1,7 +1,7 @@
-"""A process for one peer, with so many threads and no more.
+"""A process for one peer with a fixed number of threads.
 
-Each library keeps its own pool of threads, and some spin for a while after their work. In one
-process they would take the cores from each other; a process that waits for its turn does not.
+Each library keeps its own pool of threads, and some threads spin for a while after their work. In
+one process they would compete for the cores; a process that waits for its turn uses no core.
 """
 
 import multiprocessing
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from kvnet.errors import InputError
 
 from . import KINDS, Kind, make_peer
-from .workload import RandomRecipe, Recipe, Workload
+from .workload import BabiSpec, RandomSpec, Workload
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",  # PyTorch
@@ -33,20 +33,21 @@ class Worker:
     name : str
         One of `peers.KINDS`.
     threads : int
-    recipe : Recipe or RandomRecipe
+        Number of threads, and of cores that the process may use.
+    spec : BabiSpec or RandomSpec
 
     Raises
     ------
     InputError
-        If there are fewer cores, or the peer cannot be made.
+        If there are fewer cores than threads, or the peer cannot be made.
     """
 
-    def __init__(self, name: str, threads: int, recipe: Recipe | RandomRecipe):
+    def __init__(self, name: str, threads: int, spec: BabiSpec | RandomSpec):
         self.name, self.label, self.threads = name, KINDS[name].label, threads
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, name, threads, recipe), daemon=True
+            target=_serve, args=(theirs, name, threads, spec), daemon=True
         )
         with _confined_to(threads):
             self._process.start()
@@ -58,7 +59,7 @@ class Worker:
         return self.timed(method, *arguments)[0]
 
     def timed(self, method: str, *arguments) -> tuple[object, float, float]:
-        """Run a method of the peer; return its result, its seconds and its processor seconds."""
+        """Run a method of the peer; return its result, wall-clock seconds and CPU seconds."""
         self._pipe.send((method, arguments))
         return self._receive()
 
@@ -99,13 +100,19 @@ class Local:
 
 @contextmanager
 def _confined_to(threads: int) -> Iterator[None]:
-    """Let processes started inside run on so many cores only, and tell their libraries so."""
+    """Restrict processes started inside to `threads` cores, and their libraries to as many threads.
+
+    Raises
+    ------
+    InputError
+        If there are fewer cores.
+    """
     cores = sorted(os.sched_getaffinity(0))
     if threads > len(cores):
-        raise InputError(f"--threads: {threads} is more than the {len(cores)} cores there are")
+        raise InputError(f"--threads: {threads} is more than the {len(cores)} available cores")
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    os.sched_setaffinity(0, cores[:threads])  # what a process starts with, all its threads keep
+    os.sched_setaffinity(0, cores[:threads])  # inherited by the process and all its threads
     try:
         yield
     finally:
@@ -116,18 +123,18 @@ def _confined_to(threads: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _serve(pipe, name: str, threads: int, recipe: Recipe | RandomRecipe) -> None:
-    """Answer calls until the other end closes."""
+def _serve(pipe, name: str, threads: int, spec: BabiSpec | RandomSpec) -> None:
+    """Make the peer and run its methods on request until the other end closes the pipe."""
     peer = None
     method, arguments = None, ()
     while True:
         try:
             if peer is None:
-                peer, answer = make_peer(KINDS[name], Workload(recipe), threads), None
+                peer, answer = make_peer(KINDS[name], Workload(spec), threads), None
             else:
                 answer = _timed(getattr(peer, method), arguments)
             reply = (None, answer)
-        except Exception as error:  # whatever it is, the other side must hear of it
+        except Exception as error:  # the caller must get a reply whatever the error is
             lines = str(error).strip().splitlines() or [""]
             reply = (f"{type(error).__name__}: {lines[0]}", None)
         try:
@@ -138,6 +145,6 @@ def _serve(pipe, name: str, threads: int, recipe: Recipe | RandomRecipe) -> None
 
 
 def _timed(function, arguments):
-    wall, processor = time.perf_counter(), time.process_time()
+    wall, cpu = time.perf_counter(), time.process_time()
     result = function(*arguments)
-    return result, time.perf_counter() - wall, time.process_time() - processor
+    return result, time.perf_counter() - wall, time.process_time() - cpu

@@ -1,5 +1,5 @@
-"""Fused kernels in CUDA C, each a drop-in for the textbook operation of the same name.
+"""Fused forms of operations and updates in CUDA C, and computations of several operations.
 
-A source file ``.cu`` holds the kernels, the module of an operation's name launches them. They are
-compiled where they run, by the array module's ``RawModule``.
+The CUDA kernels of ``NAME.py`` are in ``NAME.cu``; helpers of both kinds are in ``parts/``. All
+sources are compiled at their first use by the array module's ``RawModule``.
 """

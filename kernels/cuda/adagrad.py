@@ -1,10 +1,10 @@
-"""Gradient descent with a rate for each number, which no number leaves the GPU for."""
+"""Adagrad on the GPU, without a copy between host and device."""
 
-from kvnet.kernels.cuda.descent import descend
+from kvnet.kernels.cuda.parts.descent import descend
 
 
 def adagrad(xp, params, squares, gradients, learning_rate, max_norm, clip):
-    """Do what `kvnet.training.adagrad` does.
+    """CUDA form of `kvnet.updates.adagrad`.
 
     Parameters: see there.
     """

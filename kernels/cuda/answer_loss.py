@@ -1,71 +1,51 @@
-"""The loss of answers and its gradient: each question there and back in one block of threads."""
+"""The loss of the answers and its gradients, each question in one thread block."""
 
-from kvnet.kernels.cuda.compilation import launch, numbers
-from kvnet.kernels.cuda.read_slots import Reading, Sizes, fits, launch_questions, read_slots
-from kvnet.kernels.cuda.word_cross_entropy import scaled, word_cross_entropy
-from kvnet.operations.linear import linear
-
-SMALL_VOCABULARY = 2048  # up to which a block of threads scores all words by itself
-
-
-def in_one_block(sizes: Sizes, dtype, V: int, E: int) -> bool:
-    """Return whether one block of threads takes a question to its loss and back."""
-    return V <= SMALL_VOCABULARY and fits(sizes, dtype, E + V)
+from kvnet.kernels.cuda.key_value_hops_by_row import key_value_hops_by_row
+from kvnet.kernels.cuda.parts.key_value_hops import BlockHops, hop_sizes
+from kvnet.kernels.cuda.parts.launch import as_int32
+from kvnet.kernels.cuda.parts.losses import scale, sum_losses
+from kvnet.kernels.cuda.word_cross_entropy import word_cross_entropy
+from kvnet.operations import AnswerGradients, Memory, matrix_product
 
 
-def answer_loss(
-    xp,
-    query,
-    readings,
-    TK,
-    TV,
-    A,
-    hop_matrices,
-    key_rows,
-    value_rows,
-    allowed,
-    B,
-    table,
-    answers,
-):
-    """Do what `kvnet.operations.answer_loss` does; a small vocabulary's gradient comes with it.
+def answer_loss(xp, query, memory, A, R, output_map, table, answers):
+    """CUDA form of `kvnet.operations.answer_loss`.
 
-    Parameters, returns and source: see `kvnet.operations.answer_loss`.
+    If one block holds a question and the scores of all words, it also computes the gradients.
+    Otherwise the hops and the scores are operations of their own.
+
+    Parameters, returns and references: see there.
     """
-    memory = query, readings, TK, TV, A, hop_matrices, key_rows, value_rows, allowed
-    sizes = Sizes(len(query), len(TK), A.shape[1], len(A), len(hop_matrices))
     V, E = table.shape
-    if not in_one_block(sizes, A.dtype, V, E):
-        return _in_steps(xp, memory, B, table, answers)
-    reading, questions = Reading(xp, *memory), sizes.B
+    if not hop_sizes(query, memory, A, R).fits_block(A.dtype, E, V):
+        return _by_operations(xp, query, memory, A, R, output_map, table, answers)
+    hops = BlockHops(xp, query, memory, A, R)
 
     def empty(*shape):
-        return xp.empty(shape, A.dtype)
+        return xp.empty((hops.sizes.B, *shape), A.dtype)
 
-    u, h, dh = empty(questions, sizes.F), empty(questions, E), empty(questions, E)
-    losses, d_scores, loss = empty(questions), empty(questions, V), empty()
-    arguments = [*reading.arguments, E, V, xp.ascontiguousarray(B)]
-    arguments += [table, numbers(xp, answers), u, h, d_scores, dh, losses]
-    launch_questions(xp, A.dtype, "answer_loss", sizes, arguments, E + V)
-    launch(xp, A.dtype, "scaled_sum", 1, (losses, questions, 1.0, loss))
+    us, hs, dhs, d_word_scores, losses = empty(hops.sizes.F), empty(E), empty(E), empty(V), empty()
+    arguments = {"us": us, "hs": hs, "dhs": dhs, "d_word_scores": d_word_scores, "losses": losses}
+    arguments |= {"E": E, "V": V, "output_map": xp.ascontiguousarray(output_map), "table": table}
+    hops.launch("answer_loss", E + V, **arguments, answers=as_int32(xp, answers))
 
     def backward(d_loss):
-        *d_inputs, d_hop_matrices, dB, d_table = reading.gradients([(u, dh), (d_scores, h)])
-        *d_inputs, dB, d_table = scaled(d_loss, [*d_inputs, dB, d_table])
-        return *d_inputs, scaled(d_loss, d_hop_matrices), dB, d_table
+        d_query, d, dA, dR, *others = hops.gradients([(us, dhs), (d_word_scores, hs)])
+        gradients = [d_query, d.readings, d.TK, d.TV, dA, dR, *others]
+        d_query, d_readings, dTK, dTV, *others = scale(d_loss, gradients)
+        return AnswerGradients(d_query, Memory(d_readings, dTK, dTV), *others)
 
-    return loss, backward
+    return sum_losses(xp, losses), backward
 
 
-def _in_steps(xp, memory, B, table, answers):
-    """Read the memory and score the words one after the other, the products by the library."""
-    u, _, backward_slots = read_slots(xp, *memory)
-    h, backward_h = linear(xp, u, B.T)  # (B, E)
+def _by_operations(xp, query, memory, A, R, output_map, table, answers):
+    u, _, backward_hops = key_value_hops_by_row(xp, query, memory, A, R)
+    h, backward_map = matrix_product(xp, u, output_map)  # (B, E)
     loss, backward_entropy = word_cross_entropy(xp, h, table, answers)
 
     def backward(d_loss):
         dh, d_table = backward_entropy(d_loss)
-        du, dB_transposed = backward_h(dh)
-        return *backward_slots(du), dB_transposed.T, d_table
+        du, d_output_map = backward_map(dh)
+        return AnswerGradients(*backward_hops(du), d_output_map, d_table)
 
     return loss, backward

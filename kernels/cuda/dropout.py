@@ -1,20 +1,20 @@
-"""Dropout in one launch each way."""
+"""Dropout, in one launch forward and one backward."""
 
-from kvnet.kernels.cuda.compilation import blocks, launch
+from kvnet.kernels.cuda.parts.launch import blocks_for, launch
 
 
 def dropout(xp, x, uniforms, keep_prob):
-    """Do what `kvnet.operations.dropout` does; a uniform number is for one of x's, or for a row.
+    """CUDA form of `kvnet.operations.dropout`; `uniforms` has x's shape, or one number per row.
 
-    Parameters, returns and source: see `kvnet.operations.dropout`.
+    Parameters, returns and references: see there.
     """
-    each = x.size // uniforms.size  # numbers that share one
+    sizes = {"count": x.size, "shared_by": x.size // uniforms.size}
 
-    def dropped(values):
+    def drop(values):
         values = xp.ascontiguousarray(values)
-        kept = xp.empty_like(values)
-        arguments = values, uniforms, x.size, each, float(keep_prob), kept
-        launch(xp, x.dtype, "drop", blocks(x.size), arguments)
-        return kept
+        y = xp.empty_like(values)
+        arguments = {"x": values, "u": uniforms, "keep_prob": float(keep_prob), "y": y}
+        launch(xp, x.dtype, "dropout", blocks_for(x.size), **sizes, **arguments)
+        return y
 
-    return dropped(x), dropped
+    return drop(x), drop

@@ -1,18 +1,19 @@
-"""The bow reader: a thread a number there, a block a word of the vocabulary back."""
+"""The bow reader: one thread per element forward, one block per word of the vocabulary backward."""
 
-from kvnet.kernels.cuda.compilation import blocks, launch, numbers
-from kvnet.kernels.cuda.gather import gather_words
+from kvnet.kernels.cuda.parts.gather import gather_words
+from kvnet.kernels.cuda.parts.launch import as_int32, blocks_for, launch
 
 
 def embedding_sum(xp, words, table, encoding):
-    """Do what `kvnet.operations.embedding_sum` does, without a temporary a word.
+    """CUDA form of `kvnet.operations.embedding_sum`, without a temporary array per word.
 
-    Parameters, returns and source: see `kvnet.operations.embedding_sum`.
+    Parameters, returns and references: see there.
     """
-    words = numbers(xp, words)
+    words = as_int32(xp, words)
     (N, S), (V, E), dtype = words.shape, table.shape, table.dtype
     readings = xp.empty((N, E), dtype)
-    launch(xp, dtype, "sum_words", blocks(N * E), (words, table, encoding, readings, N, S, E))
+    arrays = {"words": words, "table": table, "encoding": encoding, "readings": readings}
+    launch(xp, dtype, "embedding_sum", blocks_for(N * E), **arrays, N=N, S=S, E=E)
 
     def backward(d_readings):
         return gather_words(xp, words, V, encoding, xp.ascontiguousarray(d_readings))

@@ -1,56 +1,64 @@
-"""The simple_gru reader: a sentence a block of threads, through all its words in one launch."""
+"""The simple_gru reader: one thread block per sentence, all words in one launch."""
 
-from kvnet.kernels.cuda.compilation import SHARED_BYTES, THREADS, launch, numbers
-from kvnet.kernels.cuda.gather import gather_words
-from kvnet.kernels.cuda.products import products
-from kvnet.operations import gru_reading as textbook_gru_reading
-from kvnet.operations.embedding_lookup import without_nil
+from kvnet.kernels.cuda.parts.constants import THREADS
+from kvnet.kernels.cuda.parts.gather import gather_words
+from kvnet.kernels.cuda.parts.launch import as_int32, fits_shared_memory, launch
+from kvnet.kernels.cuda.parts.products import products
+from kvnet.operations import GruWeights, without_nil
+from kvnet.operations import gru_reading as textbook
 
 
-def gru_reading(xp, words, table, gate_weights, gate_bias, candidate_weights, candidate_bias):
-    """Do what `kvnet.operations.gru_reading` does; the textbook itself where a state is too wide.
+def gru_reading(xp, words, table, weights):
+    """CUDA form of `kvnet.operations.gru_reading`.
 
-    A place adds to its gates ``W[x] W_x + b``, which hangs on the word alone: that is made once a
-    word of the vocabulary. Only what the state adds is made place by place.
+    The textbook, if the state is too wide for a block. A place adds ``W[x] W_x + b`` to its gates,
+    which depends on the word only: it is computed once per word of the vocabulary. Only the
+    contribution of the state is computed per place.
 
-    Parameters, returns and source: see `kvnet.operations.gru_reading`.
+    Parameters, returns and references: see there.
     """
-    weights = gate_weights, gate_bias, candidate_weights, candidate_bias
-    F, dtype, shared = len(candidate_bias), table.dtype, 8 * len(candidate_bias) + THREADS
-    if shared * dtype.itemsize > SHARED_BYTES:
-        return textbook_gru_reading(xp, words, table, *weights)
-    words = numbers(xp, words)
+    F, dtype = len(weights.candidate_bias), table.dtype
+    shared_size = 8 * F + THREADS
+    if not fits_shared_memory(shared_size, dtype):
+        return textbook(xp, words, table, weights)
+    words = as_int32(xp, words)
     (N, S), (V, E) = words.shape, table.shape
-    by_word = xp.concatenate([gate_weights[:E], candidate_weights[:E]], axis=1)  # (E, 3 F)
-    by_state = [xp.ascontiguousarray(part[E:]) for part in (gate_weights, candidate_weights)]
+    matrices = weights.gate_weights, weights.candidate_weights
+    by_word = xp.concatenate([matrix[:E] for matrix in matrices], axis=1)  # (E, 3 F)
+    to_gates, to_candidate = (xp.ascontiguousarray(matrix[E:]) for matrix in matrices)
     embeddings = without_nil(table)
     mapped = xp.dot(embeddings, by_word)  # (V, 3 F)
-    mapped += xp.concatenate([gate_bias, candidate_bias])
+    mapped += xp.concatenate([weights.gate_bias, weights.candidate_bias])
 
     def empty(*shape):
         return xp.empty(shape, dtype)
 
-    left = states, *_ = empty(N * S, 2 * F), empty(N * S, 2 * F), empty(N * S, F)
+    states, gates, candidates = empty(N * S, 2 * F), empty(N * S, 2 * F), empty(N * S, F)
     readings = empty(N, F)
-    launch(xp, dtype, "gru_places", N, (words, mapped, *by_state, S, F, *left, readings), shared)
+
+    def run(name, **arrays):
+        arrays |= {"states": states, "gates": gates, "candidates": candidates}
+        arrays |= {"to_gates": to_gates, "to_candidate": to_candidate}
+        launch(xp, dtype, name, N, shared_size=shared_size, S=S, F=F, **arrays)
+
+    run("gru_reading", words=words, mapped=mapped, readings=readings)
 
     def backward(d_readings):
-        d_given = empty(N * S, 3 * F)
-        given = xp.ascontiguousarray(d_readings), *by_state, S, F, *left, d_given
-        launch(xp, dtype, "gru_places_back", N, given, shared)
-        # Places are gathered as sentences of one word, without an encoding. The nil word gets
-        # nothing: it has no embedding.
-        d_vocabulary = gather_words(xp, words, V, xp.ones((1, 3 * F), dtype), d_given)
-        d_by_state, d_by_word = products(
-            xp, [(states, d_given), (embeddings, d_vocabulary)]
-        )  # (2 F, 3 F): the state's in the first F rows, the reset one's in the others
-        d_bias = d_given.sum(axis=0)
-        return (
-            xp.dot(d_vocabulary, by_word.T),
+        d_mapped = empty(N * S, 3 * F)
+        run("gru_reading_backward", d_readings=xp.ascontiguousarray(d_readings), d_mapped=d_mapped)
+        # Places are gathered as sentences of one word, without an encoding. The nil word, which has
+        # no embedding, gets nothing.
+        d_vocabulary = gather_words(xp, words, V, xp.ones((1, 3 * F), dtype), d_mapped)
+        factors = [(states, d_mapped), (embeddings, d_vocabulary)]
+        # (2 F, 3 F), first the rows of the state, then those of the reset state; and (E, 3 F)
+        d_by_state, d_by_word = products(xp, factors)
+        d_bias = d_mapped.sum(axis=0)
+        d_weights = GruWeights(
             xp.concatenate([d_by_word[:, : 2 * F], d_by_state[:F, : 2 * F]]),
             d_bias[: 2 * F],
             xp.concatenate([d_by_word[:, 2 * F :], d_by_state[F:, 2 * F :]]),
             d_bias[2 * F :],
         )
+        return xp.dot(d_vocabulary, by_word.T), d_weights
 
     return readings, backward

@@ -1,10 +1,10 @@
-"""Gradient descent that no number leaves the GPU for."""
+"""Gradient descent on the GPU, without a copy between host and device."""
 
-from kvnet.kernels.cuda.descent import descend
+from kvnet.kernels.cuda.parts.descent import descend
 
 
 def sgd(xp, params, gradients, learning_rate, max_norm, clip):
-    """Do what `kvnet.training.sgd` does.
+    """CUDA form of `kvnet.updates.sgd`.
 
     Parameters: see there.
     """

@@ -1,36 +1,38 @@
-"""Times of a story's slots, a question a block of threads, blanks drawn where they are used."""
+"""The times of a story's slots, one thread block per question; gaps are drawn in the kernel."""
 
 from functools import cache
 from math import ceil
 
 import numpy
 
-from kvnet import slot_times
-from kvnet.counter_random import WORD
-from kvnet.kernels.cuda.compilation import SHARED_BYTES, launch, numbers
-from kvnet.kernels.cuda.uniform import purpose_number
+from kvnet.kernels.cuda.parts.launch import as_int32, fits_shared_memory, launch
+from kvnet.kernels.cuda.parts.philox import philox_key, purpose_number
+from kvnet.operations.slots_with_times import PURPOSE, largest_span
+from kvnet.operations.slots_with_times import slots_with_times as textbook
+from kvnet.operations.uniform import uniform
 
 
 @cache
-def _blank_counts(xp, slots, share):
-    """Return, for a story of each length up to so many slots, how many numbers of blanks it has."""
+def _gap_counts(xp, slots, share):
+    """Return how many numbers of gaps are possible for a story of 0, 1, .. `slots` sentences."""
     counts = [ceil(share * n) + 1 for n in range(slots + 1)]
     return xp.asarray(numpy.array(counts, numpy.int32))
 
 
-def slots_with_times(xp, keys, sentences, last, share, random_state, step, draw=None):
-    """Do what `kvnet.slot_times.slots_with_times` does, in whole numbers: the same bits.
+def slots_with_times(xp, keys, sentences, last, share, random_state, step, draw=uniform):
+    """CUDA form of `kvnet.operations.slots_with_times`, in integers: the same bits.
 
-    Parameters and returns: see there. Too large a memory is left to the textbook.
+    The textbook, if a story is too long for a block. `draw` is for the textbook only.
+
+    Parameters, returns and references: see there.
     """
-    (B, M), spread = keys.shape, step is not None and share > 0
-    most = slot_times.most_places(M, share) if spread else 0
-    if 2 * most * numpy.dtype("float64").itemsize > SHARED_BYTES:
-        inputs = keys, sentences, last, share, random_state, step
-        return slot_times.slots_with_times(xp, *inputs, *([draw] if draw else []))
-    rows = xp.empty((B, M, 2), "int32")
-    key = numpy.uint32(random_state & WORD), numpy.uint32(random_state >> 32)
-    arguments = numbers(xp, keys), M, sentences, last, most, _blank_counts(xp, M, share)
-    arguments += purpose_number(slot_times.PURPOSE), *key, numpy.int64(step or 0), rows
-    launch(xp, "float32", "slots_with_times", B, arguments, 2 * most)
+    (B, M), has_gaps = keys.shape, step is not None and share > 0
+    most = largest_span(M, share) if has_gaps else 0
+    if not fits_shared_memory(2 * most, "float64"):
+        return textbook(xp, keys, sentences, last, share, random_state, step, draw)
+    rows, counts = xp.empty((B, M, 2), "int32"), _gap_counts(xp, M, share)
+    arguments = {"keys": as_int32(xp, keys), "M": M, "sentences": sentences, "last": last}
+    arguments |= {"most": most, "gap_counts": counts, "purpose": purpose_number(PURPOSE)}
+    arguments |= philox_key(random_state) | {"step": numpy.int64(step or 0), "rows": rows}
+    launch(xp, "float32", "slots_with_times", B, shared_size=2 * most, **arguments)
     return rows

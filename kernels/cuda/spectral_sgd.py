@@ -1,43 +1,43 @@
-"""Gradient descent with bounded spectral norms, which no number leaves the GPU for."""
+"""Gradient descent with bounded spectral norms, without a copy between host and device."""
 
 from functools import cache
 
 import numpy
 
-from kvnet.kernels.cuda.compilation import launch
-from kvnet.kernels.cuda.noisy_adam import chunks_of, launch_squares
+from kvnet.kernels.cuda.parts.launch import launch
+from kvnet.kernels.cuda.parts.update import chunk_squares, chunks_of
 from kvnet.parameter_vector import sections_of
 
-SQUARINGS = {"float32": 26, "float64": 54}  # until the rank's share of the norm is lost in rounding
+SQUARINGS = {"float32": 26, "float64": 54}  # after which the rank changes the norm by rounding only
 
 
 @cache
 def _tables_and_owners(xp, names_and_shapes):
-    """Return what the kernels take of each matrix, and which matrix each chunk is of."""
+    """Return the chunks, the tables of the kernels, the matrix of each chunk, and the widest."""
     shapes = dict(names_and_shapes)
-    sections = tuple(sections_of(shapes).values())
-    chunks = chunks_of(xp, sections)
-    rows, owners = [], []
+    sections, rows, owners = tuple(sections_of(shapes).values()), [], []
     for n, ((start, stop), shape) in enumerate(zip(sections, shapes.values(), strict=True)):
         count = len(chunks_of(xp, ((start, stop),)))
-        rows.append((start, *shape, len(owners), len(owners) + count))
+        height, width = (*shape, 1)[:2]  # a vector is one column
+        rows.append((start, height, width, len(owners), len(owners) + count))
         owners += [n] * count
+    widest = max(width for _, _, width, _, _ in rows)
     tables, owners = (xp.asarray(numpy.array(a, numpy.int32)) for a in (rows, owners))
-    return chunks, tables, owners
+    return chunks_of(xp, sections), tables, owners, widest
 
 
 def spectral_sgd(xp, theta, gradient, shapes, learning_rate, max_norm):
-    """Do what `kvnet.training.spectral_sgd` does, in three launches.
+    """CUDA form of `kvnet.updates.spectral_sgd`, in three launches.
 
     Parameters: see there.
     """
-    dtype, count = theta.dtype, len(shapes)
-    chunks, tables, owners = _tables_and_owners(xp, tuple(shapes.items()))
-    squares, scales = xp.empty((1, 2, len(chunks)), dtype), xp.empty(count, dtype)
-    launch_squares(xp, theta, gradient, 0.0, chunks, squares)
-    widest = max(width for _, width in shapes.values())
-    room = xp.empty((count, 2, widest, widest), dtype)
-    arguments = gradient, tables, squares, float(max_norm), SQUARINGS[dtype.name], widest, room
-    launch(xp, dtype, "spectral_scales", count, (*arguments, scales))
-    arguments = theta, gradient, chunks, owners, scales, float(learning_rate)
-    launch(xp, dtype, "descend_scaled", len(chunks), arguments)
+    dtype, matrices = theta.dtype, len(shapes)
+    chunks, tables, owners, widest = _tables_and_owners(xp, tuple(shapes.items()))
+    scales = xp.empty(matrices, dtype)
+    arguments = {"squares": chunk_squares(xp, theta, gradient, 0.0, chunks), "tables": tables}
+    arguments |= {"max_norm": float(max_norm), "squarings": SQUARINGS[dtype.name]}
+    arguments |= {"widest": widest, "scratch": xp.empty((matrices, 2, widest, widest), dtype)}
+    shared = {"gradient": gradient, "scales": scales}
+    launch(xp, dtype, "spectral_scales", matrices, **shared, **arguments)
+    arguments = {"theta": theta, "chunks": chunks, "owners": owners, "rate": float(learning_rate)}
+    launch(xp, dtype, "descend_scaled", len(chunks), **shared, **arguments)

@@ -1,28 +1,19 @@
-"""Uniform numbers from Philox, a block of four a thread."""
+"""Uniform random numbers, four per thread."""
 
-import zlib
 from math import prod
 
-import numpy
-
-from kvnet.counter_random import WORD
-from kvnet.kernels.cuda.compilation import blocks, launch
-
-
-def purpose_number(purpose: str) -> numpy.uint32:
-    """Return a purpose as the kernels' Philox takes it."""
-    return numpy.uint32(zlib.crc32(purpose.encode()))
+from kvnet.kernels.cuda.parts.constants import THREADS
+from kvnet.kernels.cuda.parts.launch import blocks_for, launch
+from kvnet.kernels.cuda.parts.philox import philox_key, purpose_number
 
 
 def uniform(xp, seed, purpose, step, shape, dtype):
-    """Do what `kvnet.counter_random.uniform` does: the same bits.
+    """CUDA form of `kvnet.operations.uniform`, with the same bits.
 
     Parameters and returns: see there; the step may also be a scalar int64 array.
     """
-    u = xp.empty(shape, dtype)
-    if not isinstance(step, xp.ndarray):
-        step = xp.full((), step, "int64")
-    key = numpy.uint32(seed & WORD), numpy.uint32(seed >> 32)
-    arguments = u, prod(shape), purpose_number(purpose), *key, step
-    launch(xp, dtype, "fill_uniform", blocks(prod(shape), 4 * 256), arguments)
+    u, count = xp.empty(shape, dtype), prod(shape)
+    arguments = {"purpose": purpose_number(purpose), **philox_key(seed), "u": u, "count": count}
+    arguments["step"] = step if isinstance(step, xp.ndarray) else xp.full((), step, "int64")
+    launch(xp, dtype, "uniform", blocks_for(count, 4 * THREADS), **arguments)
     return u

@@ -1,31 +1,24 @@
-"""The answer's loss over the whole vocabulary: scores turn into their gradient in place.
+"""The loss of the answers over the whole vocabulary; its gradient replaces the scores.
 
-Scores and the two gradients are products of the library. Between them the scores are read twice and
-written once, 12 B V bytes in float32.
+The scores and the two gradients are products by the library. Between them the scores are read twice
+and written once, 12 B V bytes in float32.
 """
 
-from kvnet.kernels.cuda.compilation import launch, numbers
+from kvnet.kernels.cuda.parts.launch import as_int32, launch
+from kvnet.kernels.cuda.parts.losses import scale, sum_losses
 
 
 def word_cross_entropy(xp, h, table, answers, nil: bool = True):
-    """Do what `kvnet.operations.word_cross_entropy` does.
+    """CUDA form of `kvnet.operations.word_cross_entropy`.
 
-    Parameters and returns: see `kvnet.operations.word_cross_entropy`.
+    Parameters and returns: see there.
     """
     scores = xp.ascontiguousarray(xp.dot(h, table.T))  # (B, V)
-    B, V = scores.shape
-    losses, loss = xp.empty(B, h.dtype), xp.empty((), h.dtype)
-    launch(xp, h.dtype, "entropy_rows", B, (scores, numbers(xp, answers), losses, V, int(nil)))
-    launch(xp, h.dtype, "scaled_sum", 1, (losses, B, 1.0, loss))
+    (B, V), losses = scores.shape, xp.empty(len(h), h.dtype)
+    arrays = {"scores": scores, "answers": as_int32(xp, answers), "losses": losses}
+    launch(xp, h.dtype, "word_cross_entropy", B, **arrays, V=V, nil=nil)
 
     def backward(d_loss):
-        return scaled(d_loss, [xp.dot(scores, table), xp.dot(scores.T, h)])
+        return scale(d_loss, [xp.dot(scores, table), xp.dot(scores.T, h)])
 
-    return loss, backward
-
-
-def scaled(d_loss, gradients: list) -> list:
-    """Multiply gradients by a loss's own, which mostly is the number 1."""
-    if isinstance(d_loss, int | float) and d_loss == 1:
-        return gradients
-    return [d_loss * gradient for gradient in gradients]
+    return sum_losses(xp, losses), backward

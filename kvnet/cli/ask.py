@@ -3,12 +3,13 @@
 import sys
 from pathlib import Path
 
-from kvnet.answering import Answer, QuestionAnswerer, example
+from kvnet.data.example import Example
 from kvnet.errors import InputError
+from kvnet.question_answerer import Answer, QuestionAnswerer
 
 HELP = (
-    "Type a story, a sentence a line; a line that ends in ? is a question about it; an empty line "
-    "begins a new story."
+    "Type a story, one sentence per line. A line that ends in ? is a question about it. An empty "
+    "line begins a new story."
 )
 
 
@@ -25,7 +26,7 @@ def ask(path: Path, backend: str, kernels: str) -> int:
     Returns
     -------
     code : int
-        0; 2 if a line could not be used and nobody is there to type a better one.
+        0; 2 if a line of an input other than a terminal could not be used.
 
     Raises
     ------
@@ -48,7 +49,9 @@ def ask(path: Path, backend: str, kernels: str) -> int:
             if not line:
                 story = []
             elif line.endswith("?"):
-                print(_shown(answerer.predict([example(line, story)])[0], story), flush=True)
+                print(
+                    _layout(answerer.predict([Example.of_story(line, story)])[0], story), flush=True
+                )
             else:
                 answerer.check_words(line)
                 story.append(line)
@@ -57,8 +60,8 @@ def ask(path: Path, backend: str, kernels: str) -> int:
             code = 0 if at_terminal else 2
 
 
-def _shown(answer: Answer, story: list[str]) -> str:
-    """Lay out the answer, its probability, and a row a sentence with each hop's attention."""
+def _layout(answer: Answer, story: list[str]) -> str:
+    """Lay out the answer, its probability, and the attention of each hop to each sentence."""
     hops, slots = answer.attention.shape
     lines = [f"{answer.word}  (probability {answer.probability:.3f})"]
     lines.append(" ".join(f"hop {hop + 1}" for hop in range(hops)))

@@ -1,4 +1,4 @@
-"""A word to the user while kernels compile, which looks like a hang otherwise."""
+"""A message while kernels compile, which otherwise looks like a hang."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,13 +8,13 @@ from numba.core import event
 COMPILED = "numba:compile"
 
 
-class _Teller(event.Listener):
+class _Listener(event.Listener):
     def __init__(self, say):
-        self.say, self.told = say, False
+        self.say, self.has_said = say, False
 
     def on_start(self, event):
-        if not self.told:
-            self.told = True
+        if not self.has_said:
+            self.has_said = True
             self.say("compiling the fused kernels for this machine: about half a minute, once")
 
     def on_end(self, event):
@@ -22,17 +22,17 @@ class _Teller(event.Listener):
 
 
 @contextmanager
-def compiling_told(say: Callable[[str], None]) -> Iterator[None]:
-    """Say that kernels are compiled, if they are: what is found compiled on disk costs no time.
+def announce_compilation(say: Callable[[str], None]) -> Iterator[None]:
+    """Announce compilation when it begins; kernels from the cache are not compiled again.
 
     Parameters
     ----------
     say : callable
-        Takes a line of text.
+        Prints a line of text.
     """
-    teller = _Teller(say)
-    event.register(COMPILED, teller)
+    listener = _Listener(say)
+    event.register(COMPILED, listener)
     try:
         yield
     finally:
-        event.unregister(COMPILED, teller)
+        event.unregister(COMPILED, listener)

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and one line for whatever stopped it."""
+"""The exit code of a command, and one line for the error that stopped it."""
 
 import os
 import sys
@@ -9,20 +9,20 @@ from kvnet.errors import InputError
 
 
 def exit_code(program: str, command: Callable[[], int]) -> int:
-    """Run a command and turn what stops it into one line on standard error.
+    """Run a command and report an error in one line on standard error.
 
     Parameters
     ----------
     program : str
-        The name that the line begins with.
+        The name at the beginning of the line.
     command : callable
         Returns the exit code.
 
     Returns
     -------
     code : int
-        The command's; 2 after a mistake in the input, a full disk or too little memory; 130 after
-        Ctrl-C; 141 when nothing reads the output any more.
+        The command's; 2 after an error in the input, a full disk or too little memory; 130 after
+        Ctrl-C; 141 if standard output was closed.
     """
     sys.stdout.reconfigure(errors="replace")  # an ASCII terminal shows ? for ±, not a traceback
     try:
@@ -35,9 +35,9 @@ def exit_code(program: str, command: Callable[[], int]) -> int:
         if not is_out_of_memory(error):
             raise
         what = str(error).rstrip(".")
-        problem = f"error: out of memory ({what}); take smaller sizes, or a smaller batch_size"
+        problem = f"error: out of memory ({what}); use smaller sizes, or a smaller batch_size"
     except KeyboardInterrupt:
-        print(f"{program}: interrupted; files written so far are whole", file=sys.stderr)
+        print(f"{program}: interrupted; files written so far are complete", file=sys.stderr)
         return 130
     except BrokenPipeError:  # as in `... | head`
         _drop_output()
@@ -50,5 +50,5 @@ def exit_code(program: str, command: Callable[[], int]) -> int:
 
 
 def _drop_output():
-    """Send what Python would still write at its end to nowhere."""
+    """Discard what Python would still write when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,14 +1,13 @@
-"""The results at the end: the table on the screen and the CSV file."""
+"""The results of a command: the table on the screen and the CSV file."""
 
 import csv
 import io
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from kvnet.cli.published import Published
 from kvnet.data.babi_format import TASK_NAMES
-from kvnet.published import Published
-
-COLUMNS = ("testing", "training", "validation")
+from kvnet.data.task_data import SPLITS
 
 
 def accuracies(records: list[dict]) -> dict[int, dict[str, list[float]]]:
@@ -22,19 +21,19 @@ def accuracies(records: list[dict]) -> dict[int, dict[str, list[float]]]:
     Returns
     -------
     accuracy : dict
-        ``accuracy[task][split]`` lists one number a seed.
+        ``accuracy[task][split]`` lists one number per seed.
     """
     accuracy = {}
     for record in records:
-        for split in COLUMNS:
+        for split in SPLITS:
             for task, share in record[f"{split}_accuracy_by_task"].items():
-                row = accuracy.setdefault(int(task), {name: [] for name in COLUMNS})
+                row = accuracy.setdefault(int(task), {name: [] for name in SPLITS})
                 row[split].append(share)
     return dict(sorted(accuracy.items()))
 
 
-def table(accuracy: dict[int, dict[str, list[float]]], published: Published | None) -> str:
-    """Lay the results out for reading: a row a task, then the mean.
+def accuracy_table(accuracy: dict[int, dict[str, list[float]]], published: Published | None) -> str:
+    """Return the results as a table: one row per task, then the mean.
 
     Parameters
     ----------
@@ -47,17 +46,17 @@ def table(accuracy: dict[int, dict[str, list[float]]], published: Published | No
     -------
     text : str
     """
-    header = ["Task", *(f"{split.title()} Accuracy" for split in COLUMNS)]
+    header = ["Task", *(f"{split.title()} Accuracy" for split in SPLITS)]
     if published:
         header.append(f"Published ({published.label})")
     rows = [header]
     for task, splits in accuracy.items():
-        cells = [_cell(splits[split]) for split in COLUMNS]
+        cells = [_cell(splits[split]) for split in SPLITS]
         if published:
             cells.append(f"{published.accuracy[task]:.2f}")
         rows.append([f"{task} {TASK_NAMES[task]}", *cells])
     if len(accuracy) > 1:
-        means = [_cell(_means_by_seed(accuracy, split)) for split in COLUMNS]
+        means = [_cell(_means_by_seed(accuracy, split)) for split in SPLITS]
         if published:
             means.append(f"{fmean(published.accuracy[task] for task in accuracy):.3f}")
         rows.append(["mean", *means])
@@ -67,12 +66,12 @@ def table(accuracy: dict[int, dict[str, list[float]]], published: Published | No
 def perplexity_table(
     measured: list[tuple[str, float]], published: Sequence[tuple[str, float | None, float]]
 ) -> str:
-    """Lay a language model's results out, and under them the published ones.
+    """Return the results of a language model as a table, followed by the published ones.
 
     Parameters
     ----------
     measured : list of (str, float)
-        What was foretold, and the perplexity.
+        The text and its perplexity.
     published : sequence of (str, float or None, float)
         Which model, validation and test perplexity.
 
@@ -106,7 +105,7 @@ def _cell(shares):
 
 
 def csv_text(accuracy: dict[int, dict[str, list[float]]]) -> str:
-    """Lay the results out for programs: a header and a row a task, means over the seeds.
+    """Return the results as CSV: a header and one row per task, means over the seeds.
 
     Parameters
     ----------
@@ -119,7 +118,7 @@ def csv_text(accuracy: dict[int, dict[str, list[float]]]) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["Task", *(f"{split.title()} Accuracy" for split in COLUMNS)])
+    writer.writerow(["Task", *(f"{split.title()} Accuracy" for split in SPLITS)])
     for task, splits in accuracy.items():
-        writer.writerow([task, *(fmean(splits[split]) for split in COLUMNS)])
+        writer.writerow([task, *(fmean(splits[split]) for split in SPLITS)])
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""What every training command does: keep checkpoints, train runs, choose among starts, stop."""
+"""What every training command does: check checkpoints, train runs, choose among starts, stop."""
 
 import json
 import shlex
@@ -8,17 +8,18 @@ from pathlib import Path
 
 import numpy
 
-from kvnet.atomic_file import write_atomically
-from kvnet.cli.progress import Progress
 from kvnet.errors import InputError
+from kvnet.files.atomic_file import write_atomically
+from kvnet.training.fused_steps import why_not_fused
+from kvnet.training.progress import Progress, evaluation_text
 from kvnet.training.run import Run, train_runs
 
 CHECKPOINT = "checkpoint.safetensors"
 CHOICES_AMONG_STARTS = ("validation", "training")
 
 
-def speaker(quiet: bool) -> Callable[[str], None]:
-    """Return what prints a line on standard error, or nothing if quiet."""
+def make_printer(quiet: bool) -> Callable[[str], None]:
+    """Return a function that prints a line on standard error, or does nothing if quiet."""
 
     def say(text):
         if not quiet:
@@ -28,16 +29,16 @@ def speaker(quiet: bool) -> Callable[[str], None]:
 
 
 def check_checkpoints(flag: str, folder: str | None, resume: bool, planned: list[Path]) -> None:
-    """Refuse to overwrite a checkpoint, and to resume where a command has none.
+    """Refuse to overwrite a checkpoint, and to resume without one.
 
     Parameters
     ----------
     flag : str
-        What the folder was given with.
+        The flag of the folder.
     folder : str or None
     resume : bool
     planned : list of Path
-        The files that the command would write.
+        The files that the command will write.
 
     Raises
     ------
@@ -45,12 +46,12 @@ def check_checkpoints(flag: str, folder: str | None, resume: bool, planned: list
     """
     if folder is None:
         if resume:
-            raise InputError(f"--resume needs {flag} DIR, the folder to go on from")
+            raise InputError(f"--resume needs {flag} DIR, the folder to continue from")
         return
     held = sorted(Path(folder).rglob(CHECKPOINT))
     if held and not resume:
         raise InputError(
-            f"{flag}: {held[0]} is there already; add --resume to go on from it, or give "
+            f"{flag}: {held[0]} exists already; add --resume to continue from it, or give "
             "another folder"
         )
     if resume and not any(path.exists() for path in planned):
@@ -59,11 +60,11 @@ def check_checkpoints(flag: str, folder: str | None, resume: bool, planned: list
             if held
             else "drop --resume to begin"
         )
-        raise InputError(f"--resume: {folder} holds no {planned[0].relative_to(folder)}; {remedy}")
+        raise InputError(f"--resume: {folder} has no {planned[0].relative_to(folder)}; {remedy}")
 
 
 def checkpoint_in(folder: str, flag: str) -> Path:
-    """Return a folder's checkpoint.
+    """Return the checkpoint in a folder.
 
     Raises
     ------
@@ -74,66 +75,85 @@ def checkpoint_in(folder: str, flag: str) -> Path:
     if not path.exists():
         below = sorted(Path(folder).rglob(CHECKPOINT))
         remedy = f"give one of its folders, such as {below[0].parent}" if below else "train first"
-        raise InputError(f"{flag}: {path.parent} holds no {CHECKPOINT}; {remedy}")
+        raise InputError(f"{flag}: {path.parent} has no {CHECKPOINT}; {remedy}")
     return path
 
 
-def train_starts(runs: Sequence[Run], name: str, arguments, records: list[dict], stop) -> bool:
-    """Train a command's starts: side by side on a GPU, in turn on the processor.
+class Training:
+    """The trainings of one command, and its log file.
 
     Parameters
     ----------
-    runs : sequence of Run
-    name : str
-        What they train, for the progress.
-    arguments : argparse.Namespace
-        Its `resume`, `quiet` and `log_file` count.
-    records : list of dict
-        What the command has logged; the runs' evaluations are added.
+    resume : bool
+        Continue from checkpoints.
+    quiet : bool
+        Show no progress.
+    log_file : str or None
+        Gets a JSON line per evaluation.
     stop : StopRequest
-
-    Returns
-    -------
-    finished : bool
+    say : callable
+        Prints a line of text.
     """
-    in_turn = runs[0].model.xp is numpy
-    for group in [[run] for run in runs] if in_turn else [runs]:
-        told = name
-        if len(runs) > 1:
-            starts = [str(run.start) for run in group]
-            told += f", start {starts[0]}" if in_turn else f", starts {starts[0]} to {starts[-1]}"
-        if not _train_group(group, told, arguments, records, stop):
-            return False
-        records += [record for run in group for record in run.history]
-    return True
 
+    def __init__(self, resume: bool, quiet: bool, log_file: str | None, stop, say):
+        self.resume, self.quiet, self.log_file = resume, quiet, log_file
+        self.stop, self.say = stop, say
+        self._records, self._logged, self._reasons = [], None, set()
 
-def _train_group(runs, name, arguments, earlier, stop) -> bool:
-    """Train runs side by side to their end, or to the stop; keep the log file up to date."""
-    for run in runs:
-        _make_folder(run)
-        if arguments.resume:
-            run.resume()
-    progress = Progress(runs, name, arguments.quiet)
-    logged = None
+    def train(self, runs: Sequence[Run], name: str) -> bool:
+        """Train starts to their end or to a stop: together on a GPU, in turn on the CPU.
 
-    def log():
-        nonlocal logged
-        records = [record for run in runs for record in run.history]
-        if arguments.log_file and len(records) != logged:
-            logged = len(records)
-            lines = "".join(json.dumps(record) + "\n" for record in earlier + records)
-            write_atomically(arguments.log_file, lines.encode())
+        Parameters
+        ----------
+        runs : sequence of Run
+        name : str
+            Shown with the progress.
 
-    def on_steps(count):
-        progress.step(count)
-        log()
+        Returns
+        -------
+        finished : bool
+        """
+        in_turn = runs[0].model.xp is numpy
+        for group in [[run] for run in runs] if in_turn else [list(runs)]:
+            label = name
+            if len(runs) > 1:
+                first, last = group[0].start, group[-1].start
+                label += f", start {first}" if in_turn else f", starts {first} to {last}"
+            if not self._train_together(group, label):
+                return False
+            self._records += [record for run in group for record in run.history]
+        return True
 
-    log()  # what resumed runs have behind them
-    try:
-        return train_runs(runs, on_steps, lambda: bool(stop))
-    finally:
-        progress.close()
+    def _train_together(self, runs, label):
+        self._say_what_is_not_fused(runs[0])
+        for run in runs:
+            _make_folder(run)
+            if self.resume:
+                run.resume()
+        progress = Progress(runs, label, self.quiet)
+
+        def on_steps(count):
+            progress.step(count)
+            self._log(runs)
+
+        self._log(runs)  # the evaluations of resumed runs
+        try:
+            return train_runs(runs, on_steps, lambda: bool(self.stop))
+        finally:
+            progress.close()
+
+    def _say_what_is_not_fused(self, run):
+        reason = why_not_fused(run.trainer) if run.model.kernels == "fused" else None
+        if reason and reason not in self._reasons:
+            self._reasons.add(reason)
+            self.say(reason)
+
+    def _log(self, runs):
+        records = self._records + [record for run in runs for record in run.history]
+        if self.log_file and len(records) != self._logged:
+            self._logged = len(records)
+            lines = "".join(json.dumps(record) + "\n" for record in records)
+            write_atomically(self.log_file, lines.encode())
 
 
 def _make_folder(run):
@@ -144,13 +164,13 @@ def _make_folder(run):
         run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{run.checkpoint.parent}: cannot be made ({error.strerror}); give a folder for "
+            f"{run.checkpoint.parent}: cannot be created ({error.strerror}); give a folder for "
             "checkpoints that can be written"
         ) from error
 
 
 def choose(runs: list, say: Callable[[str], None], by: str = "validation") -> Run:
-    """Return the run that is best by validation or training loss, the first of equals."""
+    """Return the run with the best validation score or training loss, the first of equal ones."""
 
     def score(run):
         return run.score(run.result) if by == "validation" else -run.result["loss"]
@@ -160,19 +180,19 @@ def choose(runs: list, say: Callable[[str], None], by: str = "validation") -> Ru
         for run in runs:
             mark = "  <- chosen" if run is best else ""
             place = f", {run.checkpoint.parent}" if run.checkpoint else ""
-            told = f"loss {run.result['loss']:.4f}, " if by == "training" else ""
-            say(f"start {run.start}{place}: {told}{run.told(run.result)}{mark}")
+            loss = f"loss {run.result['loss']:.4f}, " if by == "training" else ""
+            say(f"start {run.start}{place}: {loss}{evaluation_text(run.result)}{mark}")
     return best
 
 
-def say_stopped(stop, runs: Sequence[Run], flag: str, program: str, argv: list[str]) -> int:
-    """Say where a command's runs were stopped and how they go on; return the exit code."""
+def report_stop(stop, runs: Sequence[Run], flag: str, program: str, argv: list[str]) -> int:
+    """Report where the runs of a command were stopped and how to continue; return the exit code."""
     run = next(run for run in runs if not run.finished)
     where = f"stopped after epoch {run.trainer.epoch}, step {run.trainer.step}"
     if run.checkpoint is None:
-        print(f"{where}; nothing was kept, since no {flag} was given", file=sys.stderr)
+        print(f"{where}; nothing was saved, since there was no {flag}", file=sys.stderr)
     else:
         again = shlex.join([a for a in argv if a != "--resume"] + ["--resume"])
         command = f"python {sys.argv[0]}" if program.endswith(".py") else program
-        print(f"{where}; to go on: {command} {again}", file=sys.stderr)
+        print(f"{where}; to continue: {command} {again}", file=sys.stderr)
     return 128 + stop.signal

@@ -1,4 +1,9 @@
-"""bAbI tasks as training, validation and test examples."""
+"""bAbI tasks as training, validation and test examples.
+
+The files and `Task` have the splits "train" and "test". `TaskData` names its splits training,
+validation and testing: validation is a random tenth of each task's "train" examples, training holds
+the remaining ones, and testing holds the "test" examples.
+"""
 
 import os
 from collections.abc import Sequence
@@ -7,15 +12,15 @@ from typing import NamedTuple
 
 import numpy
 
-from kvnet.counter_random import permutation
 from kvnet.data.babi_format import file_name, read_stories
-from kvnet.data.dataset import Dataset, sizes_of, vocabulary_of
 from kvnet.data.example import Example, examples_of
 from kvnet.data.simulator import generate
+from kvnet.data.task_data import TaskData, encode_splits, held_out
 from kvnet.errors import InputError
 
 VALIDATION_SHARE = 0.1
 EMBEDDED_QUESTIONS = 1000
+"""Default number of training questions and maximum number of test questions of a simulated task."""
 EMBEDDED_SEED = 0
 
 
@@ -27,6 +32,7 @@ class Task(NamedTuple):
     number : int
         1 to 20.
     train, test : list of Example
+        The examples of the training file and of the test file.
     """
 
     number: int
@@ -34,59 +40,29 @@ class Task(NamedTuple):
     test: list[Example]
 
 
-class Split(NamedTuple):
-    """Encoded questions with the task each belongs to.
-
-    Attributes
-    ----------
-    dataset : Dataset
-    tasks : (N,) integer array
-    """
-
-    dataset: Dataset
-    tasks: numpy.ndarray
-
-
-class TaskData(NamedTuple):
-    """What a model trains on and is measured on.
-
-    Attributes
-    ----------
-    vocabulary : Vocabulary
-    sizes : Sizes
-    training, validation, testing : Split
-    """
-
-    vocabulary: object
-    sizes: object
-    training: Split
-    validation: Split
-    testing: Split
-
-
 def find_data_dir(data_dir: str | None) -> Path | None:
-    """Find the folder of task files: the one given, else the one under ``$KVNET_DATA``.
+    """Return the folder of the bAbI task files: `data_dir` if set, else found in ``$KVNET_DATA``.
 
     Parameters
     ----------
     data_dir : str, optional
+        Must itself contain the task files. ``$KVNET_DATA`` may also contain them in its subfolder
+        ``tasks_1-20_v1-2/en`` or ``babi/tasks_1-20_v1-2/en``.
 
     Returns
     -------
     folder : Path or None
-        None where neither is set.
+        None if neither is set.
 
     Raises
     ------
     InputError
-        If one is set and is no folder with task files.
+        If one is set but no task files are found.
     """
-    named, origin = (
-        (data_dir, "--data-dir") if data_dir else (os.getenv("KVNET_DATA"), "KVNET_DATA")
-    )
-    if not named:
+    path, origin = (data_dir, "--data-dir") if data_dir else (os.getenv("KVNET_DATA"), "KVNET_DATA")
+    if not path:
         return None
-    folder = Path(named)
+    folder = Path(path)
     candidates = [folder]
     if origin == "KVNET_DATA":
         candidates += [folder / "tasks_1-20_v1-2" / "en", folder / "babi/tasks_1-20_v1-2/en"]
@@ -94,16 +70,17 @@ def find_data_dir(data_dir: str | None) -> Path | None:
         if any(candidate.glob("qa*_train.txt")):
             return candidate
     problem = "holds no qa*_train.txt files" if folder.is_dir() else "is not a folder"
-    raise InputError(f"{origin}: {folder} {problem}; give the folder with the bAbI task files")
+    raise InputError(f"{origin}: {folder} {problem}; give the folder of the bAbI task files")
 
 
 def read_task(folder: Path, number: int) -> Task:
-    """Read a task's two files.
+    """Read the training and test file of a task.
 
     Parameters
     ----------
     folder : Path
     number : int
+        Task number, 1 to 20.
 
     Returns
     -------
@@ -112,29 +89,30 @@ def read_task(folder: Path, number: int) -> Task:
     Raises
     ------
     InputError
-        If a file is missing or breaks the format.
+        If a file is missing, violates the format or contains no question.
     """
     splits = {}
     for split in ("train", "test"):
         path = folder / file_name(number, split)
         if not path.exists():
             raise InputError(
-                f"{path}: task {number} has no such file; add it or leave the task out"
+                f"{path}: file of task {number} does not exist; add it or omit the task"
             )
         splits[split] = examples_of(read_stories(path))
         if not splits[split]:
-            raise InputError(f"{path}: holds no question; check that it is a bAbI task file")
+            raise InputError(f"{path}: contains no question; check that it is a bAbI task file")
     return Task(number, **splits)
 
 
 def embedded_task(number: int, questions: int = EMBEDDED_QUESTIONS) -> Task:
-    """Make a task's questions with the simulator; always the same ones.
+    """Generate the questions of a task with the simulator, with a fixed seed.
 
     Parameters
     ----------
     number : int
+        Task number, 1 to 20.
     questions : int
-        For training. For testing there are as many, but at most 1,000.
+        Number of training questions. The number of test questions is the same, but at most 1,000.
 
     Returns
     -------
@@ -149,39 +127,32 @@ def embedded_task(number: int, questions: int = EMBEDDED_QUESTIONS) -> Task:
 
 
 def encode_tasks(tasks: Sequence[Task], memory_size: int, random_state: int, xp=numpy) -> TaskData:
-    """Hold out validation questions and encode everything.
+    """Hold out a validation split and encode all examples.
 
-    A tenth of each task's training questions, drawn at random, is held out. The others stand task
-    after task, in the files' order. Vocabulary and sizes are taken over training and test text.
+    The validation split is a random tenth of each task's `train` examples. The splits are ordered
+    by task, then as in the files. Vocabulary and sizes are those of the training and test text
+    together.
 
     Parameters
     ----------
     tasks : sequence of Task
     memory_size : int
-        The most slots; fewer where all stories are shorter.
+        Maximum number of memory slots; the data has fewer if all stories are shorter.
     random_state : int
-        Seed of the draw.
+        Seed of the validation split.
     xp : module
-        Array module.
+        Array module to hold the arrays in.
 
     Returns
     -------
     data : TaskData
     """
-    everything = [example for task in tasks for example in (*task.train, *task.test)]
-    vocabulary, sizes = vocabulary_of(everything), sizes_of(everything, memory_size)
-    parts = {"training": [], "validation": [], "testing": []}
+    splits = {"training": [], "validation": [], "testing": []}
     for task in tasks:
-        n = len(task.train)
-        order = permutation(numpy, random_state, f"validation of task {task.number}", 0, n)
-        held_out = max(1, int(n * VALIDATION_SHARE))
-        for name, rows in (("validation", order[:held_out]), ("training", order[held_out:])):
-            parts[name].append((task.number, [task.train[i] for i in sorted(rows)]))
-        parts["testing"].append((task.number, task.test))
-
-    def split(members):
-        examples = [example for _, part in members for example in part]
-        numbers = numpy.repeat([number for number, _ in members], [len(p) for _, p in members])
-        return Split(Dataset(examples, vocabulary, sizes, xp), numbers)
-
-    return TaskData(vocabulary, sizes, **{name: split(part) for name, part in parts.items()})
+        count = max(1, int(len(task.train) * VALIDATION_SHARE))
+        name = f"validation of task {task.number}"
+        kept, drawn = held_out(task.train, count, random_state, name)
+        splits["training"].append((task.number, kept))
+        splits["validation"].append((task.number, drawn))
+        splits["testing"].append((task.number, task.test))
+    return encode_splits(splits, memory_size, xp)

@@ -1,7 +1,7 @@
-"""The bAbI file format, read and written.
+"""Read and write the bAbI file format.
 
-A line is ``ID sentence`` or ``ID question TAB answer TAB supporting IDs``; IDs count from 1 and
-start again with each story.
+A line is ``ID sentence`` or ``ID question TAB answer TAB supporting IDs``. IDs count from 1 in each
+story.
 """
 
 from codecs import BOM_UTF8
@@ -33,7 +33,7 @@ TASK_NAMES = {
     19: "path-finding",
     20: "agents-motivations",
 }
-"""Task number to the name that its files carry."""
+"""Task number to the task's name in its file names."""
 
 
 def file_name(task: int, split: str) -> str:
@@ -66,7 +66,7 @@ def read_stories(path: str | Path) -> list[Story]:
     Raises
     ------
     InputError
-        If the file cannot be read or a line breaks the format; the message names file and line.
+        If the file cannot be read or a line violates the format. The message names file and line.
     """
     path = Path(path)
     try:
@@ -74,27 +74,31 @@ def read_stories(path: str | Path) -> list[Story]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     if not content.strip():
-        raise InputError(f"{path}: the file is empty; expected lines like '1 Mary is here.'")
+        raise InputError(f"{path}: the file is empty; write lines like '1 Mary is here.'")
     stories, lines = [], []
-    for number, raw in enumerate(content.removeprefix(BOM_UTF8).rstrip().splitlines(), start=1):
-        where = f"{path}, line {number}"
+    raw_lines = content.removeprefix(BOM_UTF8).rstrip().splitlines()
+    for line_number, raw in enumerate(raw_lines, start=1):
+        where = f"{path}, line {line_number}"
         line_id, line = _parse_line(raw, where)
         if line_id == 1 and lines:
             stories.append(tuple(lines))
             lines = []
         if line_id != len(lines) + 1:
             raise InputError(
-                f"{where}: ID {line_id} after ID {len(lines)}; IDs count up by one "
-                "and a new story starts again at 1"
+                f"{where}: got ID {line_id}, expected ID {len(lines) + 1}; number the lines of a "
+                "story 1, 2, 3, ..., and start each story at 1"
             )
         if isinstance(line, Question):
             if not any(isinstance(earlier, Sentence) for earlier in lines):
-                raise InputError(f"{where}: a question before any sentence; add the story above it")
+                raise InputError(
+                    f"{where}: the question {line.text.strip()!r} comes before any sentence; add "
+                    "the sentences of its story above it"
+                )
             for fact in line.supporting:
                 if not 1 <= fact < line_id or isinstance(lines[fact - 1], Question):
                     raise InputError(
-                        f"{where}: supporting ID {fact} is no sentence above the question; "
-                        "name sentences of this story"
+                        f"{where}: supporting ID {fact} is not the ID of a sentence above the "
+                        "question; give IDs of sentences of the same story"
                     )
         lines.append(line)
     stories.append(tuple(lines))
@@ -109,40 +113,44 @@ def _parse_line(raw: bytes, where: str) -> tuple[int, Sentence | Question]:
             f"{where}: byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8 text"
         ) from None
     if "\0" in text:
-        raise InputError(f"{where}: holds a zero byte; expected a text file in the bAbI format")
-    number, _, rest = text.partition(" ")
-    if not _is_id(number):
+        raise InputError(f"{where}: contains a zero byte; give a text file in the bAbI format")
+    line_id, _, rest = text.partition(" ")
+    if not _is_id(line_id):
         raise InputError(
-            f"{where}: no ID at its start: {text[:40]!r}; write it like '3 Mary is here.'"
+            f"{where}: {text[:40]!r} does not start with an ID; write a line like '3 Mary is here.'"
         )
     if "\t" not in rest:
         if rest.rstrip().endswith("?"):
             raise InputError(
-                f"{where}: the question {rest.strip()!r} has no tab and answer after it; "
+                f"{where}: the question {rest.strip()!r} is not followed by a tab and an answer; "
                 "write 'question?<TAB>answer<TAB>supporting IDs'"
             )
         if not words_of(rest):
-            raise InputError(f"{where}: ID {number} without a sentence; add one or drop the line")
-        return int(number), Sentence(rest.rstrip())
+            raise InputError(
+                f"{where}: ID {line_id} without a sentence; add one or delete the line"
+            )
+        return int(line_id), Sentence(rest.rstrip())
     question, answer, *more = rest.split("\t")
     if not question.rstrip().endswith("?"):
         raise InputError(
-            f"{where}: a tab after {question.strip()!r}, which ends in no '?'; end a question with "
-            "'?', or drop the tab"
+            f"{where}: a tab after {question.strip()!r}, which does not end with '?'; end a "
+            "question with '?', or delete the tab"
         )
     if not words_of(question):
-        raise InputError(f"{where}: no question before the tab; write it there")
+        raise InputError(
+            f"{where}: no question text in {question.strip()!r} before the tab; write the question"
+        )
     if not answer.strip():
         raise InputError(
-            f"{where}: the question {question.strip()!r} has no answer after its tab; add it"
+            f"{where}: the question {question.strip()!r} has no answer after its tab; add one"
         )
     facts = " ".join(more).split()
     if not all(map(_is_id, facts)):
         raise InputError(
-            f"{where}: supporting IDs {' '.join(facts)!r} are not whole numbers; "
-            "separate them with spaces"
+            f"{where}: supporting IDs {' '.join(facts)!r} are not line IDs; give integers "
+            "separated by spaces"
         )
-    return int(number), Question(question, answer.strip(), tuple(map(int, facts)))
+    return int(line_id), Question(question, answer.strip(), tuple(map(int, facts)))
 
 
 def _is_id(text: str) -> bool:
@@ -150,7 +158,7 @@ def _is_id(text: str) -> bool:
 
 
 def format_stories(stories: Iterable[Story]) -> str:
-    """Write stories in the bAbI format.
+    """Return stories as text in the bAbI format.
 
     Parameters
     ----------
@@ -159,14 +167,14 @@ def format_stories(stories: Iterable[Story]) -> str:
     Returns
     -------
     text : str
-        The content of a file; ``read_stories`` gives the same stories back.
+        The content of a file; `read_stories` returns the same stories from it.
     """
     rows = []
     for story in stories:
-        for number, line in enumerate(story, start=1):
+        for line_id, line in enumerate(story, start=1):
             if isinstance(line, Sentence):
-                rows.append(f"{number} {line.text}\n")
+                rows.append(f"{line_id} {line.text}\n")
             else:
                 facts = " ".join(map(str, line.supporting))
-                rows.append(f"{number} {line.text}\t{line.answer}\t{facts}\n")
+                rows.append(f"{line_id} {line.text}\t{line.answer}\t{facts}\n")
     return "".join(rows)

@@ -1,24 +1,28 @@
-"""One question with the memory it is asked of, and its answer."""
+"""One question with its memory and its answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from kvnet.data.story import Question, Story, words_of
+from kvnet.errors import InputError
 
 Words = tuple[str, ...]
 
 
 class Example(NamedTuple):
-    """A question, a memory and an answer, in words.
+    """A question, a memory and an answer, as words.
+
+    `of_story` and `of_memory` make one from text.
 
     Attributes
     ----------
     question : tuple of str
     keys, values : tuple of tuple of str
-        The memory's slots, oldest first; ``values[i]`` is read where ``keys[i]`` matches. On bAbI
-        both are the story's sentences.
+        The memory slots, oldest first. Slot i is addressed by ``keys[i]`` and returns
+        ``values[i]``. On bAbI both are the sentences of the story.
     answer : str
-        One word of the vocabulary, even where it looks like several: ``"apple,football"``.
+        One word of the vocabulary, even if it lists several items: ``"apple,football"``. Empty for
+        a question to be answered.
     """
 
     question: Words
@@ -26,9 +30,65 @@ class Example(NamedTuple):
     values: tuple[Words, ...]
     answer: str
 
+    @classmethod
+    def of_story(cls, question: str, story: Sequence[str], answer: str = "") -> "Example":
+        """Return an example whose slots hold the sentences of a story, as keys and as values.
+
+        Parameters
+        ----------
+        question : str
+        story : sequence of str
+            Sentences, oldest first.
+        answer : str, optional
+            One word. Leave it out for a question to be answered.
+
+        Returns
+        -------
+        example : Example
+
+        Raises
+        ------
+        InputError
+            If the story is one text instead of a sequence of sentences.
+        """
+        sentences = _slots("story", story)
+        return cls(words_of(question), sentences, sentences, answer.strip().lower())
+
+    @classmethod
+    def of_memory(
+        cls, question: str, keys: Sequence[str], values: Sequence[str], answer: str = ""
+    ) -> "Example":
+        """Return an example with a memory whose keys and values differ.
+
+        Parameters
+        ----------
+        question : str
+        keys, values : sequence of str
+            A slot is addressed by its key and returns its value.
+        answer : str, optional
+            One word. Leave it out for a question to be answered.
+
+        Returns
+        -------
+        example : Example
+
+        Raises
+        ------
+        InputError
+            If keys or values are one text instead of a sequence.
+        """
+        slots = _slots("keys", keys), _slots("values", values)
+        return cls(words_of(question), *slots, answer.strip().lower())
+
+
+def _slots(name, texts):
+    if isinstance(texts, str):
+        raise InputError(f"{name}={texts!r} is one text; give a list of texts, one per slot")
+    return tuple(words_of(text) for text in texts)
+
 
 def examples_of(stories: Iterable[Story]) -> list[Example]:
-    """Make one example a question; its memory is every sentence of the story above it.
+    """Return one example per question; its memory holds all sentences above it in the story.
 
     Parameters
     ----------

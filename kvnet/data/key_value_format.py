@@ -1,7 +1,7 @@
-"""A plain file format for memories whose keys and values differ.
+"""A plain text format for memories whose keys and values differ.
 
-A line ``key TAB value`` is a slot, a line ``? TAB question TAB answer`` a question about the slots
-above it; an empty line starts a new memory.
+A line ``key TAB value`` is a memory slot. A line ``? TAB question TAB answer`` is a question about
+the slots above it. An empty line starts a new memory.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from kvnet.errors import InputError
 
 
 def read_key_value_examples(path: str | Path) -> list[Example]:
-    """Read a key-tab-value file.
+    """Read a key-value file.
 
     Parameters
     ----------
@@ -21,13 +21,13 @@ def read_key_value_examples(path: str | Path) -> list[Example]:
     Returns
     -------
     examples : list of Example
-        One a question.
+        One per question.
 
     Raises
     ------
     InputError
-        If the file cannot be read, a line breaks the format or there is no question; the message
-        names file and line.
+        If the file cannot be read, a line violates the format or there is no question. The message
+        names the file and the line.
     """
     path = Path(path)
     try:
@@ -37,21 +37,26 @@ def read_key_value_examples(path: str | Path) -> list[Example]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
     examples, keys, values = [], (), ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        where = f"{path}, line {number}"
+    for line_number, line in enumerate(text.splitlines(), start=1):
+        where = f"{path}, line {line_number}"
         fields = [field.strip() for field in line.split("\t")]
         if not line.strip():
             keys, values = (), ()
         elif fields[0] == "?":
             if len(fields) != 3 or not all(fields):
-                raise InputError(f"{where}: {line!r}; write '?<TAB>question<TAB>answer'")
+                raise InputError(
+                    f"{where}: malformed question {line!r}; write '?<TAB>question<TAB>answer'"
+                )
             if not keys:
-                raise InputError(f"{where}: a question before any 'key<TAB>value' line; add one")
+                raise InputError(
+                    f"{where}: question {fields[1]!r} without a memory; add at least one line "
+                    "'key<TAB>value' above it"
+                )
             examples.append(Example(words_of(fields[1]), keys, values, fields[2].lower()))
         else:
             if len(fields) != 2 or not all(fields):
-                raise InputError(f"{where}: {line!r}; write 'key<TAB>value'")
+                raise InputError(f"{where}: malformed memory slot {line!r}; write 'key<TAB>value'")
             keys, values = (*keys, words_of(fields[0])), (*values, words_of(fields[1]))
     if not examples:
-        raise InputError(f"{path}: holds no question; write '?<TAB>question<TAB>answer' lines")
+        raise InputError(f"{path}: contains no question; add lines '?<TAB>question<TAB>answer'")
     return examples

@@ -1,4 +1,4 @@
-"""Stories as the bAbI files tell them: numbered sentences with questions in between."""
+"""The lines of a bAbI story: sentences, with questions between them."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ class Sentence(NamedTuple):
     Attributes
     ----------
     text : str
-        As written, with its capital and its full stop: ``"Mary moved to the bathroom."``
+        As in the file, with capital letter and full stop: ``"Mary moved to the bathroom."``
     """
 
     text: str
@@ -21,11 +21,11 @@ class Question(NamedTuple):
     Attributes
     ----------
     text : str
-        As written, up to the tab: ``"Where is Mary? "`` (some tasks have the trailing space).
+        As in the file, up to the tab: ``"Where is Mary? "`` (in some tasks with a trailing space).
     answer : str
-        As written; several items stay one string: ``"apple,football"``.
+        As in the file. An answer of several items is one string: ``"apple,football"``.
     supporting : tuple of int
-        IDs of the sentences that the answer follows from, in the file's order.
+        IDs of the sentences that the answer follows from, in the order of the file.
     """
 
     text: str
@@ -34,11 +34,11 @@ class Question(NamedTuple):
 
 
 Story = tuple[Sentence | Question, ...]
-"""The lines of one story. A line's ID is its place, counted from 1; questions count too."""
+"""The lines of one story. The ID of a line is its position, counted from 1, questions included."""
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Return the words of a sentence or question: lower case, without the final mark.
+    """Return the words of a sentence or question, in lower case and without the final mark.
 
     Parameters
     ----------

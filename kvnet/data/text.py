@@ -1,4 +1,4 @@
-"""Texts for the language model: three files, a sentence a line, as arrays of word ids."""
+"""Texts for the language model: three files, one sentence per line, as arrays of word ids."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import numpy
 
-from kvnet.data.distinct import in_parts, number_anew
+from kvnet.data.batch import Context
 from kvnet.data.simulator import generate
 from kvnet.data.story import Question, words_of
 from kvnet.data.vocabulary import Vocabulary
 from kvnet.errors import InputError
-from kvnet.models.memn2n_language_model import Context
+from kvnet.renumber import renumber, split
 
 END, UNKNOWN = "<eos>", "<unk>"
 SPLITS = ("train", "valid", "test")
-MADE_QUESTIONS = {"train": 40, "valid": 4, "test": 4}  # a task
+MADE_QUESTIONS = {"train": 40, "valid": 4, "test": 4}  # per task
 MADE_SEED = 0
 TASKS = range(1, 21)
 
@@ -44,7 +44,7 @@ def read_words(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
     if not text.strip():
-        raise InputError(f"{path}: the file is empty; expected text, a sentence a line")
+        raise InputError(f"{path}: the file is empty; expected text, one sentence per line")
     return words_of_lines(text.splitlines())
 
 
@@ -54,7 +54,7 @@ def words_of_lines(lines: Sequence[str]) -> list[str]:
 
 
 def made_words(split: str) -> list[str]:
-    """Make a text of the bAbI simulator's stories, questions and answers; always the same one.
+    """Return a text of the bAbI simulator's stories, questions and answers, always the same.
 
     Parameters
     ----------
@@ -76,84 +76,86 @@ def made_words(split: str) -> list[str]:
 
 
 class Text:
-    """A text as word ids, with the words before any place as its context.
+    """A text as word ids, with the words before a position as its context.
 
     Parameters
     ----------
     ids : (N,) int32 array
-    mem_size : int
+    memory_size : int
         M, words of a context.
     vocabulary_size : int
         V.
     xp : module
-        Array module to hold the text in.
+        Array module of the text.
 
     Attributes
     ----------
     fingerprint : str
-        Tells it from other texts.
+        Differs between texts.
     """
 
-    def __init__(self, ids: numpy.ndarray, mem_size: int, vocabulary_size: int, xp=numpy):
-        self.xp, self.mem_size = xp, mem_size
+    def __init__(self, ids: numpy.ndarray, memory_size: int, vocabulary_size: int, xp=numpy):
+        self.xp, self.memory_size = xp, memory_size
         self.fingerprint = hashlib.sha256(ids.tobytes()).hexdigest()[:16]
-        self._ids, self._before = xp.asarray(ids), xp.arange(1, mem_size + 1)
+        self._ids, self._before = xp.asarray(ids), xp.arange(1, memory_size + 1)
         self._vocabulary_size = vocabulary_size
 
     def __len__(self) -> int:
-        """Count the words."""
+        """Return the number of words."""
         return len(self._ids)
 
     def batch(self, rows) -> Context:
-        """Take some words as targets.
+        """Gather a batch of targets with their contexts.
 
         Parameters
         ----------
         rows : (B,) integer array
-            Places in the text, from `mem_size` on.
+            Positions in the text, from `memory_size` on.
 
         Returns
         -------
         context : Context
         """
-        return self.batches(rows[None])[0]
+        return self._batches(rows[None])[0]
 
     def batches(self, rows) -> list[Context]:
-        """Take words as the targets of several batches, for which a device is waited for once.
+        """Gather several batches with one host-device synchronisation.
 
         Parameters
         ----------
         rows : (n, B) integer array
-            Each batch's places in the text.
+            Positions of the targets of each batch.
 
         Returns
         -------
         contexts : list of n Context
-            With as many words as the fullest context has: the others list words without a slot.
+            All list as many words as the largest one: the others add words that they do not use.
         """
-        cells = self._vocabulary_size + rows.shape[1] * self.mem_size
-        return [context for part in in_parts(rows, cells) for context in self._batches(part)]
+        cells = self._vocabulary_size + rows.shape[1] * self.memory_size
+        return [context for part in split(rows, cells) for context in self._batches(part)]
 
     def _batches(self, rows):
         context = self._ids[rows[:, :, None] - self._before]  # (n, B, M), the word before first
         flat = context.reshape(len(rows), -1)
-        words, slots, _ = number_anew(self.xp, flat, self._vocabulary_size)
+        words, slots, _ = renumber(self.xp, flat, self._vocabulary_size)
         return [*map(Context, words, slots.reshape(context.shape), self._ids[rows])]
 
 
 class TextData(NamedTuple):
-    """What a language model trains on and is measured on.
+    """The texts that a language model is trained and evaluated on.
 
     Attributes
     ----------
     vocabulary : Vocabulary
-    training, validation, testing : Text
+    training : Text
+    validation, testing : Text or None
+        None if there is no text.
     """
 
     vocabulary: Vocabulary
     training: Text
-    validation: Text
-    testing: Text
+    validation: Text | None = None
+    testing: Text | None = None
 
 
 def read_texts(folder: Path, name: str) -> dict[str, list[str]]:
@@ -178,26 +180,26 @@ def read_texts(folder: Path, name: str) -> dict[str, list[str]]:
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise InputError(
-            f"{missing[0]}: there is no such file; data_name={name!r} takes "
-            f"{', '.join(path.name for path in paths)} in data_dir"
+            f"{missing[0]}: there is no such file; data_name={name!r} needs "
+            f"{', '.join(path.name for path in paths)} in data_dir; correct one of the two"
         )
     return {str(path): read_words(path) for path in paths}
 
 
 def made_texts() -> dict[str, list[str]]:
-    """Make three texts with the simulator, by what `InputError` is to call them."""
-    return {f"the made {split} text": made_words(split) for split in SPLITS}
+    """Return three texts of the simulator, by their names in messages."""
+    return {f"the simulated {split} text": made_words(split) for split in SPLITS}
 
 
 def known_words(words: Sequence[str], vocabulary: Vocabulary, where: str) -> list[str]:
-    """Replace the words outside a vocabulary by ``<unk>``, where that is one of it.
+    """Replace the words outside a vocabulary by ``<unk>``, if the vocabulary has it.
 
     Parameters
     ----------
     words : sequence of str
     vocabulary : Vocabulary
     where : str
-        What they come from, for the message.
+        Their origin, for the message.
 
     Returns
     -------
@@ -218,15 +220,16 @@ def known_words(words: Sequence[str], vocabulary: Vocabulary, where: str) -> lis
 
 
 def encode_texts(
-    texts: dict[str, list[str]], mem_size: int, xp=numpy, vocabulary: Vocabulary | None = None
+    texts: dict[str, list[str]], memory_size: int, xp=numpy, vocabulary: Vocabulary | None = None
 ) -> TextData:
-    """Encode three texts as word ids; the vocabulary is that of all three.
+    """Encode texts as word ids; the vocabulary is that of all of them.
 
     Parameters
     ----------
     texts : dict of str to list of str
-        Words by what `InputError` is to call the text: of training, validation and testing.
-    mem_size : int
+        The words of the training text and, optionally, of the validation and the test text, by the
+        text's name in messages.
+    memory_size : int
     xp : module
         Array module.
     vocabulary : Vocabulary, optional
@@ -239,17 +242,17 @@ def encode_texts(
     Raises
     ------
     InputError
-        If a text is too short for the memory, or has words that are not known.
+        If a text is too short for the memory, or has unknown words.
     """
     if vocabulary is None:
         vocabulary = Vocabulary((word for words in texts.values() for word in words), nil=False)
     encoded = []
     for name, words in texts.items():
-        if len(words) <= mem_size:
+        if len(words) <= memory_size:
             raise InputError(
-                f"{name}: {len(words)} words with the lines' ends, too few for a memory of "
-                f"mem_size={mem_size} words before the first target; take a smaller mem_size"
+                f"{name}: {len(words)} words, line ends included, are too few for a memory of "
+                f"{memory_size} words; use a smaller memory_size (--mem-size)"
             )
         ids = numpy.array(vocabulary.ids(known_words(words, vocabulary, name), name), numpy.int32)
-        encoded.append(Text(ids, mem_size, len(vocabulary), xp))
+        encoded.append(Text(ids, memory_size, len(vocabulary), xp))
     return TextData(vocabulary, *encoded)

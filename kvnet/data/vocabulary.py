@@ -1,49 +1,50 @@
-"""Words and their ids."""
+"""The vocabulary: words and their ids."""
 
 from collections.abc import Iterable, Sequence
 
 from kvnet.errors import InputError
 
-NAMED = 10  # unknown words in a message
+MAX_LISTED = 10
+"""Number of unknown words that an error message lists."""
 
 
 class Vocabulary:
-    """The words a model knows, sorted; ids count from 1, since 0 is the nil word that pads.
+    """The words that a model knows, sorted. Ids start at 1; id 0 is the nil word, used as padding.
 
     Parameters
     ----------
     words : iterable of str
-        In any order; repeats count once.
+        In any order. Duplicates are dropped.
     nil : bool
-        Without a nil word ids count from 0.
+        Whether id 0 is the nil word. If False, word ids start at 0.
 
     Attributes
     ----------
     words : list of str
-        ``words[i]`` has id ``i + 1``, or without a nil word ``i``.
+        The word ``words[i]`` has id ``i + 1``, or id ``i`` without a nil word.
     """
 
     def __init__(self, words: Iterable[str], nil: bool = True):
         self.words = sorted(set(words))
-        self._first = int(nil)
-        self._ids = {word: number for number, word in enumerate(self.words, start=self._first)}
+        self._first_id = int(nil)
+        self._ids = {word: word_id for word_id, word in enumerate(self.words, self._first_id)}
 
     def __len__(self) -> int:
-        """Count the ids, the nil word's included: V."""
-        return len(self.words) + self._first
+        """Return V, the number of ids, including the nil word's."""
+        return len(self.words) + self._first_id
 
     def __contains__(self, word: str) -> bool:
-        """Whether the word has an id."""
+        """Return whether the word has an id."""
         return word in self._ids
 
     def ids(self, words: Sequence[str], where: str) -> list[int]:
-        """Return the words' ids.
+        """Return the ids of words.
 
         Parameters
         ----------
         words : sequence of str
         where : str
-            What they come from, for the message.
+            Source of the words, named in the error message.
 
         Returns
         -------
@@ -52,18 +53,19 @@ class Vocabulary:
         Raises
         ------
         InputError
-            Naming the words that are not in the vocabulary.
+            If a word is not in the vocabulary. The message lists up to ten such words.
         """
         unknown = list(dict.fromkeys(word for word in words if word not in self._ids))
         if unknown:
-            named = ", ".join(map(repr, unknown[:NAMED]))
-            more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+            listed = ", ".join(map(repr, unknown[:MAX_LISTED]))
+            rest = f" and {len(unknown) - MAX_LISTED} more" if len(unknown) > MAX_LISTED else ""
+            verb = "is" if len(unknown) == 1 else "are"
             raise InputError(
-                f"{where}: {named}{more} not among the {len(self.words)} words "
-                "that the model was trained on; use words of its training text"
+                f"{where}: {listed}{rest} {verb} not among the {len(self.words)} words of the "
+                "model's vocabulary; use words of its training text"
             )
         return [self._ids[word] for word in words]
 
-    def word(self, number: int) -> str:
+    def word(self, word_id: int) -> str:
         """Return the word of an id; the nil word is ``"<nil>"``."""
-        return self.words[number - self._first] if number >= self._first else "<nil>"
+        return self.words[word_id - self._first_id] if word_id >= self._first_id else "<nil>"

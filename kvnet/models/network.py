@@ -1,64 +1,163 @@
-"""What all models share: named parameters in one vector, their files and their arguments."""
+"""The contract of a model: named parameters, scores, a loss with its gradient, and files."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from kvnet.backend import array_module
-from kvnet.checkpoint import named, read_arrays, write_arrays
 from kvnet.errors import InputError
-from kvnet.kernels import choose
-from kvnet.parameter_vector import as_vector, by_name
+from kvnet.files.checkpoint import named, read_arrays, write_arrays
+from kvnet.hyper_parameter import HyperParameters, at_least_one, hyper_parameter, one_of
+from kvnet.kernels import choose_operations
+from kvnet.operations import Operations
+from kvnet.parameter_vector import by_name
+from kvnet.updates.as_vector import as_vector
 
-NOT_CONFIG = ("self", "backend", "kernels", "__class__")  # where a model runs is not what it is
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig(HyperParameters):
+    """The configuration of every model: what a file stores. Backend and kernels are not in it."""
+
+    vocabulary_size: int = at_least_one(MISSING, "V, word ids")
+    dtype: str = one_of("float32", ("float32", "float64"), "float64 is for checking gradients")
+    random_state: int = hyper_parameter(
+        0, "0 to 2**64 - 1", lambda n: 0 <= n < 2**64, "seed of the initial parameters and of noise"
+    )
 
 
 class Network(ABC):
-    """A model's parameters as one vector, with their names.
+    """A model: its parameters as one vector with names, and what every model provides.
+
+    A subclass provides `Config`, `forward`, `loss_and_gradient`, `_parameter_shapes` and
+    `_initial_value`.
 
     Parameters
     ----------
-    config : dict
-        The arguments that make the model what it is, ready for JSON; `dtype` is one.
-    backend : {"numpy", "cupy", "auto"}
-    kernels : {"reference", "fused", "auto"}
+    config : NetworkConfig
+        Of the class `Config`.
+    backend : {"numpy", "cupy", "auto"}, default="numpy"
+    kernels : {"reference", "fused", "auto"}, default="auto"
+        The textbook operations, their fused forms, or the fused forms where they run.
 
     Attributes
     ----------
     theta : (N,) float array
         All parameters as one vector.
     shapes : dict of str to tuple of int
-        The parameters' shapes, in the order in which they stand in the vector.
+        The parameters' shapes, in the order of the vector.
     params : dict of str to float array
-        The parts of `theta` by name.
+        Views of the vector's sections, by name.
+    xp : module
+        Array module.
+    ops : Operations
     """
 
-    def __init__(self, config: dict, backend: str, kernels: str):
-        self.config = config
+    Config: ClassVar[type[NetworkConfig]]
+
+    @property
+    def nil_rows(self) -> tuple[str, ...]:
+        """Names of the tables whose row 0 is the nil word's and stays zero. None by default."""
+        return ()
+
+    def __init__(self, config: NetworkConfig, backend: str = "numpy", kernels: str = "auto"):
+        self.config, self.kernels = config, kernels
         self.xp = array_module(backend)
-        self.operations = choose(kernels, self.xp)
+        self.ops: Operations = choose_operations(kernels, self.xp)
         self.shapes = self._parameter_shapes()
-        self.theta = as_vector(
-            self.xp, {name: self._start(name, shape) for name, shape in self.shapes.items()}
-        )
-        self.params = by_name(self.theta, self.shapes)
+        initial = {name: self._initial_value(name, shape) for name, shape in self.shapes.items()}
+        self.set_theta(as_vector(self.xp, initial))
+
+    def set_theta(self, theta) -> None:
+        """Use another vector of parameters, of any dtype."""
+        self.theta, self.params = theta, by_name(theta, self.shapes)
 
     @abstractmethod
     def _parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name the parameters."""
+        """Return the parameters' names and shapes."""
 
     @abstractmethod
-    def _start(self, name, shape):
-        """Return a parameter's starting numbers."""
+    def _initial_value(self, name: str, shape: tuple[int, ...]):
+        """Return the initial value of a parameter."""
 
-    @property
-    def dtype(self) -> str:
-        """The dtype of the parameters."""
-        return self.config["dtype"]
+    @abstractmethod
+    def forward(self, batch):
+        """Score every word as the answer.
+
+        Parameters
+        ----------
+        batch : Batch or Context
+            Its answers are not used.
+
+        Returns
+        -------
+        scores : (B, V) float array
+        attention : (H, B, M) float array
+            The weight of each slot in each hop.
+        """
+
+    @abstractmethod
+    def loss_and_gradient(self, batch, step: int | None = None):
+        """Return the loss of a batch and its gradient with respect to every parameter.
+
+        Parameters
+        ----------
+        batch : Batch or Context
+        step : int, optional
+            Training step; seeds dropout and other noise. None turns the noise off.
+
+        Returns
+        -------
+        loss : scalar float array
+            Cross entropy, summed over the batch.
+        gradients : dict of str to float array or RowGradient
+            By parameter name, in the order of `params`.
+        """
+
+    def predict_proba(self, batch):
+        """Return the probability of every word as the answer.
+
+        Parameters
+        ----------
+        batch : Batch or Context
+            Its answers are not used.
+
+        Returns
+        -------
+        p : (B, V) float array
+        attention : (H, B, M) float array
+            The weight of each slot in each hop.
+        """
+        scores, attention = self.forward(batch)
+        return self.ops.softmax(self.xp, scores)[0], attention
+
+    def predict(self, batch):
+        """Return the most probable answers.
+
+        Parameters
+        ----------
+        batch : Batch or Context
+            Its answers are not used.
+
+        Returns
+        -------
+        words : (B,) int64 array
+            Word ids; the lowest of those with the same score.
+        """
+        return self.forward(batch)[0].argmax(axis=1)
+
+    def in_order(self, gradients: Mapping) -> dict:
+        """Return gradients by parameter name in the order of `params`."""
+        return {name: gradients[name] for name in self.params}
 
     def state(self) -> tuple[dict, dict]:
-        """Return what a file must hold: the parameters as arrays, and metadata for JSON."""
-        return named(self.params, "params/"), {"model": self.config}
+        """Return the content of a file: the parameters as arrays, and metadata for JSON.
+
+        ``metadata["weights"]`` names the prefix of the arrays that the model predicts with.
+        """
+        metadata = {"kind": type(self).__name__, "config": asdict(self.config), "weights": "params"}
+        return named(self.params, "params/"), metadata
 
     def save(self, path: str | Path) -> None:
         """Write the parameters and the configuration to a safetensors file.
@@ -77,14 +176,14 @@ class Network(ABC):
 
     @classmethod
     def load(cls, path: str | Path, backend: str = "numpy", kernels: str = "auto") -> Self:
-        """Read what `save` wrote, or a training checkpoint.
+        """Read a file that `save` or a training wrote. `load_model` accepts any model's file.
 
         Parameters
         ----------
         path : str or Path
-        backend : {"numpy", "cupy", "auto"}
-            Where to run; files are the same for all.
-        kernels : {"reference", "fused", "auto"}
+        backend : {"numpy", "cupy", "auto"}, default="numpy"
+            Files are the same for all backends.
+        kernels : {"reference", "fused", "auto"}, default="auto"
 
         Returns
         -------
@@ -94,34 +193,41 @@ class Network(ABC):
         Raises
         ------
         InputError
-            If the file cannot be read or holds another model.
+            If the file cannot be read or is of another model.
         """
         return cls.from_state(path, *read_arrays(path), backend, kernels)
 
     @classmethod
-    def from_state(cls, path, arrays, metadata, backend, kernels) -> Self:
-        """Build the model of what was read from a file; see `load`."""
+    def from_state(
+        cls, path: str | Path, arrays: dict, metadata: dict, backend: str, kernels: str
+    ) -> Self:
+        """Build the model from the content of a file; see `load`."""
+        kind = kind_of(path, metadata)
+        if kind != cls.__name__:
+            raise InputError(f"{path}: is a file of {kind}, not of {cls.__name__}; give another")
         try:
-            model = cls(**metadata["model"], backend=backend, kernels=kernels)
+            model = cls(cls.Config(**metadata["config"]), backend, kernels)
+            prefix = metadata["weights"] + "/"
+            model.restore_mode(metadata)
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: holds no {cls.__name__} ({error}); give a file that one wrote"
+                f"{path}: the description of its {kind} is damaged ({error}); give another file"
             ) from None
-        # The best or averaged weights stand beside the last ones, which a training goes on from.
-        kept = {name.partition("/")[0] + "/" for name in arrays}
-        prefix = next((p for p in ("best/", "average/") if p in kept), "params/")
         model.theta[:] = as_vector(model.xp, model.checked(path, arrays, prefix))
         return model
 
-    def checked(self, path, arrays: dict, prefix: str) -> dict:
-        """Pick one array a parameter, named by `prefix` and its name, and check its shape.
+    def restore_mode(self, metadata: dict) -> None:  # noqa: B027  (most models have no mode)
+        """Set what `state` stored besides parameters and configuration. Does nothing by default."""
+
+    def checked(self, path: str | Path, arrays: dict, prefix: str) -> dict:
+        """Return one array per parameter, named by `prefix` and its name, after a check.
 
         Raises
         ------
         InputError
-            If one is missing or of another shape or dtype.
+            If an array is missing or has another shape or dtype.
         """
-        picked = {}
+        checked = {}
         for name, theta in self.params.items():
             array = arrays.get(prefix + name)
             if array is None or array.shape != theta.shape or array.dtype != theta.dtype:
@@ -130,31 +236,19 @@ class Network(ABC):
                     f"{path}: {prefix}{name} should be {theta.dtype}{list(theta.shape)}, found "
                     f"{found}; the file belongs to another model"
                 )
-            picked[name] = self.xp.asarray(array)
-        return picked
+            checked[name] = self.xp.asarray(array)
+        return checked
 
 
-def check_argument(config: dict, name: str, good, takes: str, kind=str) -> None:
-    """Refuse a model's argument that is out of range.
+def kind_of(path: str | Path, metadata: dict) -> str:
+    """Return the name of the model's class that the metadata of a file names.
 
     Raises
     ------
     InputError
-        Naming it, its value and what it takes.
+        If they name none.
     """
-    value = config[name]
-    if not isinstance(value, kind) or isinstance(value, bool) or not good(value):
-        raise InputError(f"{name}={value!r} is out of range; it takes {takes}")
-
-
-def check_sizes(config: dict, *names: str) -> None:
-    """Refuse arguments that are no whole numbers from 1."""
-    for name in names:
-        check_argument(config, name, lambda n: n >= 1, "a whole number from 1", int)
-
-
-def check_dtype_and_seed(config: dict) -> None:
-    """Refuse an unknown `dtype` and a `random_state` that is no seed."""
-    good = ("float32", "float64")
-    check_argument(config, "dtype", good.__contains__, "'float32' or 'float64'")
-    check_argument(config, "random_state", lambda n: 0 <= n < 2**64, "0 to 2**64 - 1", int)
+    kind = metadata.get("kind")
+    if not isinstance(kind, str):
+        raise InputError(f"{path}: does not name its model; give a file that this version wrote")
+    return kind

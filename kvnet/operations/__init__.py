@@ -1,43 +1,61 @@
-"""Operations: a function computes the forward pass and returns ``(output, backward)``.
+"""Operations: a function computes the forward pass and returns ``(output, ..., backward)``.
 
-``backward`` takes the gradient of the output and returns those of the inputs, in their order. Every
-function takes the array module first (``xp``: NumPy or CuPy), runs in the dtype it is given and,
-forward, on complex numbers too.
+``backward`` takes the gradient of the output and returns the gradients of the inputs, in their
+order. Every function takes the array module first (``xp``: NumPy or CuPy), computes in the dtype of
+its inputs and, forward, also on complex numbers. A few return constants or random numbers, and no
+``backward``.
 """
 
-from kvnet.operations.addressing import address
-from kvnet.operations.adjacent_read import adjacent_read
-from kvnet.operations.answer_loss import answer_loss
-from kvnet.operations.context_read import context_read, layerwise_read
+from kvnet.operations.address import address
+from kvnet.operations.adjacent_hops import adjacent_hops
+from kvnet.operations.adjacent_hops_by_row import adjacent_hops_by_row
+from kvnet.operations.answer_loss import AnswerGradients, answer_loss
+from kvnet.operations.context_hops_by_row import context_hops_by_row
 from kvnet.operations.cross_entropy import cross_entropy
 from kvnet.operations.dropout import dropout
 from kvnet.operations.embedding_lookup import embedding_lookup
 from kvnet.operations.embedding_sum import embedding_sum
-from kvnet.operations.gru import gru
+from kvnet.operations.fill_slots import fill_slots
+from kvnet.operations.gru import GruWeights, gru
 from kvnet.operations.gru_reading import gru_reading
 from kvnet.operations.hop import hop
+from kvnet.operations.key_value_hops import key_value_hops
+from kvnet.operations.key_value_hops_by_row import key_value_hops_by_row
 from kvnet.operations.l2_penalty import l2_penalty
+from kvnet.operations.layerwise_hops import layerwise_hops
+from kvnet.operations.layerwise_hops_by_row import layerwise_hops_by_row
 from kvnet.operations.linear import linear
-from kvnet.operations.memory_read import memory_read
+from kvnet.operations.matrix_product import matrix_product
+from kvnet.operations.memory import ContextMemory, Memory
+from kvnet.operations.normal import normal
 from kvnet.operations.partial_relu import partial_relu
 from kvnet.operations.position_encoding import (
     centred_position_encoding,
     own_length_encoding,
     position_encoding,
 )
-from kvnet.operations.read_slots import fill_slots, read_slots
+from kvnet.operations.scatter_rows import scatter_rows
+from kvnet.operations.slots_with_times import slots_with_times
 from kvnet.operations.softmax import softmax
-from kvnet.operations.summed_slots import adjacent_slots, layerwise_slots, sum_slots
+from kvnet.operations.sum_slots import sum_slots
+from kvnet.operations.take_rows import take_rows
+from kvnet.operations.uniform import uniform
+from kvnet.operations.without_nil import without_nil
 from kvnet.operations.word_cross_entropy import word_cross_entropy
 from kvnet.operations.word_scores import word_scores
 
 __all__ = [
+    "AnswerGradients",
+    "ContextMemory",
+    "GruWeights",
+    "Memory",
+    "Operations",
     "address",
-    "adjacent_read",
-    "adjacent_slots",
+    "adjacent_hops",
+    "adjacent_hops_by_row",
     "answer_loss",
     "centred_position_encoding",
-    "context_read",
+    "context_hops_by_row",
     "cross_entropy",
     "dropout",
     "embedding_lookup",
@@ -46,17 +64,73 @@ __all__ = [
     "gru",
     "gru_reading",
     "hop",
+    "key_value_hops",
+    "key_value_hops_by_row",
     "l2_penalty",
-    "layerwise_read",
-    "layerwise_slots",
+    "layerwise_hops",
+    "layerwise_hops_by_row",
     "linear",
-    "memory_read",
+    "matrix_product",
+    "normal",
     "own_length_encoding",
     "partial_relu",
     "position_encoding",
-    "read_slots",
+    "scatter_rows",
+    "slots_with_times",
     "softmax",
     "sum_slots",
+    "take_rows",
+    "uniform",
+    "without_nil",
     "word_cross_entropy",
     "word_scores",
 ]
+
+
+class Operations:
+    """All operations by name, each in its textbook form unless a fused form replaces it.
+
+    Parameters
+    ----------
+    **fused : callable
+        Fused forms, by the name of the operation. A fused form takes the same arguments and returns
+        the same values up to rounding.
+    """
+
+    address = staticmethod(address)
+    adjacent_hops = staticmethod(adjacent_hops)
+    adjacent_hops_by_row = staticmethod(adjacent_hops_by_row)
+    answer_loss = staticmethod(answer_loss)
+    centred_position_encoding = staticmethod(centred_position_encoding)
+    context_hops_by_row = staticmethod(context_hops_by_row)
+    cross_entropy = staticmethod(cross_entropy)
+    dropout = staticmethod(dropout)
+    embedding_lookup = staticmethod(embedding_lookup)
+    embedding_sum = staticmethod(embedding_sum)
+    fill_slots = staticmethod(fill_slots)
+    gru = staticmethod(gru)
+    gru_reading = staticmethod(gru_reading)
+    hop = staticmethod(hop)
+    key_value_hops = staticmethod(key_value_hops)
+    key_value_hops_by_row = staticmethod(key_value_hops_by_row)
+    l2_penalty = staticmethod(l2_penalty)
+    layerwise_hops = staticmethod(layerwise_hops)
+    layerwise_hops_by_row = staticmethod(layerwise_hops_by_row)
+    linear = staticmethod(linear)
+    matrix_product = staticmethod(matrix_product)
+    normal = staticmethod(normal)
+    own_length_encoding = staticmethod(own_length_encoding)
+    partial_relu = staticmethod(partial_relu)
+    position_encoding = staticmethod(position_encoding)
+    scatter_rows = staticmethod(scatter_rows)
+    slots_with_times = staticmethod(slots_with_times)
+    softmax = staticmethod(softmax)
+    sum_slots = staticmethod(sum_slots)
+    take_rows = staticmethod(take_rows)
+    uniform = staticmethod(uniform)
+    without_nil = staticmethod(without_nil)
+    word_cross_entropy = staticmethod(word_cross_entropy)
+    word_scores = staticmethod(word_scores)
+
+    def __init__(self, **fused):
+        vars(self).update(fused)

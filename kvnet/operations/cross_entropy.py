@@ -1,8 +1,8 @@
-"""The answer's loss: softmax over the vocabulary with cross entropy."""
+"""The loss of the answers: softmax over the vocabulary, then cross entropy."""
 
 
 def cross_entropy(xp, logits, answers):
-    """Sum the batch's cross entropy: ``L = sum_b log(sum_v exp(s_bv)) - s_b,answer``.
+    """Sum the cross entropy over the batch: ``L = sum_b log(sum_v exp(s_bv)) - s_b,answer``.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def cross_entropy(xp, logits, answers):
         ``d_loss (scalar) -> d_logits (B, V)``, that is ``d_loss (softmax(s) - onehot(answer))``
     """
     rows = xp.arange(len(answers))
-    # As in the softmax: the shift keeps exp from overflow, the real part decides which is largest.
+    # As in `softmax`: the shift keeps exp from overflow, and real parts define the largest.
     shifted = logits - logits.real.max(axis=1, keepdims=True)
     weights = xp.exp(shifted)  # (B, V)
     totals = weights.sum(axis=1)  # (B,)

@@ -1,18 +1,18 @@
-"""Dropout, with its random numbers drawn outside."""
+"""Dropout, given its random numbers."""
 
 
 def dropout(xp, x, uniforms, keep_prob: float):
-    """Drop components at random, scale up the rest: ``y = x / keep_prob`` where ``u < keep_prob``.
+    """Drop components at random and scale up the others: ``y = x / p`` where ``u < p``, else 0.
 
     Parameters
     ----------
     xp : module
         Array module.
     x : float array
-    uniforms : float array of x's shape, or of one that spreads over it
-        Uniform numbers between 0 and 1, so that every backend and kernel can draw the same.
+    uniforms : float array of x's shape, or of one that broadcasts to it
+        u, uniform numbers between 0 and 1. An argument, so that every backend can use the same.
     keep_prob : float
-        Share of components kept, in (0, 1].
+        p, the probability of keeping a component, in (0, 1].
 
     Returns
     -------

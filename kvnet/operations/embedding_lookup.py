@@ -1,10 +1,11 @@
-"""Word embeddings by table lookup, and the scatter that is its gradient."""
+"""Word embeddings by table lookup."""
 
-import numpy
+from kvnet.operations.take_rows import take_rows
+from kvnet.operations.without_nil import without_nil
 
 
 def embedding_lookup(xp, words, table):
-    """Look every word up: ``y_n = W[x_n]``, and zero for the nil word ``x_n = 0``.
+    """Look up the embedding of every word: ``y_n = W[x_n]``, and zero for the nil word.
 
     Parameters
     ----------
@@ -13,7 +14,7 @@ def embedding_lookup(xp, words, table):
     words : (...) integer array
         Word ids; 0 is the nil word.
     table : (V, E) float array
-        W. Row 0 is read as zero whatever it holds.
+        W. Row 0 is read as zero whatever it contains.
 
     Returns
     -------
@@ -21,56 +22,11 @@ def embedding_lookup(xp, words, table):
     backward : callable
         ``d_embeddings (..., E) -> d_table (V, E)``; its row 0 is zero.
     """
-    embeddings = without_nil(table)[words]
+    embeddings, backward_rows = take_rows(xp, without_nil(table), words)
 
     def backward(d_embeddings):
-        rows = d_embeddings.reshape(-1, table.shape[1])
-        d_table = sum_rows_by_word(xp, words.reshape(-1), rows, len(table))
+        d_table = backward_rows(d_embeddings)
         d_table[0] = 0  # the nil word has no embedding to update
         return d_table
 
     return embeddings, backward
-
-
-def without_nil(table):
-    """Copy an embedding table with the nil word's row at zero.
-
-    Parameters
-    ----------
-    table : (V, E) float array
-
-    Returns
-    -------
-    table : (V, E) float array
-    """
-    table = table.copy()
-    table[0] = 0
-    return table
-
-
-def sum_rows_by_word(xp, words, rows, vocabulary_size: int):
-    """Add each row to its word's: ``d_table[v] = sum of rows[n] where words[n] == v``.
-
-    Rows are sorted by word, and a word's sum is a difference of running sums, in double precision:
-    so the order of every sum is fixed on any device. No shape hangs on the words: to learn how many
-    there are, a device would have to be waited for.
-
-    Parameters
-    ----------
-    xp : module
-        Array module.
-    words : (N,) integer array
-    rows : (N, E) float array
-    vocabulary_size : int
-        V.
-
-    Returns
-    -------
-    d_table : (V, E) float array
-    """
-    order = xp.argsort(words, kind="stable")
-    bounds = xp.searchsorted(words[order], xp.arange(vocabulary_size + 1))
-    wide = numpy.result_type(rows.dtype, numpy.float64)
-    nothing = xp.zeros((1, rows.shape[1]), wide)
-    totals = xp.concatenate([nothing, xp.cumsum(rows[order], axis=0, dtype=wide)])[bounds]
-    return (totals[1:] - totals[:-1]).astype(rows.dtype)

@@ -1,10 +1,11 @@
 """The bow reader: a sentence is the weighted sum of its words' embeddings."""
 
-from kvnet.operations.embedding_lookup import sum_rows_by_word, without_nil
+from kvnet.operations.scatter_rows import scatter_rows
+from kvnet.operations.without_nil import without_nil
 
 
 def embedding_sum(xp, words, table, encoding):
-    """Read sentences: ``r(x) = sum_j enc_j * W[x_j]``, the nil word counting zero.
+    """Read sentences: ``r(x) = sum_j enc_j ⊙ W[x_j]``; the nil word adds zero.
 
     Parameters
     ----------
@@ -13,7 +14,7 @@ def embedding_sum(xp, words, table, encoding):
     words : (N, S) integer array
         Word ids; 0 is the nil word that pads a sentence.
     table : (V, E) float array
-        W. Row 0 is read as zero whatever it holds.
+        W. Row 0 is read as zero whatever it contains.
     encoding : (S, E) float array
         Position encoding, a constant.
 
@@ -32,7 +33,7 @@ def embedding_sum(xp, words, table, encoding):
     def backward(d_readings):
         d_words = encoding * d_readings[:, None, :]  # (N, S, E)
         rows = d_words.reshape(-1, table.shape[1])
-        d_table = sum_rows_by_word(xp, words.reshape(-1), rows, len(table))
+        d_table = scatter_rows(xp, words.reshape(-1), rows, len(table))
         d_table[0] = 0  # padding has no embedding to update
         return d_table
 

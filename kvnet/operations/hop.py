@@ -1,4 +1,4 @@
-"""A hop's end: the query takes in what was read."""
+"""The end of a hop: the query is updated with the vector that was read."""
 
 
 def hop(xp, u, o, matrix):
@@ -9,9 +9,9 @@ def hop(xp, u, o, matrix):
     xp : module
         Array module.
     u : (B, F) float array
-        The query so far.
+        The query before the hop.
     o : (B, F) float array
-        What the memory gave.
+        The vector read from the memory.
     matrix : (F, F) float array
         R of this hop.
 

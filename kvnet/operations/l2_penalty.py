@@ -1,8 +1,8 @@
-"""The L2 penalty on every parameter."""
+"""The L2 penalty on all parameters."""
 
 
 def l2_penalty(xp, theta, l2_lambda: float):
-    """Sum the squares of all parameters: ``L = λ/2 ‖θ‖²``.
+    """Penalise the squares of all parameters: ``L = λ/2 ‖θ‖²``.
 
     Parameters
     ----------

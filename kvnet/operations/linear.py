@@ -1,8 +1,8 @@
-"""A linear map."""
+"""A linear map of rows."""
 
 
 def linear(xp, x, matrix):
-    """Map rows: ``y = x Aᵀ``.
+    """Map rows: ``y = x Aᵀ``. `matrix_product` multiplies by the matrix itself.
 
     Parameters
     ----------

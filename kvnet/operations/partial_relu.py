@@ -1,8 +1,8 @@
-"""A rectifier on some components of a vector; the others stay linear."""
+"""A rectifier on the last components of a vector."""
 
 
 def partial_relu(xp, x, linear_size: int):
-    """Rectify the last components: ``y = [x_1..x_L, max(x_{L+1..E}, 0)]``.
+    """Rectify the components after the first L: ``y = [x_1..x_L, max(x_{L+1..E}, 0)]``.
 
     Parameters
     ----------
@@ -10,7 +10,7 @@ def partial_relu(xp, x, linear_size: int):
         Array module.
     x : (B, E) float array
     linear_size : int
-        L, 0 to E.
+        L, from 0 to E: components that are not rectified.
 
     Returns
     -------

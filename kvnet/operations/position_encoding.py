@@ -1,8 +1,8 @@
-"""Position encoding: how much a word at place j counts in each component of a sentence."""
+"""Position encodings: the weight of the word at position j in each component of a sentence."""
 
 
 def position_encoding(xp, sentence_size: int, embedding_size: int, dtype):
-    """Weigh word places by embedding component.
+    """Return the position encoding of the Key-Value Memory Network.
 
     ``enc[j, e] = 1 + 4 (e - E/2) (j - S/2) / (E S)`` with ``e = 1..E``, ``j = 1..S``.
 
@@ -11,7 +11,7 @@ def position_encoding(xp, sentence_size: int, embedding_size: int, dtype):
     xp : module
         Array module.
     sentence_size : int
-        S, words a sentence.
+        S, words per sentence.
     embedding_size : int
         E.
     dtype : numpy dtype
@@ -31,7 +31,7 @@ def position_encoding(xp, sentence_size: int, embedding_size: int, dtype):
 
 
 def centred_position_encoding(xp, sentence_size: int, embedding_size: int, dtype):
-    """Weigh word places as the End-To-End Memory Network's Matlab code does.
+    """Return the position encoding of the End-To-End Memory Network's Matlab code.
 
     ``l[j, k] = 1 + 4 (k - (d + 1)/2) (j - (J + 1)/2) / (d J)`` with ``k = 1..d``, ``j = 1..J``.
 
@@ -40,7 +40,7 @@ def centred_position_encoding(xp, sentence_size: int, embedding_size: int, dtype
     xp : module
         Array module.
     sentence_size : int
-        J, words a sentence, the time word included.
+        J, words per sentence, including the time word.
     embedding_size : int
         d.
     dtype : numpy dtype
@@ -60,10 +60,10 @@ def centred_position_encoding(xp, sentence_size: int, embedding_size: int, dtype
 
 
 def own_length_encoding(xp, sentence_size: int, embedding_size: int, dtype):
-    """Weigh word places as the End-To-End Memory Network's paper does.
+    """Return the position encoding of the End-To-End Memory Network's paper.
 
-    ``l[j, k] = (1 - j/J) - (k/d) (1 - 2j/J)`` with J the sentence's own number of words. That is
-    ``(1 - k/d) + (1/J) (2k/d - 1) j``: the length is a factor of one part.
+    ``l[j, k] = (1 - j/J) - (k/d) (1 - 2j/J)``, where J is the number of words of the sentence. This
+    equals ``(1 - k/d) + (1/J) (2k/d - 1) j``, in which J is a factor of one term only.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def own_length_encoding(xp, sentence_size: int, embedding_size: int, dtype):
     Returns
     -------
     fixed, by_length : (S, d) float array
-        A sentence of J words is weighed by ``fixed + by_length / J``.
+        The encoding of a sentence of J words is ``fixed + by_length / J``.
 
     References
     ----------

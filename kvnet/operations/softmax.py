@@ -2,7 +2,7 @@
 
 
 def softmax(xp, scores, allowed=None):
-    """Turn scores into probabilities: ``p_i = exp(s_i) / sum_j exp(s_j)`` along the last axis.
+    """Convert scores to probabilities: ``p_i = exp(s_i) / sum_j exp(s_j)`` along the last axis.
 
     Parameters
     ----------
@@ -10,7 +10,7 @@ def softmax(xp, scores, allowed=None):
         Array module.
     scores : (..., M) float array
     allowed : (..., M) bool array, optional
-        Where False, ``p_i = 0`` and the sum leaves i out. A row with nothing allowed is all zero.
+        Where False, ``p_i = 0`` and the sum skips i. A row without an allowed entry is all zero.
 
     Returns
     -------
@@ -20,12 +20,12 @@ def softmax(xp, scores, allowed=None):
     """
     if allowed is not None:
         scores = xp.where(allowed, scores, -1e30)  # exp of it is zero
-    # Shifting by the largest score changes nothing and keeps exp from overflow. Real parts decide
-    # which is largest, so that the same code takes complex numbers.
+    # Subtracting the largest score does not change p and keeps exp from overflow. The largest is
+    # found by real parts, so that the code also runs on complex numbers.
     weights = xp.exp(scores - scores.real.max(axis=-1, keepdims=True))
     p = weights / weights.sum(axis=-1, keepdims=True)
     if allowed is not None:
-        p = p * allowed  # a row with nothing allowed has come out uniform
+        p = p * allowed  # a row without an allowed entry is uniform up to here
 
     def backward(dp):
         return p * (dp - (p * dp).sum(axis=-1, keepdims=True))

@@ -1,11 +1,11 @@
-"""The answer's loss from the hidden vector: scores of all words and their cross entropy."""
+"""The loss of the answers, given the hidden vector: scores of all words, then cross entropy."""
 
 from kvnet.operations.cross_entropy import cross_entropy
 from kvnet.operations.word_scores import word_scores
 
 
 def word_cross_entropy(xp, h, table, answers, nil: bool = True):
-    """Sum the batch's cross entropy: ``L = sum_b log(sum_v exp(h_b · W_v)) - h_b · W_answer``.
+    """Sum the cross entropy: ``L = sum_b log(sum_v exp(h_b · W_v)) - h_b · W_answer``.
 
     Parameters
     ----------
@@ -16,8 +16,8 @@ def word_cross_entropy(xp, h, table, answers, nil: bool = True):
         W.
     answers : (B,) integer array
         Word ids.
-    nil : bool
-        Whether row 0 is the nil word's, which is read as zero whatever it holds.
+    nil : bool, default=True
+        Whether row 0 is the nil word's, which is read as zero whatever it contains.
 
     Returns
     -------

@@ -1,11 +1,11 @@
-"""Scores of all words as answers: the hidden vector against every word's embedding."""
+"""Scores of all words as the answer: products of the hidden vector with their embeddings."""
 
-from kvnet.operations.embedding_lookup import without_nil
 from kvnet.operations.linear import linear
+from kvnet.operations.without_nil import without_nil
 
 
 def word_scores(xp, h, table, nil: bool = True):
-    """Score every word of the vocabulary: ``s = h Wᵀ``; the nil word, if any, scores zero.
+    """Score every word of the vocabulary: ``s = h Wᵀ``; the score of a nil word is zero.
 
     Parameters
     ----------
@@ -14,8 +14,8 @@ def word_scores(xp, h, table, nil: bool = True):
     h : (B, E) float array
     table : (V, E) float array
         W.
-    nil : bool
-        Whether row 0 is the nil word's, which is read as zero whatever it holds.
+    nil : bool, default=True
+        Whether row 0 is the nil word's, which is read as zero whatever it contains.
 
     Returns
     -------

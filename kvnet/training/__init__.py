@@ -1,1 +1,1 @@
-"""Training: the published recipe, evaluation, and runs that can be stopped and resumed."""
+"""Training: the published recipes, evaluation, and runs that can be stopped and resumed."""

@@ -1,4 +1,4 @@
-"""Which questions, or which words of a text, stand in which training step."""
+"""The schedule of a training: the questions, or the words of a text, of each step."""
 
 import numpy
 
@@ -6,29 +6,11 @@ from kvnet.counter_random import permutation, random_words
 from kvnet.errors import InputError
 
 
-class _ByStep:
-    """What comes in a step, given what comes in some."""
-
-    def rows(self, step: int) -> numpy.ndarray:
-        """Return the questions, or the targets, of a step.
-
-        Parameters
-        ----------
-        step : int
-            Counted over all epochs, from 0.
-
-        Returns
-        -------
-        rows : (B,) int64 array
-        """
-        return self.next_rows(step, 1)[0]
-
-
-class Batches(_ByStep):
+class Batches:
     """The published batches: consecutive questions, cut once, in a new order every epoch.
 
     The last batch is dropped even when full, as in the reference code. With ``shuffle_questions``
-    every epoch cuts a new order of all questions instead and drops the last batch unless full.
+    every epoch cuts a new permutation of all questions instead, and drops an incomplete last batch.
 
     Parameters
     ----------
@@ -43,7 +25,7 @@ class Batches(_ByStep):
     ----------
     steps_per_epoch : int
     recurring : bool
-        Whether the same questions come together in every epoch.
+        Whether every epoch has the same batches, in another order: unless questions are shuffled.
 
     Raises
     ------
@@ -58,14 +40,17 @@ class Batches(_ByStep):
         usable = questions if shuffle_questions else questions - 1
         self.steps_per_epoch = usable // batch_size
         if not self.steps_per_epoch:
+            remedy = f"use batch_size={usable} or less" if usable else "give more questions"
+            if not shuffle_questions:
+                remedy += ", or shuffle_questions, which does not drop the last batch when full"
             raise InputError(
                 f"batch_size={batch_size} cannot be filled from {questions} training questions; "
-                "take a smaller batch_size"
+                f"{remedy}"
             )
         self._epoch = None
 
     def next_rows(self, step: int, count: int) -> numpy.ndarray:
-        """Return the questions of some steps.
+        """Return the questions of consecutive steps.
 
         Parameters
         ----------
@@ -80,12 +65,12 @@ class Batches(_ByStep):
         rows = numpy.empty((count, self.batch_size), "int64")
         done = 0
         while done < count:
-            part = self._rows_of_an_epoch(step + done, count - done)
+            part = self._rows_in_epoch(step + done, count - done)
             rows[done : done + len(part)] = part
             done += len(part)
         return rows
 
-    def _rows_of_an_epoch(self, step, most):
+    def _rows_in_epoch(self, step, most):
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._draw(epoch)
@@ -101,24 +86,24 @@ class Batches(_ByStep):
         return permutation(numpy, self.random_state, "batch order", epoch, self.steps_per_epoch)
 
 
-class RandomBatches(_ByStep):
-    """Targets at random places of a text, as many an epoch as the text has words.
+class RandomBatches:
+    """Random words of a text, or random questions; an epoch has about as many as the data.
 
     Parameters
     ----------
     words : int
-        N, words of the text.
+        N, words of the text, or questions.
     batch_size : int
         B.
     random_state : int
     first : int
-        The first place that can be a target; N is above it.
+        The first position that can be a target, less than N.
 
     Attributes
     ----------
     steps_per_epoch : int
     recurring : bool
-        Whether the same targets come together in every epoch: they do not.
+        False: every epoch has other batches.
     """
 
     recurring = False
@@ -129,7 +114,7 @@ class RandomBatches(_ByStep):
         self.steps_per_epoch = -(-words // batch_size)
 
     def next_rows(self, step: int, count: int) -> numpy.ndarray:
-        """Return the targets of some steps.
+        """Return the words, or questions, of consecutive steps.
 
         Parameters
         ----------

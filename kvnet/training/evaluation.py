@@ -4,26 +4,24 @@ import numpy
 
 from kvnet.backend import to_numpy
 from kvnet.data.dataset import Dataset
-from kvnet.models.key_value_memory_network import KeyValueMemoryNetwork
+from kvnet.models.network import Network
+from kvnet.training.prediction import predict_words
 
 
-def accuracy_by_task(
-    model: KeyValueMemoryNetwork, dataset: Dataset, tasks: numpy.ndarray
-) -> dict[int, float]:
-    """Return the share of questions answered right, for each task.
+def accuracy_by_task(model: Network, dataset: Dataset, tasks: numpy.ndarray) -> dict[int, float]:
+    """Return the share of correct answers for each task.
 
     Parameters
     ----------
-    model : KeyValueMemoryNetwork
+    model : KeyValueMemoryNetwork or MemN2N
     dataset : Dataset
     tasks : (N,) integer array
-        Each question's task.
+        The task of each question.
 
     Returns
     -------
     accuracy : dict of int to float
         Task number to a share in [0, 1].
     """
-    answers = model.operations.predict_words(model, dataset)
-    right = to_numpy(answers == dataset.answers)
+    right = to_numpy(predict_words(model, dataset) == dataset.answers)
     return {int(task): float(right[tasks == task].mean()) for task in numpy.unique(tasks)}

@@ -1,4 +1,4 @@
-"""How many training steps to take between two looks at the clock, the keyboard and the progress."""
+"""How many training steps to take between two checks of the clock and of the keyboard."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ SECONDS_AT_A_TIME = 0.05
 
 
 class Pace:
-    """How many steps to take at a time: as many as a person does not mind waiting for.
+    """The number of steps to take at a time, so that they take about 50 ms.
 
     Attributes
     ----------
@@ -20,9 +20,9 @@ class Pace:
 
     @contextmanager
     def timed(self, taken: int) -> Iterator[None]:
-        """Time some steps, and set the number for the next time."""
+        """Time the steps taken inside the context and set `steps` accordingly."""
         began = time.perf_counter()
         yield
         seconds = time.perf_counter() - began
-        most = 2 * self.steps  # the first steps compile, and tell nothing
+        most = 2 * self.steps  # the first steps compile, so their time says nothing
         self.steps = min(most, max(1, int(taken * SECONDS_AT_A_TIME / max(seconds, 1e-9))))

@@ -6,39 +6,42 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
-from kvnet.checkpoint import named, read_arrays, write_arrays
 from kvnet.errors import InputError
-from kvnet.models.network import Network
-from kvnet.parameter_vector import as_vector, by_name
+from kvnet.files.checkpoint import named, read_arrays, write_arrays
+from kvnet.parameter_vector import by_name
+from kvnet.training.fused_steps import steps_for
 from kvnet.training.pace import Pace
-from kvnet.training.trainer import Trainer, train_side_by_side
+from kvnet.training.recipes.recipe import Recipe
+from kvnet.training.trainer import Trainer
+from kvnet.updates.as_vector import as_vector
 
 
 class Run(ABC):
-    """Train one model on one set of data from one start.
+    """Train one model on one set of data, from one start.
 
-    What the data are, how a model is made for them and measured on them, a subclass says.
+    A subclass says what the training data are and what is measured.
 
     Parameters
     ----------
     data : TaskData or TextData
-    settings : Settings or LanguageModelSettings
+    recipe : Recipe
     random_state : int
         Seed of the run, 0 to 2**32 - 1.
-    start : int
-        Number of the start: each has its own weights, batch order and noise, and the same data.
-    backend : {"numpy", "cupy", "auto"}
-    kernels : {"reference", "fused", "auto"}
+    start : int, default=0
+        Index of the start: each has its own initial weights, batch order and noise.
+    backend : {"numpy", "cupy", "auto"}, default="numpy"
+    kernels : {"reference", "fused", "auto"}, default="auto"
     checkpoint : Path, optional
         File to keep the state in.
 
     Attributes
     ----------
+    model : Network
     trainer : Trainer
     history : list of dict
-        One record an evaluation, ready for JSON.
+        One record per evaluation, ready for JSON.
     unit : str
-        What a batch holds so many of, for messages.
+        What a batch consists of, in the plural, for messages.
     """
 
     unit: ClassVar[str]
@@ -46,7 +49,7 @@ class Run(ABC):
     def __init__(
         self,
         data,
-        settings,
+        recipe: Recipe,
         random_state: int,
         start: int = 0,
         backend: str = "numpy",
@@ -54,98 +57,69 @@ class Run(ABC):
         checkpoint: Path | None = None,
     ):
         seed = random_state + (start << 32)
-        self.data, self.settings = data, settings
+        self.data, self.recipe, self.checkpoint = data, recipe, checkpoint
         self.random_state, self.start = random_state, start
-        self.checkpoint = checkpoint
-        self.model = self._new_model(seed, backend, kernels)
-        self.trainer = Trainer(self.model, self._training_data(), settings, seed)
+        self.model = recipe.new_model(data, seed, backend, kernels)
+        self.trainer = Trainer(self.model, self._training_data(), recipe, seed)
         self.history = []
         self._best_params = None
 
     @abstractmethod
-    def _new_model(self, seed: int, backend: str, kernels: str) -> Network:
-        """Make the untrained model."""
-
-    @abstractmethod
     def _training_data(self):
-        """Return what the trainer takes its batches from."""
+        """Return the Dataset or Text that is trained on."""
 
     @abstractmethod
     def _fingerprints(self) -> list[str]:
-        """Return what tells these data from others."""
+        """Return what distinguishes these data from others."""
 
     @abstractmethod
     def _measure(self) -> dict:
-        """Return what is measured of the model after an epoch."""
+        """Return the measures of an evaluation, by name."""
 
     @abstractmethod
     def score(self, record: dict) -> float:
-        """Return the number by which the best evaluation, or start, is chosen."""
-
-    @abstractmethod
-    def told(self, record: dict) -> str:
-        """Say in a few words how an evaluation came out."""
-
-    @abstractmethod
-    def told_loss(self) -> str:
-        """Say in a few words how the last epoch of the training came out."""
+        """Return the number by which the best evaluation, or the best start, is chosen."""
 
     @property
     def finished(self) -> bool:
         """Whether all epochs are done, or early stopping or the optimiser has ended the run."""
-        patience = self.settings.early_stopping
+        patience = self.recipe.early_stopping
         if patience and self.history and len(self.history) - 1 - self._best >= patience:
             return True
         return self.trainer.optimizer.ended or self.trainer.step >= self.trainer.steps
 
     @property
     def result(self) -> dict:
-        """The record that counts: the last one, or with early stopping the best on validation."""
-        return self.history[self._best if self.settings.early_stopping else -1]
+        """The record of the kept weights: the last one, or with early stopping the best one."""
+        return self.history[self._best if self.recipe.early_stopping else -1]
 
     @property
     def _best(self):
         return max(
             range(len(self.history)),
-            key=lambda i: (self.score(self.history[i]), -i),  # the first of equals
+            key=lambda i: (self.score(self.history[i]), -i),  # the first of those with equal scores
         )
-
-    def train(self, on_steps: Callable[[int], None], stop_requested: Callable[[], bool]) -> bool:
-        """Train until finished or stopped; the state is saved at every epoch's end and on a stop.
-
-        Parameters
-        ----------
-        on_steps : callable
-            Called after every few steps with their number.
-        stop_requested : callable
-            Asked as often.
-
-        Returns
-        -------
-        finished : bool
-        """
-        return train_runs([self], on_steps, stop_requested)
 
     @property
     def steps_to_pause(self) -> int:
-        """Steps up to the next epoch's end after which there is something to do."""
-        trainer, interval = self.trainer, self.settings.evaluation_interval
+        """The number of steps to the next end of an epoch at which something is due."""
+        trainer, interval = self.trainer, self.recipe.evaluation_interval
         pause = trainer.epoch + 1
-        if self.checkpoint is None:  # else every epoch is saved
+        if self.checkpoint is None:  # otherwise every epoch is saved
             pause = (trainer.epoch // interval + 1) * interval
-        return min(pause, self.settings.epochs) * trainer.batches.steps_per_epoch - trainer.step
+        return min(pause, self.recipe.epochs) * trainer.batches.steps_per_epoch - trainer.step
 
     def end_epoch(self) -> None:
-        """After an epoch's last step, evaluate if it is time to, and save."""
+        """Evaluate if it is due, and save. Called after the last step of an epoch."""
         trainer = self.trainer
         last = trainer.step >= trainer.steps
-        if last or trainer.epoch % self.settings.evaluation_interval == 0:
+        if last or trainer.epoch % self.recipe.evaluation_interval == 0:
             self._evaluate()
         self.save()
 
     def end(self) -> None:
-        """After the last step, go back to the best weights if the settings say so."""
-        if self.settings.early_stopping:
+        """Load the weights to keep into the model. Called once, after the last step."""
+        if self.recipe.early_stopping:
             self.model.theta[:] = as_vector(self.model.xp, self._best_params)
 
     def _evaluate(self):
@@ -160,30 +134,29 @@ class Run(ABC):
             **self._measure(),
         }
         self.history.append(record)
-        trainer.optimizer.heed(self.history)
-        if self.settings.early_stopping and self._best == len(self.history) - 1:
+        trainer.optimizer.after_evaluation(self.history)
+        if self.recipe.early_stopping and self._best == len(self.history) - 1:
             self._best_params = by_name(self.model.theta.copy(), self.model.shapes)
 
     def save(self) -> None:
-        """Write the checkpoint, if the run keeps one.
+        """Write the checkpoint, if the run has one.
 
         Raises
         ------
         InputError
-            If it cannot be written; the one before stays.
+            If it cannot be written; the previous one is kept.
         """
         if self.checkpoint is None:
             return
         arrays, metadata = self.trainer.state()
         if self._best_params:
             arrays |= named(self._best_params, "best/")
-        write_arrays(
-            self.checkpoint,
-            arrays,
-            metadata
-            | self._identity()
-            | {"vocabulary": self.data.vocabulary.words, "history": self.history},
-        )
+            metadata["weights"] = "best"
+        elif self.trainer.optimizer.average is not None:
+            metadata["weights"] = "average"
+        metadata |= self._identity()
+        metadata |= {"vocabulary": self.data.vocabulary.words, "history": self.history}
+        write_arrays(self.checkpoint, arrays, metadata)
 
     def _identity(self):
         return {
@@ -193,12 +166,12 @@ class Run(ABC):
         }
 
     def resume(self) -> None:
-        """Go back to the checkpoint's state, if there is one.
+        """Restore the state of the checkpoint, if there is one.
 
         Raises
         ------
         InputError
-            If the checkpoint cannot be read, or is of other data, another seed or other settings;
+            If the checkpoint cannot be read, or is of other data, another seed or another recipe;
             only `epochs` may differ.
         """
         path = self.checkpoint
@@ -209,34 +182,38 @@ class Run(ABC):
             self._check_same(path, metadata)
             self.trainer.restore(path, arrays, metadata)
             self.history = metadata["history"]
-            self.trainer.optimizer.heed(self.history)
+            self.trainer.optimizer.after_evaluation(self.history)
             evaluated = [record["epoch"] for record in self.history]
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: lacks {error}; it is no training checkpoint, give one that a training "
+                f"{path}: lacks {error}; it is not a training checkpoint; give one that a training "
                 "wrote"
             ) from None
         if self.trainer.step > self.trainer.steps or max(evaluated, default=0) > self.trainer.epoch:
             raise InputError(
                 f"{path}: has done {self.trainer.epoch} epochs, more than "
-                f"{self.settings.flag('epochs')}={self.settings.epochs}; give at least as many, or "
+                f"{self.recipe.name('epochs')}={self.recipe.epochs}; give at least as many, or "
                 "another folder"
             )
-        if self.settings.early_stopping and self.history:
+        if self.recipe.early_stopping and self.history:
             self._best_params = self.model.checked(path, arrays, "best/")
 
     def _check_same(self, path, metadata):
-        ours = asdict(self.settings) | self._identity()
-        theirs = metadata["settings"] | {name: metadata[name] for name in self._identity()}
+        kind, own_kind = metadata["kind"], type(self.model).__name__
+        if kind != own_kind:
+            raise InputError(f"{path}: is a file of {kind}, not of {own_kind}; give another folder")
+        ours = asdict(self.recipe) | self._identity()
+        theirs = metadata["recipe"] | {name: metadata[name] for name in self._identity()}
         for name, value in ours.items():
-            if name == self.settings.flag("epochs") or theirs[name] == value:
+            if name == "epochs" or theirs[name] == value:
                 continue
             if name == "data":
                 raise InputError(
                     f"{path}: was trained on other data or tasks; give the same, or another folder"
                 )
+            label = self.recipe.name(name) if hasattr(self.recipe, name) else name
             raise InputError(
-                f"{path}: was trained with {name}={theirs[name]!r}, not {value!r}; give the same, "
+                f"{path}: was trained with {label}={theirs[name]!r}, not {value!r}; give the same, "
                 "or another folder"
             )
 
@@ -244,31 +221,35 @@ class Run(ABC):
 def train_runs(
     runs: Sequence[Run], on_steps: Callable[[int], None], stop_requested: Callable[[], bool]
 ) -> bool:
-    """Train runs side by side until all are finished or stopped; see `Run.train`.
+    """Train runs side by side until all are finished, or until a stop is requested.
+
+    The state is saved at the end of every epoch and at a stop, where a run has a checkpoint.
 
     Parameters
     ----------
     runs : sequence of Run
     on_steps : callable
-        Called after every few steps with their number, over all runs.
+        Called every few steps with their number, summed over the runs.
     stop_requested : callable
-        Asked as often.
+        Called as often; returns whether to stop.
 
     Returns
     -------
     finished : bool
     """
-    pace = Pace()
-    while left := [run for run in runs if not run.finished]:
-        taken = min(pace.steps, *(run.steps_to_pause for run in left))
-        with pace.timed(taken):
-            train_side_by_side([run.trainer for run in left], taken)
-        for run in left:
+    pace, steps, unfinished = Pace(), None, []
+    while remaining := [run for run in runs if not run.finished]:
+        if remaining != unfinished:  # a run has ended
+            unfinished, steps = remaining, steps_for([run.trainer for run in remaining])
+        count = min(pace.steps, *(run.steps_to_pause for run in remaining))
+        with pace.timed(count):
+            steps.train(count)
+        for run in remaining:
             if run.trainer.at_epoch_end:
                 run.end_epoch()
-        on_steps(taken * len(left))
-        if stop_requested() and not all(run.finished for run in left):
-            for run in left:
+        on_steps(count * len(remaining))
+        if stop_requested() and not all(run.finished for run in remaining):
+            for run in remaining:
                 run.save()
             return False
     for run in runs:

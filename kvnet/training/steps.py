@@ -1,43 +1,56 @@
-"""Training steps, one after another."""
+"""Training steps of several trainers: the textbook form, and the contract of the fused ones."""
+
+from collections.abc import Sequence
+
+import numpy
+
+from kvnet.training.trainer import Trainer
 
 
-def take_steps(trainer, count: int):
-    """Take a trainer's next steps: a batch's gradient, then the update, and on to the next batch.
+class Steps:
+    """Take training steps of several trainers, one trainer after another.
 
-    Parameters
-    ----------
-    trainer : Trainer
-        Its model and optimiser are changed; ``trainer.step`` steps are done before these.
-    count : int
-        How many.
-
-    Returns
-    -------
-    losses : (count,) float64 array
-        Each step's loss, summed over its batch.
-    """
-    model, losses = trainer.model, []
-    for step in range(trainer.step, trainer.step + count):
-        epoch = step // trainer.batches.steps_per_epoch
-        options = trainer.settings.loss_options(step, epoch)
-        loss, gradient = model.loss_and_gradient(trainer.batch(step), **options)
-        trainer.optimizer.update(gradient, step)
-        losses.append(loss.astype("float64"))
-    return model.xp.stack(losses)
-
-
-def take_steps_side_by_side(trainers, count: int) -> list:
-    """Take the next steps of several trainers, one trainer after another.
+    A fused form overrides `_take` and nothing else.
 
     Parameters
     ----------
     trainers : sequence of Trainer
         On one array module.
-    count : int
-        As for `take_steps`, for each.
-
-    Returns
-    -------
-    losses : list of (count,) float64 array
     """
-    return [trainer.model.operations.take_steps(trainer, count) for trainer in trainers]
+
+    def __init__(self, trainers: Sequence[Trainer]):
+        self.trainers = list(trainers)
+
+    def train(self, count: int) -> None:
+        """Take the next steps of every trainer and record their losses.
+
+        Parameters
+        ----------
+        count : int
+            Steps per trainer.
+
+        Raises
+        ------
+        InputError
+            If the loss of an epoch is not finite.
+        """
+        with numpy.errstate(over="ignore", invalid="ignore"):  # the loss of the epoch is checked
+            losses = self._take(count)
+        for trainer, of_trainer in zip(self.trainers, losses, strict=True):
+            trainer.record(of_trainer)
+
+    def _take(self, count: int) -> list:
+        """Return the losses of the next steps, a (count,) float64 array per trainer.
+
+        A step's loss is summed over its batch and includes the penalty of the update.
+        """
+        return [self._take_of(trainer, count) for trainer in self.trainers]
+
+    def _take_of(self, trainer, count):
+        losses = []
+        for step in range(trainer.step, trainer.step + count):
+            trainer.set_mode(step)
+            loss, gradients = trainer.model.loss_and_gradient(trainer.batch(step), step)
+            penalty = trainer.optimizer.update(gradients, step)
+            losses.append((loss + penalty).astype("float64"))
+        return trainer.model.xp.stack(losses)

@@ -1,17 +1,18 @@
-"""How well a language model foretells a text."""
+"""The loss of a language model on a text."""
 
 from collections.abc import Iterator
 
 from kvnet.backend import to_numpy
-from kvnet.data import distinct
+from kvnet.data.batch import Context
 from kvnet.data.text import Text
-from kvnet.models.memn2n_language_model import Context, MemN2NLanguageModel
+from kvnet.models.memn2n_language_model import MemN2NLanguageModel
+from kvnet.renumber import BATCHES_TOGETHER
 
 TARGETS_AT_A_TIME = 128
 
 
 def text_loss(model: MemN2NLanguageModel, text: Text) -> float:
-    """Return the mean cross entropy of a word, each word that has a whole context counted once.
+    """Return the mean cross entropy per word, over all words that have a complete context.
 
     Parameters
     ----------
@@ -21,17 +22,17 @@ def text_loss(model: MemN2NLanguageModel, text: Text) -> float:
     Returns
     -------
     loss : float
-        Natural logarithm: its exponential is the perplexity.
+        In nats: its exponential is the perplexity.
     """
     losses = model.xp.stack([model.loss(context) for context in _contexts(text)])
-    return sum(to_numpy(losses).tolist()) / (len(text) - text.mem_size)
+    return sum(to_numpy(losses).tolist()) / (len(text) - text.memory_size)
 
 
 def _contexts(text) -> Iterator[Context]:
-    """Give every word that has a whole context as a target once."""
-    rows, B = text.xp.arange(text.mem_size, len(text)), TARGETS_AT_A_TIME
+    """Yield every word that has a complete context once, as a target."""
+    rows, B = text.xp.arange(text.memory_size, len(text)), TARGETS_AT_A_TIME
     full = rows[: len(rows) // B * B].reshape(-1, B)
-    for first in range(0, len(full), distinct.TOGETHER):
-        yield from text.batches(full[first : first + distinct.TOGETHER])
+    for first in range(0, len(full), BATCHES_TOGETHER):
+        yield from text.batches(full[first : first + BATCHES_TOGETHER])
     if len(rows) % B:
         yield text.batch(rows[full.size :])

@@ -1,4 +1,4 @@
-"""The simulator's randomness: one seeded generator for each task and split."""
+"""The simulator's random numbers: one seeded generator per task and split."""
 
 import random
 from collections.abc import Sequence
@@ -8,18 +8,19 @@ Item = TypeVar("Item")
 
 
 class Dice(random.Random):
-    """A seeded generator with the three draws that stories need.
+    """A seeded random number generator with the three draws that stories need.
 
-    Seed it with a string: its SHA-512 seeds the generator, so the draws are the same in every
-    process and under every ``PYTHONHASHSEED``.
+    Seed it with a string. Python seeds the generator with the SHA-512 of the string, so the draws
+    are the same in every process and for every ``PYTHONHASHSEED``.
     """
 
     def pick(self, items: Sequence[Item]) -> Item:
-        """Draw one item, each equally likely.
+        """Return one item drawn uniformly.
 
         Parameters
         ----------
         items : sequence
+            At least one item.
 
         Returns
         -------
@@ -27,34 +28,34 @@ class Dice(random.Random):
         """
         return items[int(self.random() * len(items))]
 
-    def pick_other(self, items: Sequence[Item], but: Item) -> Item:
-        """Draw one item that is not `but`, the others equally likely.
+    def pick_other(self, items: Sequence[Item], excluded: Item) -> Item:
+        """Return one item drawn uniformly from those that differ from `excluded`.
 
         Parameters
         ----------
         items : sequence
-            Holds something other than `but`.
-        but : object
+            At least one item that differs from `excluded`.
+        excluded : object
 
         Returns
         -------
         item : object
         """
         item = self.pick(items)
-        while item == but:
+        while item == excluded:
             item = self.pick(items)
         return item
 
-    def happens(self, probability: float) -> bool:
-        """Toss a coin that comes up true with a given probability.
+    def chance(self, probability: float) -> bool:
+        """Return True with the given probability.
 
         Parameters
         ----------
         probability : float
-            0 to 1.
+            From 0 to 1.
 
         Returns
         -------
-        came_up : bool
+        outcome : bool
         """
         return self.random() < probability

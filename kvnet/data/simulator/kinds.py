@@ -1,9 +1,9 @@
-"""Which kinds animals are of, and what kinds have in common: what can be said and asked of it."""
+"""Events and queries about the kinds of animals, and what animals of a kind have in common."""
 
 from typing import NamedTuple
 
 from kvnet.data.simulator.wording import Wording
-from kvnet.data.simulator.world import UNKNOWN, Noted, Solution, World, certain
+from kvnet.data.simulator.world import UNKNOWN, Fact, Solution, World, certain
 
 PLURALS = {"cat": "cats", "mouse": "mice", "sheep": "sheep", "wolf": "wolves"}
 SINGULARS = {plural: kind for kind, plural in PLURALS.items()}
@@ -19,24 +19,24 @@ class IsA(NamedTuple):
 
     wordings = (Wording("{name} is a {kind}."),)
 
-    def happen(self, world: World, line: int) -> None:
-        """Note the animal's kind."""
-        world.kinds[self.name.lower()] = Noted(self.kind, line)
+    def apply(self, world: World, line: int) -> None:
+        """Store the animal's kind."""
+        world.kinds[self.name.lower()] = Fact(self.kind, line)
 
 
 class AreAfraid(NamedTuple):
-    """A kind is afraid of another; both in the plural."""
+    """One kind is afraid of another; both fields are plurals."""
 
     kind: str
     feared: str
 
     wordings = (
-        Wording("{kind} are afraid of {feared}.", among={"kind": SINGULARS, "feared": SINGULARS}),
+        Wording("{kind} are afraid of {feared}.", choices={"kind": SINGULARS, "feared": SINGULARS}),
     )
 
-    def happen(self, world: World, line: int) -> None:
-        """Note the kind's fear."""
-        world.fears[SINGULARS[self.kind]] = Noted(SINGULARS[self.feared], line)
+    def apply(self, world: World, line: int) -> None:
+        """Store what the kind is afraid of."""
+        world.fears[SINGULARS[self.kind]] = Fact(SINGULARS[self.feared], line)
 
 
 class HasColour(NamedTuple):
@@ -45,42 +45,46 @@ class HasColour(NamedTuple):
     name: str
     colour: str
 
-    wordings = (Wording("{name} is {colour}.", among={"colour": COLOURS}),)
+    wordings = (Wording("{name} is {colour}.", choices={"colour": COLOURS}),)
 
-    def happen(self, world: World, line: int) -> None:
-        """Note the animal's colour."""
-        world.colours[self.name.lower()] = Noted(self.colour, line)
+    def apply(self, world: World, line: int) -> None:
+        """Store the animal's colour."""
+        world.colours[self.name.lower()] = Fact(self.colour, line)
 
 
 class WhatFeared(NamedTuple):
-    """What an animal is afraid of; deduced from what its kind is afraid of."""
+    """The question what an animal is afraid of; the answer is deduced from its kind."""
 
     name: str
 
     wordings = (Wording("What is {name} afraid of?"),)
 
     def solve(self, world: World) -> Solution:
-        """Name the kind that the animal's kind is afraid of."""
+        """Return the kind that the animal's kind is afraid of."""
         kind = world.kinds.get(self.name.lower())
         fear = world.fears.get(kind.word) if kind else None
         return certain(fear.word, kind.line, fear.line) if fear else UNKNOWN
 
 
 class WhatColour(NamedTuple):
-    """What colour an animal has; induced from others of its kind."""
+    """The question what colour an animal has; the answer is induced from others of its kind."""
 
     name: str
 
     wordings = (Wording("What color is {name}?"),)
 
     def solve(self, world: World) -> Solution:
-        """Name the colour of the witness whose kind was told last; other witnesses may disagree."""
+        """Return the colour of another animal of the same kind, called a witness.
+
+        The answer is that of the witness whose kind is stated last. Witnesses of other colours give
+        more candidates.
+        """
         asked = self.name.lower()
         kind = world.kinds.get(asked)
         witnesses = [
             name
-            for name, told in world.kinds.items()
-            if kind and name != asked and told.word == kind.word and name in world.colours
+            for name, other in world.kinds.items()
+            if kind and name != asked and other.word == kind.word and name in world.colours
         ]
         if not witnesses:
             return UNKNOWN

@@ -1,13 +1,13 @@
-"""Why people do things: what can be said of it and asked about it."""
+"""Events and queries about why actors do things."""
 
 from typing import NamedTuple
 
 from kvnet.data.simulator.wording import Wording
-from kvnet.data.simulator.world import UNKNOWN, Noted, Solution, World, certain
+from kvnet.data.simulator.world import UNKNOWN, Fact, Solution, World, certain
 
 
 class Remedy(NamedTuple):
-    """Where somebody goes and what they get when a motive moves them."""
+    """The place that an actor with a motive goes to, and the object that the actor gets there."""
 
     place: str
     thing: str
@@ -19,36 +19,38 @@ REMEDIES = {
     "thirsty": Remedy("kitchen", "milk"),
     "tired": Remedy("bedroom", "pajamas"),
 }
+"""Motive to remedy."""
 
 
 class Feels(NamedTuple):
-    """Somebody has a motive."""
+    """An actor has a motive."""
 
     actor: str
     motive: str
 
-    wordings = (Wording("{actor} is {motive}.", among={"motive": REMEDIES}),)
+    wordings = (Wording("{actor} is {motive}.", choices={"motive": REMEDIES}),)
 
-    def happen(self, world: World, line: int) -> None:
-        """Note the motive; questions write the actor in lower case."""
-        world.motives[self.actor.lower()] = Noted(self.motive, line)
+    def apply(self, world: World, line: int) -> None:
+        """Store the actor's motive."""
+        # Questions spell the actor in lower case.
+        world.motives[self.actor.lower()] = Fact(self.motive, line)
 
 
 class WhereWillGo(NamedTuple):
-    """Where somebody will go."""
+    """The question where an actor will go."""
 
     actor: str
 
     wordings = (Wording("Where will {actor} go?"),)
 
     def solve(self, world: World) -> Solution:
-        """Name the place that remedies the actor's motive."""
+        """Return the place of the remedy for the actor's motive."""
         motive = world.motives.get(self.actor.lower())
         return certain(REMEDIES[motive.word].place, motive.line) if motive else UNKNOWN
 
 
 class WhyWent(NamedTuple):
-    """Why somebody went to a place."""
+    """The question why an actor went to a place."""
 
     actor: str
     place: str
@@ -56,12 +58,12 @@ class WhyWent(NamedTuple):
     wordings = (Wording("Why did {actor} go to the {place}?"),)
 
     def solve(self, world: World) -> Solution:
-        """Name the actor's motive."""
-        return _why(world, self.actor)
+        """Return the actor's motive."""
+        return _motive_of(world, self.actor)
 
 
 class WhyGot(NamedTuple):
-    """Why somebody got an object."""
+    """The question why an actor got an object."""
 
     actor: str
     thing: str
@@ -69,10 +71,10 @@ class WhyGot(NamedTuple):
     wordings = (Wording("Why did {actor} get the {thing}?"),)
 
     def solve(self, world: World) -> Solution:
-        """Name the actor's motive."""
-        return _why(world, self.actor)
+        """Return the actor's motive."""
+        return _motive_of(world, self.actor)
 
 
-def _why(world: World, actor: str) -> Solution:
+def _motive_of(world: World, actor: str) -> Solution:
     motive = world.motives.get(actor.lower())
     return certain(motive.word, motive.line) if motive else UNKNOWN

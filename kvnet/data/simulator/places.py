@@ -1,9 +1,9 @@
-"""Who is where: what can be said of it and asked about it."""
+"""Events and queries about where actors are."""
 
 from typing import NamedTuple
 
 from kvnet.data.simulator.wording import Wording
-from kvnet.data.simulator.world import UNKNOWN, Noted, Solution, Stay, World, certain
+from kvnet.data.simulator.world import UNKNOWN, Fact, Location, Solution, World, certain
 
 HOUSE = ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
 TOWN = ("bedroom", "cinema", "kitchen", "office", "park", "school")
@@ -13,36 +13,36 @@ WOMEN = ("Julie", "Mary", "Sandra")
 
 
 class Move(NamedTuple):
-    """Somebody moves."""
+    """An actor moves to a place."""
 
     actor: str
     place: str
 
-    wordings = (Wording("{actor} {moved} to the {place}.", free={"moved": MOVED}),)
+    wordings = (Wording("{actor} {moved} to the {place}.", synonyms={"moved": MOVED}),)
 
-    def happen(self, world: World, line: int) -> None:
-        """Take the actor there; "she" or "he" means this actor from now on."""
-        world.named, world.named_line = (self.actor,), line
-        arrive(world, (self.actor,), self.place, (line,))
+    def apply(self, world: World, line: int) -> None:
+        """Move the actor to the place; "she" or "he" refers to this actor from now on."""
+        world.antecedents, world.antecedent_line = (self.actor,), line
+        move_actors(world, (self.actor,), self.place, (line,))
 
 
 class MoveTogether(NamedTuple):
-    """Two move."""
+    """Two actors move to a place."""
 
     first: str
     second: str
     place: str
 
-    wordings = (Wording("{first} and {second} {moved} to the {place}.", free={"moved": MOVED}),)
+    wordings = (Wording("{first} and {second} {moved} to the {place}.", synonyms={"moved": MOVED}),)
 
-    def happen(self, world: World, line: int) -> None:
-        """Take both there; "they" means these two from now on."""
-        world.named, world.named_line = (self.first, self.second), line
-        arrive(world, world.named, self.place, (line,))
+    def apply(self, world: World, line: int) -> None:
+        """Move both actors to the place; "they" refers to these two from now on."""
+        world.antecedents, world.antecedent_line = (self.first, self.second), line
+        move_actors(world, world.antecedents, self.place, (line,))
 
 
-class MoveOn(NamedTuple):
-    """Whoever was named last moves on."""
+class MovePronoun(NamedTuple):
+    """The actors that a pronoun refers to move to a place."""
 
     pronoun: str
     place: str
@@ -50,44 +50,46 @@ class MoveOn(NamedTuple):
     wordings = (
         Wording(
             "{next} {pronoun} {moved} to the {place}.",
-            free={"next": tuple(word.capitalize() for word in NEXT), "moved": MOVED},
-            among={"pronoun": ("he", "she", "they")},
+            synonyms={"next": tuple(word.capitalize() for word in NEXT), "moved": MOVED},
+            choices={"pronoun": ("he", "she", "they")},
         ),
     )
 
-    def happen(self, world: World, line: int) -> None:
-        """Take them there; both lines are needed to know who is where."""
-        arrive(world, world.named, self.place, (world.named_line, line))
+    def apply(self, world: World, line: int) -> None:
+        """Move the antecedents to the place; the line that names them is supporting too."""
+        move_actors(world, world.antecedents, self.place, (world.antecedent_line, line))
 
 
 class IsIn(NamedTuple):
-    """Somebody is in a place."""
+    """An actor is in a place."""
 
     actor: str
     place: str
 
     wordings = (Wording("{actor} is in the {place}."),)
 
-    def happen(self, world: World, line: int) -> None:
-        """Find the actor there."""
-        arrive(world, (self.actor,), self.place, (line,))
+    def apply(self, world: World, line: int) -> None:
+        """Put the actor in the place."""
+        move_actors(world, (self.actor,), self.place, (line,))
 
 
 class IsNotIn(NamedTuple):
-    """Somebody has left a place for another."""
+    """An actor is not, or no longer, in a place."""
 
     actor: str
     place: str
 
-    wordings = (Wording("{actor} is {not} in the {place}.", free={"not": ("no longer", "not")}),)
+    wordings = (
+        Wording("{actor} is {not} in the {place}.", synonyms={"not": ("no longer", "not")}),
+    )
 
-    def happen(self, world: World, line: int) -> None:
-        """Forget where the actor was."""
-        world.stays[self.actor] = Stay((self.place,), False, (line,))
+    def apply(self, world: World, line: int) -> None:
+        """Record that the actor is in any other place."""
+        world.locations[self.actor] = Location((self.place,), False, (line,))
 
 
 class IsEither(NamedTuple):
-    """Somebody is in one of two places, which may be one and the same."""
+    """An actor is in one of two places; both may be the same place."""
 
     actor: str
     first: str
@@ -95,13 +97,15 @@ class IsEither(NamedTuple):
 
     wordings = (Wording("{actor} is either in the {first} or the {second}."),)
 
-    def happen(self, world: World, line: int) -> None:
-        """Find the actor in one of the two."""
-        world.stays[self.actor] = Stay((self.first, self.second), True, (line,))
+    def apply(self, world: World, line: int) -> None:
+        """Record that the actor is in one of the two places."""
+        world.locations[self.actor] = Location((self.first, self.second), True, (line,))
 
 
-def arrive(world: World, actors: tuple[str, ...], place: str, supporting: tuple[int, ...]) -> None:
-    """Put actors in a place, with everything that they carry.
+def move_actors(
+    world: World, actors: tuple[str, ...], place: str, supporting: tuple[int, ...]
+) -> None:
+    """Move actors and all objects that they carry to a place.
 
     Parameters
     ----------
@@ -109,33 +113,34 @@ def arrive(world: World, actors: tuple[str, ...], place: str, supporting: tuple[
     actors : tuple of str
     place : str
     supporting : tuple of int
-        The lines that say so; the last is the move itself.
+        IDs of the lines that state the move. The last is the move itself.
     """
-    stay = Stay((place,), True, supporting)
+    location = Location((place,), True, supporting)
     for actor in actors:
-        world.stays[actor] = stay
+        world.locations[actor] = location
     for thing, holder in world.holders.items():
         if holder in actors:
-            world.trails[thing].append(Noted(place, supporting[-1]))
+            world.trails[thing].append(Fact(place, supporting[-1]))
 
 
 class WhereIs(NamedTuple):
-    """Where somebody is."""
+    """The question where an actor is."""
 
     actor: str
 
     wordings = (Wording("Where is {actor}? "),)
 
     def solve(self, world: World) -> Solution:
-        """Name the place of the actor's last move."""
-        stay = world.stays.get(self.actor)
-        if stay is None or not stay.present:
+        """Return the actor's place."""
+        location = world.locations.get(self.actor)
+        if location is None or not location.present:
             return UNKNOWN
-        return Solution(stay.places[0], stay.supporting, tuple(dict.fromkeys(stay.places)))
+        candidates = tuple(dict.fromkeys(location.places))
+        return Solution(location.places[0], location.supporting, candidates)
 
 
 class IsThere(NamedTuple):
-    """Whether somebody is in a place."""
+    """The question whether an actor is in a place."""
 
     actor: str
     place: str
@@ -143,17 +148,17 @@ class IsThere(NamedTuple):
     wordings = (Wording("Is {actor} in the {place}? "),)
 
     def solve(self, world: World) -> Solution:
-        """Say yes, no or, where the story leaves it open, maybe.
+        """Return yes, no, or maybe if the story does not decide between them.
 
-        "Either in the school or the school" is no mistake of the reader's: the released files have
-        such lines, and they say maybe to them.
+        "Either in the school or the school" gives maybe on purpose: the released files contain such
+        lines, and their answer is maybe.
         """
-        stay = world.stays.get(self.actor)
-        if stay is None:
+        location = world.locations.get(self.actor)
+        if location is None:
             return UNKNOWN
-        told = self.place in stay.places
-        if stay.present:
-            answer = ("yes" if len(stay.places) == 1 else "maybe") if told else "no"
+        stated = self.place in location.places
+        if location.present:
+            answer = ("yes" if len(location.places) == 1 else "maybe") if stated else "no"
         else:
-            answer = "no" if told else "maybe"
-        return certain(answer, *stay.supporting)
+            answer = "no" if stated else "maybe"
+        return certain(answer, *location.supporting)

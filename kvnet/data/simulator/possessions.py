@@ -1,40 +1,40 @@
-"""Who has what: what can be said of it and asked about it."""
+"""Events and queries about who holds which object, and where the object is."""
 
 from typing import NamedTuple
 
 from kvnet.data.simulator.wording import Wording
-from kvnet.data.simulator.world import UNKNOWN, Handling, Solution, World, certain
+from kvnet.data.simulator.world import UNKNOWN, Solution, Transfer, World, certain
 
 THINGS = ("apple", "football", "milk")
 TOOK = ("got", "grabbed", "picked up", "took")
 DROPPED = ("discarded", "dropped", "left", "put down")
 GAVE = ("gave", "handed", "passed")
-SOMETIMES_THERE = (" there", "", "", "", "")
+OPTIONAL_THERE = (" there", "", "", "", "")
 COUNTS = ("none", "one", "two", "three")
 
 
 class Take(NamedTuple):
-    """Somebody picks up an object."""
+    """An actor takes an object."""
 
     actor: str
     thing: str
 
     wordings = (
-        Wording("{actor} {took} the {thing} there.", free={"took": TOOK}),
+        Wording("{actor} {took} the {thing} there.", synonyms={"took": TOOK}),
         Wording(
-            "{actor} {took} the {thing}{there}.", free={"took": TOOK, "there": SOMETIMES_THERE}
+            "{actor} {took} the {thing}{there}.", synonyms={"took": TOOK, "there": OPTIONAL_THERE}
         ),
     )
 
-    def happen(self, world: World, line: int) -> None:
-        """Hand the object to the actor and start a new trail for it."""
-        world.handlings.append(Handling(line, self.actor, self.thing, self.actor))
+    def apply(self, world: World, line: int) -> None:
+        """Make the actor the object's holder and start a new trail for it."""
+        world.transfers.append(Transfer(line, self.actor, self.thing, self.actor))
         world.holders[self.thing] = self.actor
         world.trails[self.thing] = []
 
 
 class Drop(NamedTuple):
-    """Somebody puts down an object."""
+    """An actor drops an object."""
 
     actor: str
     thing: str
@@ -42,35 +42,35 @@ class Drop(NamedTuple):
     wordings = (
         Wording(
             "{actor} {dropped} the {thing}{there}.",
-            free={"dropped": DROPPED, "there": SOMETIMES_THERE},
+            synonyms={"dropped": DROPPED, "there": OPTIONAL_THERE},
         ),
     )
 
-    def happen(self, world: World, line: int) -> None:
-        """Leave the object where the actor is."""
-        world.handlings.append(Handling(line, self.actor, self.thing, None))
+    def apply(self, world: World, line: int) -> None:
+        """Put the object where the actor is."""
+        world.transfers.append(Transfer(line, self.actor, self.thing, None))
         world.holders[self.thing] = None
-        world.resting[self.thing] = world.stays.get(self.actor)
+        world.drop_locations[self.thing] = world.locations.get(self.actor)
 
 
 class Give(NamedTuple):
-    """Somebody hands an object to somebody else."""
+    """An actor gives an object to another actor."""
 
     actor: str
     thing: str
     receiver: str
 
-    wordings = (Wording("{actor} {gave} the {thing} to {receiver}.", free={"gave": GAVE}),)
+    wordings = (Wording("{actor} {gave} the {thing} to {receiver}.", synonyms={"gave": GAVE}),)
 
-    def happen(self, world: World, line: int) -> None:
-        """Hand the object to the receiver; its trail goes on from there."""
-        world.handlings.append(Handling(line, self.actor, self.thing, self.receiver))
+    def apply(self, world: World, line: int) -> None:
+        """Make the receiver the object's holder; the object's trail continues."""
+        world.transfers.append(Transfer(line, self.actor, self.thing, self.receiver))
         world.holders[self.thing] = self.receiver
         world.trails.setdefault(self.thing, [])
 
 
-def last_handling(world: World, thing: str) -> Handling | None:
-    """Return how an object last changed hands.
+def last_transfer(world: World, thing: str) -> Transfer | None:
+    """Return an object's last transfer.
 
     Parameters
     ----------
@@ -79,34 +79,36 @@ def last_handling(world: World, thing: str) -> Handling | None:
 
     Returns
     -------
-    handling : Handling or None
-        None if the story has not mentioned the object.
+    transfer : Transfer or None
+        None if the object was never taken, dropped or given.
     """
-    return next((deal for deal in reversed(world.handlings) if deal.thing == thing), None)
+    return next(
+        (transfer for transfer in reversed(world.transfers) if transfer.thing == thing), None
+    )
 
 
 class WhereIsThing(NamedTuple):
-    """Where an object is."""
+    """The question where an object is."""
 
     thing: str
 
     wordings = (Wording("Where is the {thing}? "),)
 
     def solve(self, world: World) -> Solution:
-        """Name the place of its carrier, or the place where it was dropped."""
-        handling = last_handling(world, self.thing)
-        if handling is None:
+        """Return the place of the object's holder, or the place where it was dropped."""
+        transfer = last_transfer(world, self.thing)
+        if transfer is None:
             return UNKNOWN
         holder = world.holders[self.thing]
-        stay = world.stays.get(holder) if holder else world.resting[self.thing]
-        if stay is None or not stay.present:
+        location = world.locations.get(holder) if holder else world.drop_locations[self.thing]
+        if location is None or not location.present:
             return UNKNOWN
-        supporting = (handling.line, *stay.supporting)
-        return Solution(stay.places[0], supporting, tuple(dict.fromkeys(stay.places)))
+        supporting = (transfer.line, *location.supporting)
+        return Solution(location.places[0], supporting, tuple(dict.fromkeys(location.places)))
 
 
 class WhereWasThing(NamedTuple):
-    """Where an object was before another place."""
+    """The question where an object was before being in a place."""
 
     thing: str
     place: str
@@ -114,52 +116,63 @@ class WhereWasThing(NamedTuple):
     wordings = (Wording("Where was the {thing} before the {place}? "),)
 
     def solve(self, world: World) -> Solution:
-        """Name the stop before its last stop there, on the trail since it was last taken."""
+        """Return the place that precedes the last visit to `place` on the object's trail."""
         trail = world.trails.get(self.thing, ())
         stops = [stop for stop in range(1, len(trail)) if trail[stop].word == self.place]
         if not stops:
             return UNKNOWN
-        there, earlier = trail[stops[-1]], trail[stops[-1] - 1]
-        handling = last_handling(world, self.thing)
-        return certain(earlier.word, handling.line, there.line, earlier.line)
+        visit, before = trail[stops[-1]], trail[stops[-1] - 1]
+        transfer = last_transfer(world, self.thing)
+        return certain(before.word, transfer.line, visit.line, before.line)
 
 
 class HowMany(NamedTuple):
-    """How many objects somebody carries."""
+    """The question how many objects an actor carries."""
 
     actor: str
 
     wordings = (Wording("How many objects is {actor} carrying? "),)
 
     def solve(self, world: World) -> Solution:
-        """Count them; every line in which the actor takes, drops, gives or receives supports it."""
+        """Return the number in words.
+
+        The supporting lines are those of all transfers from or to the actor.
+        """
         count = sum(holder == self.actor for holder in world.holders.values())
         answer = COUNTS[count] if count < len(COUNTS) else str(count)
-        return certain(answer, *(deal.line for deal in _dealings(world, self.actor)))
+        return certain(answer, *(transfer.line for transfer in _transfers_of(world, self.actor)))
 
 
 class WhatCarried(NamedTuple):
-    """Which objects somebody carries."""
+    """The question which objects an actor carries."""
 
     actor: str
 
     wordings = (Wording("What is {actor} carrying? "),)
 
     def solve(self, world: World) -> Solution:
-        """List them in the order in which the actor first had them; their lines likewise."""
-        dealings = _dealings(world, self.actor)
-        touched = dict.fromkeys(deal.thing for deal in dealings)
+        """Return the objects in the order in which the actor first held them.
+
+        The supporting lines are those of all transfers from or to the actor, grouped by object in
+        the same order.
+        """
+        transfers = _transfers_of(world, self.actor)
+        touched = dict.fromkeys(transfer.thing for transfer in transfers)
         carried = [thing for thing in touched if world.holders[thing] == self.actor]
-        lines = (deal.line for thing in touched for deal in dealings if deal.thing == thing)
+        lines = (
+            transfer.line for thing in touched for transfer in transfers if transfer.thing == thing
+        )
         return certain(",".join(carried) or "nothing", *lines)
 
 
-def _dealings(world: World, actor: str) -> list[Handling]:
-    return [deal for deal in world.handlings if actor in (deal.actor, deal.receiver)]
+def _transfers_of(world: World, actor: str) -> list[Transfer]:
+    return [
+        transfer for transfer in world.transfers if actor in (transfer.actor, transfer.receiver)
+    ]
 
 
 class WhatGiven(NamedTuple):
-    """What somebody gave to somebody."""
+    """The question what an actor gave to another."""
 
     actor: str
     receiver: str
@@ -167,12 +180,12 @@ class WhatGiven(NamedTuple):
     wordings = (Wording("What did {actor} give to {receiver}? "),)
 
     def solve(self, world: World) -> Solution:
-        """Name the object of the last such gift, see `_solve_gift`."""
+        """Return the object of the last matching gift, see `_solve_gift`."""
         return _solve_gift(world, self, "thing")
 
 
 class WhoGaveTo(NamedTuple):
-    """Who gave an object to somebody."""
+    """The question who gave an object to an actor."""
 
     thing: str
     receiver: str
@@ -180,12 +193,12 @@ class WhoGaveTo(NamedTuple):
     wordings = (Wording("Who gave the {thing} to {receiver}? "),)
 
     def solve(self, world: World) -> Solution:
-        """Name the giver of the last such gift, see `_solve_gift`."""
+        """Return the giver of the last matching gift, see `_solve_gift`."""
         return _solve_gift(world, self, "actor")
 
 
-class WhoGotFrom(NamedTuple):
-    """To whom somebody gave an object."""
+class WhoReceivedFrom(NamedTuple):
+    """The question to whom an actor gave an object."""
 
     actor: str
     thing: str
@@ -193,49 +206,54 @@ class WhoGotFrom(NamedTuple):
     wordings = (Wording("Who did {actor} give the {thing} to? "),)
 
     def solve(self, world: World) -> Solution:
-        """Name the receiver of the last such gift, see `_solve_gift`."""
+        """Return the receiver of the last matching gift, see `_solve_gift`."""
         return _solve_gift(world, self, "receiver")
 
 
 class WhoReceived(NamedTuple):
-    """Who received an object."""
+    """The question who received an object."""
 
     thing: str
 
     wordings = (Wording("Who received the {thing}? "),)
 
     def solve(self, world: World) -> Solution:
-        """Name the receiver of the last such gift, see `_solve_gift`."""
+        """Return the receiver of the last matching gift, see `_solve_gift`."""
         return _solve_gift(world, self, "receiver")
 
 
 class WhoGave(NamedTuple):
-    """Who gave an object."""
+    """The question who gave an object."""
 
     thing: str
 
     wordings = (Wording("Who gave the {thing}? "),)
 
     def solve(self, world: World) -> Solution:
-        """Name the giver of the last such gift, see `_solve_gift`."""
+        """Return the giver of the last matching gift, see `_solve_gift`."""
         return _solve_gift(world, self, "actor")
 
 
 def _solve_gift(world: World, query: NamedTuple, asked: str) -> Solution:
-    """Find the last gift that fits, among gifts that are the last of their object if one is.
+    """Return the field `asked` of the last matching gift.
 
-    Of an apple that Bill gave to Fred and of a milk that Fred handed back to Bill since, "What did
-    Bill give to Fred?" means the apple.
+    Gifts that are the last gift of their object take precedence. For example, Bill gave the apple
+    to Fred, then the milk, and Fred handed the milk back. "What did Bill give to Fred?" then means
+    the apple.
     """
-    named = query._asdict()
-    gifts = [deal for deal in world.handlings if deal.receiver not in (None, deal.actor)]
-    latest = {gift.thing: gift for gift in gifts}
-    fits = [
-        gift for gift in gifts if all(getattr(gift, name) == value for name, value in named.items())
+    fields = query._asdict()
+    gifts = [
+        transfer for transfer in world.transfers if transfer.receiver not in (None, transfer.actor)
     ]
-    if not fits:
+    last_gifts = {gift.thing: gift for gift in gifts}
+    matches = [
+        gift
+        for gift in gifts
+        if all(getattr(gift, name) == value for name, value in fields.items())
+    ]
+    if not matches:
         return UNKNOWN
-    standing = [gift for gift in fits if latest[gift.thing] is gift]
-    gift = (standing or fits)[-1]
-    candidates = dict.fromkeys(getattr(gift, asked) for gift in (gift, *reversed(standing)))
+    current = [gift for gift in matches if last_gifts[gift.thing] is gift]
+    gift = (current or matches)[-1]
+    candidates = dict.fromkeys(getattr(gift, asked) for gift in (gift, *reversed(current)))
     return Solution(getattr(gift, asked), (gift.line,), tuple(candidates))

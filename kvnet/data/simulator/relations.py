@@ -1,4 +1,4 @@
-"""What lies on which side of what: what can be said of it and asked about it."""
+"""Events and queries about which place or shape lies on which side of another."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,14 @@ from kvnet.data.simulator.wording import Wording
 from kvnet.data.simulator.world import UNKNOWN, Relation, Solution, World, certain
 
 COMPASS = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}
+"""Direction to step (right, up)."""
 SIDES = {
     "above": (0, 1),
     "to the right of": (1, 0),
     "below": (0, -1),
     "to the left of": (-1, 0),
 }
+"""Side to step (right, up)."""
 SHAPES = (
     "blue square",
     "pink rectangle",
@@ -21,28 +23,29 @@ SHAPES = (
     "yellow square",
 )
 LETTERS = {step: direction[0] for direction, step in COMPASS.items()}
+"""Step to the letter of its direction."""
 
 
-class IsOf(NamedTuple):
-    """A place lies in a direction of the compass from another."""
+class LiesInDirection(NamedTuple):
+    """A place lies in a compass direction from another."""
 
     subject: str
     direction: str
     reference: str
 
     wordings = (
-        Wording("The {subject} is {direction} of the {reference}.", among={"direction": COMPASS}),
+        Wording("The {subject} is {direction} of the {reference}.", choices={"direction": COMPASS}),
     )
 
-    def happen(self, world: World, line: int) -> None:
-        """Put the place on the map."""
+    def apply(self, world: World, line: int) -> None:
+        """Store the relation."""
         world.relations.append(
             Relation(line, self.subject, COMPASS[self.direction], self.reference)
         )
 
 
-class IsBeside(NamedTuple):
-    """A shape lies on a side of another."""
+class LiesOnSide(NamedTuple):
+    """A shape lies on one side of another."""
 
     subject: str
     side: str
@@ -51,17 +54,17 @@ class IsBeside(NamedTuple):
     wordings = (
         Wording(
             "The {subject} is {side} the {reference}.",
-            among={"subject": SHAPES, "side": SIDES, "reference": SHAPES},
+            choices={"subject": SHAPES, "side": SIDES, "reference": SHAPES},
         ),
     )
 
-    def happen(self, world: World, line: int) -> None:
-        """Put the shape on the map."""
+    def apply(self, world: World, line: int) -> None:
+        """Store the relation."""
         world.relations.append(Relation(line, self.subject, SIDES[self.side], self.reference))
 
 
 def opposite(step: tuple[int, int]) -> tuple[int, int]:
-    """Return the step back.
+    """Return the step in the opposite direction.
 
     Parameters
     ----------
@@ -74,8 +77,8 @@ def opposite(step: tuple[int, int]) -> tuple[int, int]:
     return -step[0], -step[1]
 
 
-def walk(world: World, start: str, goal: str) -> list[tuple[tuple[int, int], int]] | None:
-    """Find the shortest walk along relations that the story states.
+def shortest_path(world: World, start: str, goal: str) -> list[tuple[tuple[int, int], int]] | None:
+    """Return the shortest path along the stated relations.
 
     Parameters
     ----------
@@ -84,63 +87,66 @@ def walk(world: World, start: str, goal: str) -> list[tuple[tuple[int, int], int
 
     Returns
     -------
-    steps : list of (step, line), or None
-        None if no relations connect the two.
+    path : list of (step, line), or None
+        None if no relations connect `start` and `goal`.
     """
     neighbours = {}
     for line, subject, step, reference in world.relations:
         neighbours.setdefault(reference, []).append((subject, step, line))
         neighbours.setdefault(subject, []).append((reference, opposite(step), line))
-    walks = {start: []}
+    paths = {start: []}
     frontier = [start]
-    while frontier and goal not in walks:
+    while frontier and goal not in paths:
         reached = []
-        for place in frontier:
-            for neighbour, step, line in neighbours.get(place, ()):
-                if neighbour not in walks:
-                    walks[neighbour] = [*walks[place], (step, line)]
+        for node in frontier:
+            for neighbour, step, line in neighbours.get(node, ()):
+                if neighbour not in paths:
+                    paths[neighbour] = [*paths[node], (step, line)]
                     reached.append(neighbour)
         frontier = reached
-    return walks.get(goal)
+    return paths.get(goal)
 
 
-class WhatIsOf(NamedTuple):
-    """What lies in a direction from a place."""
+class WhichSubject(NamedTuple):
+    """The question what lies in a direction from a place."""
 
     direction: str
     reference: str
 
-    wordings = (Wording("What is {direction} of the {reference}?", among={"direction": COMPASS}),)
+    wordings = (Wording("What is {direction} of the {reference}?", choices={"direction": COMPASS}),)
 
     def solve(self, world: World) -> Solution:
-        """Name the neighbour on that side."""
+        """Return the neighbour in that direction."""
         return _neighbour(world, self.reference, COMPASS[self.direction])
 
 
-class WhatIsItOf(NamedTuple):
-    """Of what a place lies in a direction."""
+class WhichReference(NamedTuple):
+    """The question from which other place a place lies in a direction."""
 
     subject: str
     direction: str
 
-    wordings = (Wording("What is the {subject} {direction} of?", among={"direction": COMPASS}),)
+    wordings = (Wording("What is the {subject} {direction} of?", choices={"direction": COMPASS}),)
 
     def solve(self, world: World) -> Solution:
-        """Name the neighbour on the other side."""
+        """Return the neighbour in the opposite direction."""
         return _neighbour(world, self.subject, opposite(COMPASS[self.direction]))
 
 
 def _neighbour(world: World, place: str, step: tuple[int, int]) -> Solution:
-    for line, subject, way, reference in world.relations:
-        if (reference, way) == (place, step):
+    for line, subject, stated_step, reference in world.relations:
+        if (reference, stated_step) == (place, step):
             return certain(subject, line)
-        if (subject, opposite(way)) == (place, step):
+        if (subject, opposite(stated_step)) == (place, step):
             return certain(reference, line)
     return UNKNOWN
 
 
-class IsItBeside(NamedTuple):
-    """Whether a shape lies on a side of another that no sentence relates it to."""
+class DoesLieOnSide(NamedTuple):
+    """The question whether a shape lies on one side of another.
+
+    The stories ask it only about two shapes that no sentence relates directly.
+    """
 
     subject: str
     side: str
@@ -149,24 +155,24 @@ class IsItBeside(NamedTuple):
     wordings = (
         Wording(
             "Is the {subject} {side} the {reference}?",
-            among={"subject": SHAPES, "side": SIDES, "reference": SHAPES},
+            choices={"subject": SHAPES, "side": SIDES, "reference": SHAPES},
         ),
     )
 
     def solve(self, world: World) -> Solution:
-        """Add up the steps from one to the other; every relation is a step of one."""
-        steps = walk(world, self.subject, self.reference)
-        if steps is None:
+        """Add the steps from one shape to the other; every relation is a step of length one."""
+        path = shortest_path(world, self.subject, self.reference)
+        if path is None:
             return UNKNOWN
-        right, up = (sum(step[axis] for step, _ in steps) for axis in (0, 1))
+        right, up = (sum(step[axis] for step, _ in path) for axis in (0, 1))
         side = SIDES[self.side]
-        # The walk leads from the subject to the reference, the question looks back along it.
-        beside = -(right * side[0] + up * side[1]) > 0
-        return certain("yes" if beside else "no", *(line for _, line in steps))
+        # The path leads from subject to reference, the side from reference to subject: hence minus.
+        on_side = -(right * side[0] + up * side[1]) > 0
+        return certain("yes" if on_side else "no", *(line for _, line in path))
 
 
 class HowToGo(NamedTuple):
-    """How to go from a place to another."""
+    """The question how to go from one place to another."""
 
     start: str
     goal: str
@@ -174,8 +180,8 @@ class HowToGo(NamedTuple):
     wordings = (Wording("How do you go from the {start} to the {goal}?"),)
 
     def solve(self, world: World) -> Solution:
-        """List the directions of the shortest walk: ``n,e``."""
-        steps = walk(world, self.start, self.goal)
-        if not steps:
+        """Return the directions of the shortest path, for example ``n,e``."""
+        path = shortest_path(world, self.start, self.goal)
+        if not path:
             return UNKNOWN
-        return certain(",".join(LETTERS[step] for step, _ in steps), *(line for _, line in steps))
+        return certain(",".join(LETTERS[step] for step, _ in path), *(line for _, line in path))

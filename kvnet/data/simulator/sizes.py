@@ -1,4 +1,4 @@
-"""What fits inside what: what can be said of it and asked about it."""
+"""Events and queries about which object fits inside which."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
@@ -10,36 +10,36 @@ T = TypeVar("T", bound=NamedTuple)
 
 BOXES = ("box", "chest", "container", "suitcase")
 SWEETS = ("chocolate", "box of chocolates")
-SIZED = (*SWEETS, *BOXES)
+SIZED_THINGS = (*SWEETS, *BOXES)
 
 
 class FitsInside(NamedTuple):
-    """One thing is smaller than another."""
+    """One object is smaller than another."""
 
     small: str
     large: str
 
     wordings = tuple(
-        Wording(template, among={"small": SIZED, "large": SIZED})
+        Wording(template, choices={"small": SIZED_THINGS, "large": SIZED_THINGS})
         for template in (
             "The {small} fits inside the {large}.",
             "The {large} is bigger than the {small}.",
         )
     )
 
-    def happen(self, world: World, line: int) -> None:
-        """Note the comparison."""
+    def apply(self, world: World, line: int) -> None:
+        """Store the comparison."""
         world.comparisons.append(Comparison(line, self.small, self.large))
 
 
 class DoesFit(NamedTuple):
-    """Whether one thing fits in another; "is the other bigger?" asks the same."""
+    """The question whether one object fits in another, or whether the other one is bigger."""
 
     small: str
     large: str
 
     wordings = tuple(
-        Wording(template, among={"small": SIZED, "large": SIZED})
+        Wording(template, choices={"small": SIZED_THINGS, "large": SIZED_THINGS})
         for template in (
             "Does the {small} fit in the {large}?",
             "Is the {large} bigger than the {small}?",
@@ -47,61 +47,61 @@ class DoesFit(NamedTuple):
     )
 
     def solve(self, world: World) -> Solution:
-        """Look for a chain of comparisons from the small to the large, then the other way.
+        """Return yes if a chain of comparisons leads from small to large, no for the reverse.
 
-        A yes is told from the large end down, a no from the small end up.
+        The supporting lines of a yes start at the large end, those of a no at the small end.
         """
-        if (lines := _told_chain(world, self.small, self.large, from_top=True)) is not None:
+        if (lines := _chain_of_two(world, self.small, self.large, downwards=True)) is not None:
             return certain("yes", *lines)
-        if (lines := _told_chain(world, self.large, self.small, from_top=False)) is not None:
+        if (lines := _chain_of_two(world, self.large, self.small, downwards=False)) is not None:
             return certain("no", *lines)
-        if (lines := _any_chain(world, self.small, self.large)) is not None:
+        if (lines := _shortest_chain(world, self.small, self.large)) is not None:
             return certain("yes", *reversed(lines))
-        if (lines := _any_chain(world, self.large, self.small)) is not None:
+        if (lines := _shortest_chain(world, self.large, self.small)) is not None:
             return certain("no", *lines)
         return UNKNOWN
 
 
-def chained(comparisons: Iterable[T], told: T, from_top: bool) -> T | None:
-    """Return the comparison that makes a chain with one of them, as the stories find it.
+def chain_partner(comparisons: Iterable[T], first: T, downwards: bool) -> T | None:
+    """Return the comparison that forms a chain of two with `first`, as the stories choose it.
 
-    That is the first other one about the thing in the middle, and only that: if it does not go on
-    in the same direction, there is no chain.
+    The only candidate is the first other comparison that contains the middle object. If it does not
+    continue in the same direction, there is no chain.
 
     Parameters
     ----------
     comparisons : iterable of Comparison or FitsInside
-    told : Comparison or FitsInside
-        One of them.
-    from_top : bool
-        Whether the chain shall go on to something smaller still, or larger still.
+    first : Comparison or FitsInside
+        One of `comparisons`.
+    downwards : bool
+        If True the chain continues to a smaller object, else to a larger one.
 
     Returns
     -------
     comparison : Comparison or FitsInside, or None
     """
-    middle = told.small if from_top else told.large
+    middle = first.small if downwards else first.large
     for other in comparisons:
-        if other is not told and middle in (other.small, other.large):
-            return other if middle == (other.large if from_top else other.small) else None
+        if other is not first and middle in (other.small, other.large):
+            return other if middle == (other.large if downwards else other.small) else None
     return None
 
 
-def _told_chain(world: World, small: str, large: str, from_top: bool) -> tuple[int, int] | None:
-    """Return the lines of a chain of two as the stories make them.
+def _chain_of_two(world: World, small: str, large: str, downwards: bool) -> tuple[int, int] | None:
+    """Return the lines of a chain of two, as the stories choose it.
 
-    One of several is the one whose comparison of the end told first comes latest.
+    Of several chains, return the one whose starting comparison is in the latest line.
     """
-    for told in reversed(world.comparisons):
-        if (told.large == large) if from_top else (told.small == small):
-            other = chained(world.comparisons, told, from_top)
-            if other and ((other.small == small) if from_top else (other.large == large)):
-                return told.line, other.line
+    for first in reversed(world.comparisons):
+        if (first.large == large) if downwards else (first.small == small):
+            other = chain_partner(world.comparisons, first, downwards)
+            if other and ((other.small == small) if downwards else (other.large == large)):
+                return first.line, other.line
     return None
 
 
-def _any_chain(world: World, small: str, large: str) -> list[int] | None:
-    """Return the lines of the shortest chain, the smallest thing's first."""
+def _shortest_chain(world: World, small: str, large: str) -> list[int] | None:
+    """Return the lines of the shortest chain from `small` to `large`, or None."""
     chains = {small: []}
     frontier = [small]
     while frontier and large not in chains:

@@ -1,57 +1,58 @@
-"""The simulator's entry: stories of any of the 20 tasks, as many questions as wanted."""
+"""The entry point of the simulator: generate stories of any of the 20 tasks."""
 
 from kvnet.data.babi_format import TASK_NAMES
 from kvnet.data.simulator.dice import Dice
 from kvnet.data.simulator.stories import (
-    kinds,
-    motives,
-    places,
-    possessions,
-    relations,
-    sizes,
-    times,
+    kind_stories,
+    motive_stories,
+    place_stories,
+    possession_stories,
+    relation_stories,
+    size_stories,
+    time_stories,
 )
 from kvnet.data.story import Question, Story
 from kvnet.errors import InputError
 
-STORIES = {
-    1: places.single_supporting_fact,
-    2: possessions.two_supporting_facts,
-    3: possessions.three_supporting_facts,
-    4: relations.two_argument_relations,
-    5: possessions.three_argument_relations,
-    6: possessions.yes_no_questions,
-    7: possessions.counting,
-    8: possessions.lists_and_sets,
-    9: places.simple_negation,
-    10: places.indefinite_knowledge,
-    11: places.basic_coreference,
-    12: places.conjunction,
-    13: places.compound_coreference,
-    14: times.time_reasoning,
-    15: kinds.basic_deduction,
-    16: kinds.basic_induction,
-    17: relations.positional_reasoning,
-    18: sizes.size_reasoning,
-    19: relations.path_finding,
-    20: motives.agents_motivations,
+STORY_GENERATORS = {
+    1: place_stories.single_supporting_fact,
+    2: possession_stories.two_supporting_facts,
+    3: possession_stories.three_supporting_facts,
+    4: relation_stories.two_argument_relations,
+    5: possession_stories.three_argument_relations,
+    6: possession_stories.yes_no_questions,
+    7: possession_stories.counting,
+    8: possession_stories.lists_and_sets,
+    9: place_stories.simple_negation,
+    10: place_stories.indefinite_knowledge,
+    11: place_stories.basic_coreference,
+    12: place_stories.conjunction,
+    13: place_stories.compound_coreference,
+    14: time_stories.time_reasoning,
+    15: kind_stories.basic_deduction,
+    16: kind_stories.basic_induction,
+    17: relation_stories.positional_reasoning,
+    18: size_stories.size_reasoning,
+    19: relation_stories.path_finding,
+    20: motive_stories.agents_motivations,
 }
-"""Task number to the function that tells one of its stories."""
+"""Task number to the function that generates one story of the task."""
 
 
 def generate(task: int, questions: int, seed: int, split: str = "train") -> list[Story]:
-    """Write stories of a bAbI task.
+    """Generate stories of a bAbI task.
 
     Parameters
     ----------
     task : int
         1 to 20.
     questions : int
-        How many in total, at least 1; the last story is cut short after the last one.
+        Total number of questions, at least 1. The last story ends with the last question.
     seed : int
-        The same seed gives the same stories, in every process and whatever else is generated.
+        The same seed gives the same stories in every process, independently of other calls.
     split : str, optional
-        ``"train"`` and ``"test"`` have nothing in common but the task.
+        Name of the split, part of the random seed: ``"train"`` and ``"test"`` are independent
+        draws from the same task.
 
     Returns
     -------
@@ -60,7 +61,7 @@ def generate(task: int, questions: int, seed: int, split: str = "train") -> list
     Raises
     ------
     InputError
-        If there is no such task or no question to write.
+        If `task` is not from 1 to 20 or `questions` is less than 1.
 
     Examples
     --------
@@ -68,15 +69,18 @@ def generate(task: int, questions: int, seed: int, split: str = "train") -> list
     >>> len(story)
     3
     """
-    if task not in STORIES:
-        raise InputError(f"task: got {task}; the tasks are 1 to {len(TASK_NAMES)}")
+    if task not in STORY_GENERATORS:
+        raise InputError(f"task: got {task}; give a number from 1 to {len(TASK_NAMES)}")
     if questions < 1:
-        raise InputError(f"questions: got {questions}; ask for at least 1")
+        raise InputError(f"questions: got {questions}; give at least 1")
     dice = Dice(f"kvnet/{seed}/{task}/{split}")
     stories = []
     while questions > 0:
-        story = STORIES[task](dice)
-        asked = [line for line, text in enumerate(story, 1) if isinstance(text, Question)]
-        stories.append(story[: asked[questions - 1]] if questions < len(asked) else story)
-        questions -= len(asked)
+        story = STORY_GENERATORS[task](dice)
+        question_ids = [
+            line_id for line_id, line in enumerate(story, 1) if isinstance(line, Question)
+        ]
+        cut = questions < len(question_ids)
+        stories.append(story[: question_ids[questions - 1]] if cut else story)
+        questions -= len(question_ids)
     return stories

@@ -1,4 +1,4 @@
-"""Sentence and question forms, each written down once: the same form writes and reads."""
+"""Sentence and question forms. One definition serves both to render and to parse text."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,60 +14,64 @@ class Wording:
     Parameters
     ----------
     template : str
-        The text with a ``{field}`` for every field of what it says (an event or a query) and a
-        ``{name}`` for every word that is free to vary: ``"{actor} {moved} to the {place}."``
-    free : mapping of str to sequence of str, optional
-        The words to draw from, by name; one listed twice comes up twice as often.
-    among : mapping of str to sequence of str, optional
-        The values that a field takes, where a single word would be too little or too much. Lower
-        case; a sentence that starts with one has its first letter raised.
+        The text, with a ``{field}`` for every field of the event or query and a ``{name}`` for
+        every word drawn at random: ``"{actor} {moved} to the {place}."``
+    synonyms : mapping of str to sequence of str, optional
+        Name to the words to draw from. A word that is listed twice is drawn twice as often.
+    choices : mapping of str to sequence of str, optional
+        Field to its possible values, in lower case. A field without choices matches any single
+        word, so give the choices if a value can have several words or if a single word is too
+        general. If the template starts with such a field, the first letter is capitalised.
     """
 
     def __init__(
         self,
         template: str,
-        free: Mapping[str, Sequence[str]] | None = None,
-        among: Mapping[str, Sequence[str]] | None = None,
+        synonyms: Mapping[str, Sequence[str]] | None = None,
+        choices: Mapping[str, Sequence[str]] | None = None,
     ):
-        self.free = dict(free or {})
-        self.among = dict(among or {})
+        self.synonyms = dict(synonyms or {})
+        self.choices = dict(choices or {})
         parts = [(literal, name) for literal, name, _, _ in Formatter().parse(template)]
-        self._slots = [(name, self.free.get(name)) for _, name in parts if name]
-        self._blank = "".join(literal + ("%s" if name else "") for literal, name in parts)
-        self._raise_first = parts[0][0] == "" and parts[0][1] in self.among
+        self._placeholders = [(name, self.synonyms.get(name)) for _, name in parts if name]
+        self._format = "".join(literal + ("%s" if name else "") for literal, name in parts)
+        self._capitalise = parts[0][0] == "" and parts[0][1] in self.choices
         self._pattern = re.compile("".join(self._pattern_of(*part) for part in parts).rstrip("\\ "))
 
     def _pattern_of(self, literal: str, name: str | None) -> str:
         if name is None:
             pattern = ""
-        elif name in self.free:
-            pattern = f"(?:{_alternatives(self.free[name])})"
-        elif name in self.among:
-            pattern = f"(?P<{name}>(?i:{_alternatives(self.among[name])}))"
+        elif name in self.synonyms:
+            pattern = f"(?:{_alternatives(self.synonyms[name])})"
+        elif name in self.choices:
+            pattern = f"(?P<{name}>(?i:{_alternatives(self.choices[name])}))"
         else:
             pattern = rf"(?P<{name}>\w+)"
         return re.escape(literal) + pattern
 
-    def write(self, says: NamedTuple, dice: Dice) -> str:
-        """Put what is to be said into words.
+    def render(self, meaning: NamedTuple, dice: Dice) -> str:
+        """Return the text of an event or query.
 
         Parameters
         ----------
-        says : NamedTuple
-            The event or query; it has the fields of the template.
+        meaning : NamedTuple
+            An event or query with the fields of the template.
         dice : Dice
-            Draws the free words.
+            Draws the synonyms.
 
         Returns
         -------
         text : str
         """
-        words = [dice.pick(free) if free else getattr(says, name) for name, free in self._slots]
-        text = self._blank % tuple(words)
-        return text[0].upper() + text[1:] if self._raise_first else text
+        words = [
+            dice.pick(synonyms) if synonyms else getattr(meaning, name)
+            for name, synonyms in self._placeholders
+        ]
+        text = self._format % tuple(words)
+        return text[0].upper() + text[1:] if self._capitalise else text
 
-    def read(self, text: str) -> dict[str, str] | None:
-        """Find what a text says.
+    def parse(self, text: str) -> dict[str, str] | None:
+        """Return the fields of the event or query that a text expresses.
 
         Parameters
         ----------
@@ -82,7 +86,7 @@ class Wording:
         if match is None:
             return None
         return {
-            name: value.lower() if name in self.among else value
+            name: value.lower() if name in self.choices else value
             for name, value in match.groupdict().items()
         }
 

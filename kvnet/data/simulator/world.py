@@ -1,7 +1,8 @@
-"""The world as the sentences so far have told it, and what a question about it comes to.
+"""The state of the world after the sentences so far, and the solution of a query about it.
 
-Every event changes the world with its ``happen`` method, every query reads it with ``solve``. The
-stories use the same two as the reader does, so what is written is what is understood.
+Every event changes the world in its method ``apply``. Every query reads the world in its method
+``solve``. The story generators and the exact solver use the same two methods, so generated answers
+and solved answers agree.
 """
 
 from dataclasses import dataclass, field
@@ -14,12 +15,12 @@ class Solution(NamedTuple):
     Attributes
     ----------
     answer : str or None
-        As the released files write it; None where the story does not say.
+        Spelled as in the released files. None if the story does not determine it.
     supporting : tuple of int
         IDs of the lines that the answer follows from, in reasoning order.
     candidates : tuple of str
-        Every answer that follows from the story, `answer` first. More than one where witnesses
-        disagree (a frog that is green and one that is gray) or a place was visited twice.
+        Every answer that follows from the story, `answer` first. There is more than one if facts
+        disagree (one frog is green, another is gray) or an actor visited a place twice.
     """
 
     answer: str | None
@@ -28,16 +29,17 @@ class Solution(NamedTuple):
 
 
 UNKNOWN = Solution(None, (), ())
-"""What a question comes to when the story does not say."""
+"""The solution of a question that the story does not answer."""
 
 
 def certain(answer: str, *supporting: int) -> Solution:
-    """Return the solution that leaves no choice.
+    """Return a solution whose only candidate is `answer`.
 
     Parameters
     ----------
     answer : str
     *supporting : int
+        Line IDs.
 
     Returns
     -------
@@ -46,16 +48,17 @@ def certain(answer: str, *supporting: int) -> Solution:
     return Solution(answer, supporting, (answer,))
 
 
-class Stay(NamedTuple):
-    """What is known of where an actor is.
+class Location(NamedTuple):
+    """What is known about where an actor is.
 
     Attributes
     ----------
     places : tuple of str
-        The place; two for "either in the school or the park".
+        The place, or two places after "either in the school or the park".
     present : bool
-        False for "no longer in the park": anywhere else.
+        False after "no longer in the park": the actor is in any other place.
     supporting : tuple of int
+        Line IDs.
     """
 
     places: tuple[str, ...]
@@ -63,17 +66,19 @@ class Stay(NamedTuple):
     supporting: tuple[int, ...]
 
 
-class Handling(NamedTuple):
-    """An object changed hands: taken, dropped or given.
+class Transfer(NamedTuple):
+    """A change of an object's holder: the object was taken, dropped or given.
 
     Attributes
     ----------
     line : int
+        Line ID.
     actor : str
-        Who took, dropped or gave it.
+        The actor who took, dropped or gave the object.
     thing : str
+        The object.
     receiver : str or None
-        Who has it now; None once dropped.
+        The actor who holds the object afterwards. None if it was dropped.
     """
 
     line: int
@@ -82,15 +87,15 @@ class Handling(NamedTuple):
     receiver: str | None
 
 
-class Noted(NamedTuple):
-    """A word and the line that said it."""
+class Fact(NamedTuple):
+    """A word and the ID of the line that states it."""
 
     word: str
     line: int
 
 
 class Relation(NamedTuple):
-    """`subject` lies one `step` (right, up) from `reference`."""
+    """A stated relation: `subject` lies one `step` (right, up) from `reference`."""
 
     line: int
     subject: str
@@ -99,7 +104,7 @@ class Relation(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """`small` fits inside `large`."""
+    """A stated comparison: `small` fits inside `large`."""
 
     line: int
     small: str
@@ -108,27 +113,31 @@ class Comparison(NamedTuple):
 
 @dataclass(slots=True)
 class World:
-    """Everything that the sentences so far have told."""
+    """The state of the world after the sentences so far."""
 
-    stays: dict[str, Stay] = field(default_factory=dict)
-    """Actor to where they are."""
-    named: tuple[str, ...] = ()
-    """Whom "she" or "they" means: the actors of the last move that names them."""
-    named_line: int = 0
-    handlings: list[Handling] = field(default_factory=list)
+    locations: dict[str, Location] = field(default_factory=dict)
+    """Actor to location."""
+    antecedents: tuple[str, ...] = ()
+    """The actors that "he", "she" or "they" refers to: those of the last move that names them."""
+    antecedent_line: int = 0
+    """ID of the line that names the antecedents."""
+    transfers: list[Transfer] = field(default_factory=list)
+    """All transfers, in the order of the lines."""
     holders: dict[str, str | None] = field(default_factory=dict)
-    """Object to who carries it; None where it lies about."""
-    resting: dict[str, Stay | None] = field(default_factory=dict)
-    """Object that lies about to where it was dropped."""
-    trails: dict[str, list[Noted]] = field(default_factory=dict)
+    """Object to the actor who carries it. None if it was dropped."""
+    drop_locations: dict[str, Location | None] = field(default_factory=dict)
+    """Object to the location where it was last dropped. None if the location is not known."""
+    trails: dict[str, list[Fact]] = field(default_factory=dict)
     """Object to the places that it has been carried to since it was last taken."""
-    diaries: dict[str, dict[int, Noted]] = field(default_factory=dict)
-    """Actor to the place of each time of day, 0 for yesterday."""
+    visits: dict[str, dict[int, Fact]] = field(default_factory=dict)
+    """Actor to a dict from the index of a time of day (0 is yesterday) to the place."""
     relations: list[Relation] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
-    kinds: dict[str, Noted] = field(default_factory=dict)
-    """Animal to its kind, in the order told."""
-    colours: dict[str, Noted] = field(default_factory=dict)
-    fears: dict[str, Noted] = field(default_factory=dict)
+    kinds: dict[str, Fact] = field(default_factory=dict)
+    """Animal to its kind, in the order of the lines."""
+    colours: dict[str, Fact] = field(default_factory=dict)
+    """Animal to its colour."""
+    fears: dict[str, Fact] = field(default_factory=dict)
     """Kind to the kind that it is afraid of."""
-    motives: dict[str, Noted] = field(default_factory=dict)
+    motives: dict[str, Fact] = field(default_factory=dict)
+    """Actor in lower case to the actor's motive."""

@@ -1,6 +1,6 @@
-"""The stories of the 20 tasks: what happens in them, and which questions are asked when.
+"""The story generators of the 20 tasks: which events happen, and which questions follow.
 
-The rules were read off the released files. Nearly all tasks share three of them: sentences come in
-pairs, a question follows a pair if one can be asked about the last five sentences, and the fifth
-question ends the story.
+The rules were inferred from the released files. Nearly all tasks share three of them. Sentences
+come in pairs. After a pair, a question is asked if one is possible about the last five sentences.
+The story ends with the fifth question.
 """

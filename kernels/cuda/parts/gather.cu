@@ -1,0 +1,200 @@
+// The gradient of a row that is used in many places: each row gathers from the places that hold it,
+// in their order. A block computes up to COLUMNS_PER_BLOCK columns of one row. Either each block
+// searches all places, or the places are sorted by row.
+#include "parts/sums.cu"
+
+__device__ int first_column(int block) { return block * COLUMNS_PER_BLOCK; }
+
+// List which of the next blockDim.x places hold a row, in order; return how many do.
+__device__ int places_holding(int row, const int *held, int first, int count, int *list) {
+  __shared__ int found[WARP];
+  int place = first + threadIdx.x, lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+  bool holds = place < count && held[place] == row;
+  unsigned ballot = __ballot_sync(ALL_LANES, holds);
+  __syncthreads();  // the previous list may still be read
+  if (lane == 0) found[warp] = __popc(ballot);
+  __syncthreads();
+  int before = 0, total = 0;
+  for (int w = 0; w < (int)blockDim.x / WARP; w++) {
+    if (w < warp) before += found[w];
+    total += found[w];
+  }
+  if (holds) list[before + __popc(ballot & ((1u << lane) - 1))] = place;
+  __syncthreads();
+  return total;
+}
+
+struct Places {
+  int sorted;
+  const int *held;  // the row that each place holds, unless they are sorted
+  int count;
+  const int *order, *starts;  // if sorted: the places by row, and where those of each row begin
+};
+
+// d_row_c = sum over places of term(place, c), for the columns from `first` on; `add`: added to the
+// present value. Returns the element that the thread stored, or null.
+template <class Term>
+__device__ real *gather(const Places &places, int row, int first, int columns, Term term, bool add,
+                        real *d_rows) {
+  __shared__ real sums[THREADS];
+  __shared__ int list[THREADS];
+  int width = min(columns - first, COLUMNS_PER_BLOCK), groups = blockDim.x / width;
+  int group = threadIdx.x / width, column = first + threadIdx.x % width;
+  real sum = 0;
+  if (places.sorted) {
+    if (group < groups)
+      sum = strided_sum(places.starts[row] + group, places.starts[row + 1], groups,
+                        [&](int n) { return term(places.order[n], column); });
+  } else {
+    for (int from = 0; from < places.count; from += blockDim.x) {
+      int found = places_holding(row, places.held, from, places.count, list);
+      if (group < groups)
+        sum += strided_sum(group, found, groups, [&](int n) { return term(list[n], column); });
+    }
+  }
+  __syncthreads();  // the previous sums may still be read
+  sums[threadIdx.x] = sum;
+  __syncthreads();
+  if (group) return nullptr;
+  real *element = d_rows + row * columns + column, total = add ? *element : (real)0;
+  for (int g = 0; g < groups; g++) total += sums[g * width + threadIdx.x];
+  *element = total;
+  return element;
+}
+
+// The same for a row that gets nothing.
+__device__ real *gather_nothing(int row, int first, int columns, bool add, real *d_rows) {
+  int column = first + threadIdx.x;
+  if (threadIdx.x >= COLUMNS_PER_BLOCK || column >= columns) return nullptr;
+  real *element = d_rows + row * columns + column;
+  if (!add) *element = 0;
+  return element;
+}
+
+// d_table[v] = sum of encoding[s] d_readings[n] over the places (n, s) that hold word v; zero for
+// nil. The first `first_count` places are of one table. The others, if any, are of a second one:
+// they are counted from their own start, and their gradient is added to the present value. `add`:
+// so is that of the first table.
+#define WORDS(FIELD)            \
+  FIELD(int, sorted)            \
+  FIELD(int, add)               \
+  FIELD(const int *, words)     \
+  FIELD(int, first_count)       \
+  FIELD(int, count)             \
+  FIELD(const int *, order)     \
+  FIELD(const int *, starts)    \
+  FIELD(int, S)                 \
+  FIELD(int, E)                 \
+  FIELD(int, V)                 \
+  FIELD(const real *, encoding) \
+  FIELD(const real *, d_readings)
+
+struct Words {
+  WORDS(MEMBER)
+};
+
+__device__ real *gather_word(const Words &w, const Strides &strides, real *d_first,
+                             real *d_second) {
+  bool second = (int)blockIdx.x >= w.V, add = second || w.add;
+  int word = blockIdx.x - second * w.V, from = second * w.first_count;
+  int first = first_column(blockIdx.z);
+  real *d_table = of_model(second ? d_second : d_first, strides.parameter_stride);
+  if (word == 0) return gather_nothing(0, first, w.E, add, d_table);
+  const real *d_readings = of_model(w.d_readings, strides.reading_stride);
+  Places places = {w.sorted, of_model(w.words, strides.batch_stride) + from,
+                   second ? w.count - w.first_count : w.first_count,
+                   of_model(w.order, strides.batch_stride) + from,
+                   of_model(w.starts, strides.batch_stride) + second * (w.V + 1)};
+  auto term = [=](int place, int e) {
+    place += from;
+    return w.encoding[place % w.S * w.E + e] * d_readings[place / w.S * w.E + e];
+  };
+  return gather(places, word, first, w.E, term, add, d_table);
+}
+
+// Grid: words, 1, blocks of columns.
+extern "C" __global__ void gather_words(WORDS(PARAMETER) real *d_table) {
+  gather_word({WORDS(VALUE)}, Strides(), d_table, d_table);
+}
+
+#define SLOTS(FIELD)               \
+  FIELD(int, sorted)               \
+  FIELD(int, sides)                \
+  FIELD(const int *, key_rows)     \
+  FIELD(const int *, value_rows)   \
+  FIELD(const int *, key_order)    \
+  FIELD(const int *, key_starts)   \
+  FIELD(const int *, value_order)  \
+  FIELD(const int *, value_starts) \
+  FIELD(int, B)                    \
+  FIELD(int, M)                    \
+  FIELD(int, K)                    \
+  FIELD(int, H)                    \
+  FIELD(int, D)                    \
+  FIELD(int, first_row)            \
+  FIELD(const real *, key_p)       \
+  FIELD(const real *, key_w)       \
+  FIELD(const real *, value_p)     \
+  FIELD(const real *, value_w)
+
+struct Slots {
+  SLOTS(MEMBER)
+};
+
+// d_readings[u] = sum_h p_h[b, i] w_h[b] over the slots (b, i) that hold sentence u, as key, as
+// value or as both. A slot holds K sentences. Sentences before `first_row` get nothing.
+__device__ void gather_slot(int row, int first, const Slots &s, const Strides &strides,
+                            real *d_readings) {
+  d_readings = of_model(d_readings, strides.reading_stride);
+  if (row < s.first_row) {
+    gather_nothing(row, first, s.D, false, d_readings);
+    return;
+  }
+  for (int side = 0; side < s.sides; side++) {
+    const real *p = of_model(side ? s.value_p : s.key_p, (size_t)s.H * s.B * s.M);
+    const real *w = of_model(side ? s.value_w : s.key_w, (size_t)s.H * s.B * s.D);
+    auto term = [=](int place, int d) {
+      int slot = place / s.K, b = slot / s.M;
+      real sum = 0;
+      for (int h = 0; h < s.H; h++) sum += p[h * s.B * s.M + slot] * w[(h * s.B + b) * s.D + d];
+      return sum;
+    };
+    Places places = {s.sorted, of_model(side ? s.value_rows : s.key_rows, strides.batch_stride),
+                     s.B * s.M * s.K,
+                     of_model(side ? s.value_order : s.key_order, strides.batch_stride),
+                     of_model(side ? s.value_starts : s.key_starts, strides.batch_stride)};
+    gather(places, row, first, s.D, term, side > 0, d_readings);
+  }
+}
+
+// Grid: sentences, 1, blocks of columns.
+extern "C" __global__ void gather_slots(SLOTS(PARAMETER) real *d_readings) {
+  gather_slot(blockIdx.x, first_column(blockIdx.z), {SLOTS(VALUE)}, Strides(), d_readings);
+}
+
+// The same for many sentences that are in few slots each, sorted: one warp per sentence. Grid:
+// blocks of sentences, blocks of columns.
+extern "C" __global__ void gather_few_slots(SLOTS(PARAMETER) int rows, real *d_readings) {
+  int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
+  int first = first_column(blockIdx.y) + threadIdx.x % WARP;
+  if (row >= rows) return;
+  real sum[COLUMNS_PER_BLOCK / WARP] = {};
+  for (int side = row < first_row ? sides : 0; side < sides; side++) {
+    const real *p = side ? value_p : key_p, *w = side ? value_w : key_w;
+    const int *order = side ? value_order : key_order;
+    const int *starts = side ? value_starts : key_starts;
+    for (int n = starts[row]; n < starts[row + 1]; n++) {
+      int slot = order[n] / K, b = slot / M;
+      for (int h = 0; h < H; h++) {
+        real weight = p[(size_t)h * B * M + slot];
+        const real *vector = w + (size_t)(h * B + b) * D;
+#pragma unroll
+        for (int c = 0; c < COLUMNS_PER_BLOCK / WARP; c++)
+          if (first + c * WARP < D) sum[c] += weight * vector[first + c * WARP];
+      }
+    }
+  }
+#pragma unroll
+  for (int c = 0; c < COLUMNS_PER_BLOCK / WARP; c++)
+    if (first + c * WARP < D) d_readings[(size_t)row * D + first + c * WARP] = sum[c];
+}

@@ -1,0 +1,110 @@
+// Sums. The order of every sum depends on the sizes only, so the same inputs give the same bits.
+#include "parts/common.cu"
+
+#define LANES_PER_ROW 8
+#define LOADS_IN_FLIGHT 8
+
+// Sum a value of each thread of a block; every thread gets the sum.
+__device__ real block_sum(real x) {
+  __shared__ real sums[WARP];
+  for (int offset = WARP / 2; offset; offset /= 2) x += __shfl_xor_sync(ALL_LANES, x, offset);
+  __syncthreads();  // the sums of the previous call may still be read
+  if (threadIdx.x % WARP == 0) sums[threadIdx.x / WARP] = x;
+  __syncthreads();
+  real total = 0;
+  for (int warp = 0; warp < (int)blockDim.x / WARP; warp++) total += sums[warp];
+  return total;
+}
+
+__device__ real block_max(real x) {
+  __shared__ real maxima[WARP];
+  for (int offset = WARP / 2; offset; offset /= 2)
+    x = max(x, __shfl_xor_sync(ALL_LANES, x, offset));
+  __syncthreads();
+  if (threadIdx.x % WARP == 0) maxima[threadIdx.x / WARP] = x;
+  __syncthreads();
+  real largest = maxima[0];
+  for (int warp = 1; warp < (int)blockDim.x / WARP; warp++) largest = max(largest, maxima[warp]);
+  return largest;
+}
+
+// The sum, and the maximum, of term(i) over i < count. Every warp computes it, so that no warp
+// has to synchronise with another.
+template <class Term>
+__device__ real sum_of(int count, Term term) {
+  real sum = 0;
+  for (int i = threadIdx.x % WARP; i < count; i += WARP) sum += term(i);
+  for (int offset = WARP / 2; offset; offset /= 2) sum += __shfl_xor_sync(ALL_LANES, sum, offset);
+  return sum;
+}
+
+template <class Term>
+__device__ real largest_of(int count, real least, Term term) {
+  real largest = least;
+  for (int i = threadIdx.x % WARP; i < count; i += WARP) largest = max(largest, term(i));
+  for (int offset = WARP / 2; offset; offset /= 2)
+    largest = max(largest, __shfl_xor_sync(ALL_LANES, largest, offset));
+  return largest;
+}
+
+// The sum of term(k) over k = first, first + step, first + 2 step .. below `last`, in this order.
+// A thread has several loads in flight; those beyond the last term load the last one again.
+template <class Term>
+__device__ real strided_sum(int first, int last, int step, Term term) {
+  real sum = 0;
+  for (int from = first; from < last; from += LOADS_IN_FLIGHT * step) {
+    real terms[LOADS_IN_FLIGHT];
+#pragma unroll
+    for (int n = 0; n < LOADS_IN_FLIGHT; n++) terms[n] = term(min(from + n * step, last - 1));
+#pragma unroll
+    for (int n = 0; n < LOADS_IN_FLIGHT; n++) sum += from + n * step < last ? terms[n] : (real)0;
+  }
+  return sum;
+}
+
+// y_i = sum_k x_k entry(i, k), LANES_PER_ROW lanes per row, so that their loads are coalesced.
+template <class Entry>
+__device__ void row_dots(int rows, int width, const real *x, Entry entry, real *y) {
+  int lane = threadIdx.x % LANES_PER_ROW, rows_at_once = blockDim.x / LANES_PER_ROW;
+  for (int first = 0; first < rows; first += rows_at_once) {
+    int i = first + threadIdx.x / LANES_PER_ROW;
+    real sum = 0;
+    if (i < rows)
+      sum = strided_sum(lane, width, LANES_PER_ROW, [&](int k) { return x[k] * entry(i, k); });
+    for (int offset = LANES_PER_ROW / 2; offset; offset /= 2)
+      sum += __shfl_xor_sync(ALL_LANES, sum, offset);
+    if (i < rows && lane == 0) y[i] = sum;
+  }
+  __syncthreads();
+}
+
+// y_c = sum_k x_k entry(k, c), one thread per column; if there are more threads than columns,
+// groups of threads share the rows. `scratch` has one element per thread.
+template <class Entry>
+__device__ void column_sums(int columns, int rows, const real *x, Entry entry, real *y,
+                            real *scratch) {
+  int t = threadIdx.x, threads = blockDim.x;
+  for (int first = 0; first < columns; first += threads) {
+    int width = min(columns - first, threads), groups = threads / width;
+    real sum = 0;
+    if (t / width < groups)
+      sum = strided_sum(t / width, rows, groups,
+                        [&](int k) { return x[k] * entry(k, first + t % width); });
+    scratch[t] = sum;
+    __syncthreads();
+    if (t < width) {
+      real total = 0;
+      for (int group = 0; group < groups; group++) total += scratch[group * width + t];
+      y[first + t] = total;
+    }
+    __syncthreads();
+  }
+}
+
+// One block: total = sum_i x_i
+extern "C" __global__ void sum_losses(const real *x, int count, real *total) {
+  real sum = 0;
+  for (int i = threadIdx.x; i < count; i += blockDim.x) sum += x[i];
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) *total = sum;
+}

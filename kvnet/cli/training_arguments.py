@@ -1,0 +1,104 @@
+"""The flags that training commands share: hyper-parameters, and where a model runs."""
+
+import argparse
+import os
+from dataclasses import fields, replace
+
+from kvnet.backend import BACKENDS
+from kvnet.cli.arguments import whole_number
+from kvnet.errors import InputError
+from kvnet.hyper_parameter import flag_of
+from kvnet.kernels import CHOICES
+from kvnet.training.recipes.recipe import Recipe
+
+
+def add_recipe(
+    parser: argparse.ArgumentParser, title: str, recipes: dict[str, type[Recipe]]
+) -> None:
+    """Add a flag for every hyper-parameter of some recipes, without defaults.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    title : str
+        Of the group of flags.
+    recipes : dict of str to type
+        By the name of the model.
+    """
+    group, helps, specs = parser.add_argument_group(title), {}, {}
+    for model, recipe in recipes.items():
+        for spec in fields(recipe):
+            takes = "" if spec.type is bool else f" ({spec.metadata['takes']})"
+            helps.setdefault(spec.name, {})[model] = spec.metadata["help"] + takes
+            specs[spec.name] = spec
+    for name, spec in specs.items():
+        texts = helps[name]
+        help = next(iter(texts.values()))
+        if len(set(texts.values())) > 1:
+            help = "; ".join(f"{model}: {text}" for model, text in texts.items())
+        options = {"default": argparse.SUPPRESS, "dest": name, "help": help}
+        if spec.type is bool:
+            options |= {"action": "store_true"}
+        else:
+            options |= {"type": _parser_of(spec), "metavar": spec.type.__name__.upper()}
+        group.add_argument(f"--{flag_of(spec)}", **options)
+
+
+def _parser_of(spec):
+    """Return an argument type that names the range of a field if the text is not a number."""
+
+    def parse(text):
+        try:
+            return spec.type(text)
+        except ValueError:
+            kind = "whole number" if spec.type is int else "number"
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a {kind}; give {spec.metadata['takes']}"
+            ) from None
+
+    return parse
+
+
+def recipe_from(arguments: argparse.Namespace, preset: Recipe, *kinds: type[Recipe]) -> Recipe:
+    """Return a preset with the values of the flags that were given.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    preset : Recipe
+    *kinds : type
+        All recipes that the command has flags of.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range, or a flag belongs to another model.
+    """
+    own = [spec.name for spec in fields(preset)]
+    for kind in kinds:
+        for spec in fields(kind):
+            if spec.name not in own and hasattr(arguments, spec.name):
+                raise InputError(
+                    f"--{flag_of(spec)} is not a flag of this model; drop it, or change --model"
+                )
+    given = {name: getattr(arguments, name) for name in own if hasattr(arguments, name)}
+    return replace(preset, **given)
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for where a model runs."""
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="numpy", help="array library (default: numpy)"
+    )
+    parser.add_argument(
+        "--kernels",
+        choices=CHOICES,
+        default="auto",
+        help="textbook operations, fused ones, or fused ones where they run (default: auto)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=whole_number(1),
+        default=os.cpu_count() or 1,
+        help="threads of the fused kernels; the results do not depend on it (default: all cores)",
+    )

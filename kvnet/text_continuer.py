@@ -1,0 +1,260 @@
+"""Text continuation with a memory network: fit, continue_text, perplexity, save, load."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy
+
+from kvnet.backend import array_module, to_numpy
+from kvnet.data.text import END, Text, encode_texts, known_words, words_of_lines
+from kvnet.errors import InputError
+from kvnet.models.memn2n_language_model import MemN2NLanguageModel
+from kvnet.operations.uniform import uniform
+from kvnet.training.recipes.language_model import LanguageModelRecipe
+from kvnet.training.session import check_random_state, train_to_end
+from kvnet.training.text_loss import text_loss
+from kvnet.training.text_run import TextRun, perplexity
+from kvnet.training.trained_file import Trained, read_trained, write_trained
+
+VALIDATION_SHARE = 0.1
+
+
+class NextWord(NamedTuple):
+    """A word that was added to a text, and the words that it was predicted from.
+
+    Attributes
+    ----------
+    word : str
+    probability : float
+    context : list of str
+        The words of the memory, the nearest first.
+    attention : (H, M) float array
+        The weight of each of them in each hop.
+    """
+
+    word: str
+    probability: float
+    context: list[str]
+    attention: numpy.ndarray
+
+
+class TextContinuer:
+    r"""A language model with a memory and its vocabulary, for your own texts.
+
+    A text is lines of words separated by spaces; the end of a line is a word too, ``<eos>``.
+
+    Parameters
+    ----------
+    recipe : LanguageModelRecipe, optional
+        Hyper-parameters; the published ones by default.
+    backend : {"numpy", "cupy", "auto"}, default="numpy"
+        Array library; ``"auto"`` uses a GPU if there is one.
+    random_state : int, default=0
+        Seed, 0 to 2**32 - 1.
+    kernels : {"reference", "fused", "auto"}, default="auto"
+        Textbook operations, fused ones, or fused ones where they run.
+    verbose : bool, default=False
+        Show the progress of `fit` on standard error.
+
+    Attributes
+    ----------
+    model : MemN2NLanguageModel
+        After `fit` or `load`.
+    vocabulary : Vocabulary
+    history : list of dict
+        After `fit`: one record per epoch, with the validation loss.
+
+    Examples
+    --------
+    >>> from kvnet import LanguageModelRecipe, TextContinuer
+    >>> recipe = LanguageModelRecipe(
+    ...     embedding_size=8, linear_size=4, hops=2, memory_size=4, batch_size=16, epochs=20)
+    >>> continuer = TextContinuer(recipe).fit("the cat sat on the mat\n" * 100)
+    >>> [added.word for added in continuer.continue_text("the cat sat on", 2)]
+    ['the', 'mat']
+    """
+
+    def __init__(
+        self,
+        recipe: LanguageModelRecipe | None = None,
+        backend: str = "numpy",
+        random_state: int = 0,
+        kernels: str = "auto",
+        verbose: bool = False,
+    ):
+        self.recipe = recipe or LanguageModelRecipe()
+        self.backend, self.kernels = backend, kernels
+        self.random_state, self.verbose = random_state, verbose
+
+    def fit(self, text: str, validation_text: str | None = None) -> "TextContinuer":
+        """Train on a text, as the command trains.
+
+        Ctrl-C ends the training after the current steps and raises KeyboardInterrupt; the model is
+        then usable as far as it is trained.
+
+        Parameters
+        ----------
+        text : str
+        validation_text : str, optional
+            Lowers the learning rate when the loss on it stagnates. By default the last tenth of the
+            lines, which is then not trained on.
+
+        Returns
+        -------
+        self : TextContinuer
+
+        Raises
+        ------
+        InputError
+            If a text is too short for the memory, or the recipe is that of another model.
+        """
+        if not isinstance(self.recipe, LanguageModelRecipe):
+            kind = type(self.recipe).__name__
+            raise InputError(f"recipe is a {kind}; give a LanguageModelRecipe")
+        check_random_state(self.random_state)
+        lines = text.split("\n")
+        while lines and not lines[-1].strip():
+            lines.pop()
+        if validation_text is None:
+            count = max(1, int(VALIDATION_SHARE * len(lines)))
+            lines, validation = lines[:-count], lines[-count:]
+        else:
+            validation = validation_text.removesuffix("\n").split("\n")
+        texts = {"text": words_of_lines(lines), "validation_text": words_of_lines(validation)}
+        data = encode_texts(texts, self.recipe.memory_size, array_module(self.backend))
+        run = TextRun(
+            data, self.recipe, self.random_state, backend=self.backend, kernels=self.kernels
+        )
+        self.model, self.vocabulary, self.history = run.model, data.vocabulary, run.history
+        train_to_end(run, self.verbose)
+        return self
+
+    def continue_text(self, text: str, count: int, random_state: int = 0) -> list[NextWord]:
+        """Draw the words that follow a text, each by its probability given those before.
+
+        Parameters
+        ----------
+        text : str
+            The last line continues.
+        count : int
+            Words to add.
+        random_state : int, default=0
+            The same seed draws the same words.
+
+        Returns
+        -------
+        added : list of NextWord
+
+        Raises
+        ------
+        InputError
+            If a word is not in the vocabulary, unless that has ``<unk>``, or nothing has been
+            trained or loaded yet.
+        """
+        words, added = self.words_of(text), []
+        model, vocabulary = self.model, self.vocabulary
+        for step in range(count):
+            recent = words[-model.config.memory_size :]
+            ids = numpy.array(vocabulary.ids([*recent, END], "text"), numpy.int32)
+            context = Text(ids, len(recent), len(vocabulary), model.xp)
+            batch = context.batch(model.xp.array([len(recent)]))  # the target END is not used
+            p, attention = map(to_numpy, model.predict_proba(batch))
+            u = uniform(numpy, random_state, "next word", step, (1,), "float64")
+            cumulative = numpy.cumsum(p[0], dtype="float64")
+            drawn = int(numpy.searchsorted(cumulative, u[0] * cumulative[-1]))
+            word = vocabulary.word(drawn)
+            added.append(NextWord(word, float(p[0, drawn]), recent[::-1], attention[:, 0]))
+            words.append(word)
+        return added
+
+    def words_of(self, text: str) -> list[str]:
+        """Return the words of a text, unknown ones as ``<unk>``, after the end of a line.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        words : list of str
+            The first one is ``<eos>``.
+
+        Raises
+        ------
+        InputError
+            If a word is not in the vocabulary, unless that has ``<unk>``, or nothing has been
+            trained or loaded yet.
+        """
+        self._check_trained()
+        words = text.replace("\n", f" {END} ").split()
+        return [END, *known_words(words, self.vocabulary, repr(text))]
+
+    def perplexity(self, text: str) -> float:
+        """Return the perplexity of a text, over the words that have a complete context.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        perplexity : float
+
+        Raises
+        ------
+        InputError
+            If the text is too short for the memory, or has unknown words and the vocabulary no
+            ``<unk>``, or nothing has been trained or loaded yet.
+        """
+        self._check_trained()
+        texts = {"text": words_of_lines(text.removesuffix("\n").split("\n"))}
+        xp, size = self.model.xp, self.model.config.memory_size
+        data = encode_texts(texts, size, xp, self.vocabulary)
+        return perplexity(text_loss(self.model, data.training))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model, its vocabulary and its recipe to a file.
+
+        Parameters
+        ----------
+        path : str or Path
+            A safetensors file, written to a temporary name first and renamed.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written, or nothing has been trained or loaded yet.
+        """
+        self._check_trained()
+        write_trained(path, Trained(self.model, self.vocabulary, self.recipe))
+
+    @classmethod
+    def load(
+        cls, path: str | Path, backend: str = "numpy", kernels: str = "auto"
+    ) -> "TextContinuer":
+        """Read a file that `save` or ``train_lm.py`` wrote.
+
+        Parameters
+        ----------
+        path : str or Path
+        backend : {"numpy", "cupy", "auto"}, default="numpy"
+        kernels : {"reference", "fused", "auto"}, default="auto"
+
+        Returns
+        -------
+        continuer : TextContinuer
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read or has no language model with its words.
+        """
+        recipes = {MemN2NLanguageModel: LanguageModelRecipe}
+        model, vocabulary, recipe = read_trained(path, recipes, backend, kernels)
+        continuer = cls(recipe, backend, kernels=kernels)
+        continuer.model, continuer.vocabulary = model, vocabulary
+        return continuer
+
+    def _check_trained(self):
+        if not hasattr(self, "model"):
+            raise InputError("this TextContinuer is not trained; call fit, or use load")

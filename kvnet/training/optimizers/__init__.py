@@ -1,0 +1,1 @@
+"""Optimisers: an update with its state and its learning rate."""

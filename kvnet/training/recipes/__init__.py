@@ -1,0 +1,1 @@
+"""Recipes: the hyper-parameters of a model and of its training."""

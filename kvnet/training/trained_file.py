@@ -1,0 +1,84 @@
+"""Files of trained models: parameters, vocabulary and recipe."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from kvnet.data.vocabulary import Vocabulary
+from kvnet.errors import InputError
+from kvnet.files.checkpoint import read_arrays, write_arrays
+from kvnet.models.network import Network, kind_of
+from kvnet.training.recipes.recipe import Recipe
+
+
+class Trained(NamedTuple):
+    """A trained model with its words, and how it was trained."""
+
+    model: Network
+    vocabulary: Vocabulary
+    recipe: Recipe
+
+
+def write_trained(path: str | Path, trained: Trained) -> None:
+    """Write a trained model to a safetensors file, atomically.
+
+    Parameters
+    ----------
+    path : str or Path
+    trained : Trained
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    arrays, metadata = trained.model.state()
+    metadata |= {"vocabulary": trained.vocabulary.words, "recipe": asdict(trained.recipe)}
+    write_arrays(path, arrays, metadata)
+
+
+def read_trained(
+    path: str | Path, recipes: Mapping[type[Network], type[Recipe]], backend: str, kernels: str
+) -> Trained:
+    """Read a file that `write_trained` or a training wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    recipes : mapping of type to type
+        The models that are accepted, each with its recipe.
+    backend : {"numpy", "cupy", "auto"}
+    kernels : {"reference", "fused", "auto"}
+
+    Returns
+    -------
+    trained : Trained
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is of another model, or has no vocabulary or recipe.
+    """
+    arrays, metadata = read_arrays(path)
+    accepted, kind = {model.__name__: model for model in recipes}, kind_of(path, metadata)
+    if kind not in accepted:
+        raise InputError(
+            f"{path}: is a file of {kind}, not of {' or '.join(accepted)}; give another"
+        )
+    model = accepted[kind].from_state(path, arrays, metadata, backend, kernels)
+    try:
+        words, recipe = metadata["vocabulary"], recipes[accepted[kind]](**metadata["recipe"])
+    except KeyError as error:
+        raise InputError(
+            f"{path}: has no {error}; give a file that a training or the Python class wrote"
+        ) from None
+    except (TypeError, InputError) as error:
+        raise InputError(f"{path}: its recipe is damaged ({error}); give another") from None
+    vocabulary = Vocabulary(words, nil=bool(model.nil_rows))
+    if len(vocabulary) != model.config.vocabulary_size:
+        raise InputError(
+            f"{path}: {len(vocabulary)} word ids for a vocabulary_size of "
+            f"{model.config.vocabulary_size}; the file is damaged, give another"
+        )
+    return Trained(model, vocabulary, recipe)
