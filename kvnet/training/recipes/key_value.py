@@ -56,13 +56,8 @@ class KeyValueRecipe(KeyValueOptions, Recipe):
 
     def new_model(self, data, random_state: int, backend: str, kernels: str) -> Network:
         """Return an untrained model; see `Recipe.new_model`."""
-        config = self.config(
-            KeyValueConfig,
-            vocabulary_size=len(data.vocabulary),
-            sentence_size=data.sizes.sentence_size,
-            memory_size=data.sizes.memory_size,
-            random_state=random_state,
-        )
+        sizes = {"vocabulary_size": len(data.vocabulary), **data.sizes._asdict()}
+        config = self.config(KeyValueConfig, **sizes, random_state=random_state)
         return KeyValueMemoryNetwork(config, backend, kernels)
 
     def new_batches(self, examples: int, random_state: int) -> Batches:

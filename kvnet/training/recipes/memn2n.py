@@ -36,13 +36,8 @@ class MemN2NRecipe(MemN2NOptions, Recipe):
 
     def new_model(self, data, random_state: int, backend: str, kernels: str) -> Network:
         """Return an untrained model; see `Recipe.new_model`."""
-        config = self.config(
-            MemN2NConfig,
-            vocabulary_size=len(data.vocabulary),
-            sentence_size=data.sizes.sentence_size,
-            memory_size=data.sizes.memory_size,
-            random_state=random_state,
-        )
+        sizes = {"vocabulary_size": len(data.vocabulary), **data.sizes._asdict()}
+        config = self.config(MemN2NConfig, **sizes, random_state=random_state)
         return MemN2N(config, backend, kernels)
 
     def new_batches(self, examples: int, random_state: int) -> RandomBatches:
