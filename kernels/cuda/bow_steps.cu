@@ -15,32 +15,32 @@ extern "C" __global__ void begin_step(const int *records, int record_size, const
                                       double *rate, int B, int U, int S, int E,
                                       const real *query_table, const real *memory_table,
                                       int parameters, const real *encoding, real *query) {
-  int i = blockIdx.x * blockDim.x + threadIdx.x, n = i / E;
+  int i = blockIdx.x * blockDim.x + threadIdx.x, queries = B * ((E + 3) / 4);
   int model = blockIdx.y, place = model * capacity + done[model];
   const int *record = records + (size_t)schedule[place] * record_size;
   if (i == 0) step[model] = first_steps[model] + done[model], rate[model] = rates[place];
   if (i < record_size) of_model(batch, record_size)[i] = record[i];
-  if (n >= B + U) return;
-  const real *table = of_model(n < B ? query_table : memory_table, parameters);
-  of_model(query, (B + U) * E)[i] = bow_reading(record + n * S, table, encoding, S, E, i % E);
+  if (i >= (B + U) * ((E + 3) / 4)) return;
+  const real *table = of_model(i < queries ? query_table : memory_table, parameters);
+  bow_reading(i, record, table, encoding, S, E, of_model(query, (B + U) * E));
 }
 
 // The gradients of the matrices and their squares and, in the same launch, the gradients of the
 // sentences. `ends`: the range of each product's sums of squares; empty if its gradient is not
-// complete yet.
+// complete yet. Grid: blocks of all products and then of all sentences, models.
 extern "C" __global__ void products_and_slots(PRODUCTS(PARAMETER) SLOTS(PARAMETER)
                                                   STRIDES(PARAMETER)
                                                       SQUARES(PARAMETER) int sentences,
                                               const int *ends, real *d_readings) {
   Strides strides = {STRIDES(VALUE)};
-  if (blockIdx.z < PRODUCTS_PER_LAUNCH) {
-    CHOOSE_PRODUCT
-    real *element = multiply(product, parameter_stride);
-    int place = ends[2 * blockIdx.z] + blockIdx.x;
-    if (place < ends[2 * blockIdx.z + 1]) store_squares({SQUARES(VALUE)}, element, place);
-  } else if ((int)blockIdx.x < sentences) {
-    int first = first_column(blockIdx.z - PRODUCTS_PER_LAUNCH);
-    gather_slot(blockIdx.x, first, {SLOTS(VALUE)}, strides, d_readings);
+  CHOOSE_PRODUCT
+  if (chosen < PRODUCTS_PER_LAUNCH) {
+    real *element = multiply(product, block, parameter_stride);
+    int place = ends[2 * chosen] + block;
+    if (place < ends[2 * chosen + 1]) store_squares({SQUARES(VALUE)}, element, place);
+  } else {
+    int first = first_column(block / sentences);
+    gather_slot(block % sentences, first, {SLOTS(VALUE)}, strides, d_readings);
   }
 }
 

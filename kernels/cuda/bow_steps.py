@@ -7,10 +7,10 @@ import numpy
 from kvnet.backend import array_module_of, to_numpy
 from kvnet.kernels.cuda.parts.batch_records import Layout, pack
 from kvnet.kernels.cuda.parts.compile import parameters
-from kvnet.kernels.cuda.parts.constants import COLUMNS_PER_BLOCK, PRODUCTS_PER_LAUNCH
+from kvnet.kernels.cuda.parts.constants import COLUMNS_PER_BLOCK
 from kvnet.kernels.cuda.parts.key_value_hops import HopSizes, launch_questions, saved_arrays
-from kvnet.kernels.cuda.parts.launch import blocks_for, launch, numbered
-from kvnet.kernels.cuda.parts.products import blocks_of, product
+from kvnet.kernels.cuda.parts.launch import blocks_for, launch
+from kvnet.kernels.cuda.parts.products import blocks_of, numbered_products, product
 from kvnet.kernels.cuda.parts.update import chunks_of, rule_arguments
 from kvnet.kernels.parts.bow_arguments import BowModel
 from kvnet.parameter_vector import sections_of
@@ -103,7 +103,8 @@ class StepGraph:
         scalars |= {"reading_stride": (layout.B + layout.U) * D, "record_size": layout.size}
         scalars |= {"sorted": 1, "sides": 2, "K": 1, "first_row": 1, "sentences": layout.U}
         scalars |= {"add": 0, "first_count": layout.B * layout.S, "count": layout.keys}
-        return scalars | {"masked": self._bow.mask_padding, "encoding": self._bow.encoding}
+        scalars |= {"masked": self._bow.mask_padding, "encoding": self._bow.encoding}
+        return scalars | {"staged": 0}  # `launch_questions` decides
 
     def _section(self, vector, name):
         """Return a parameter's section in a vector of the first model."""
@@ -219,14 +220,13 @@ class StepGraph:
     def _launch_all(self):
         layout, (B, _, D, _, _), V = self.layout, self._sizes, self._V
         columns, products = blocks_for(D, COLUMNS_PER_BLOCK), list(self._products.values())
-        self._launch("begin_step", blocks_for(max(layout.size, (B + layout.U) * D)))
+        self._launch("begin_step", blocks_for(max(layout.size, (B + layout.U) * blocks_for(D, 4))))
         arguments = self._arguments_of("answer_loss")
         launch_questions(
             self._xp, self._dtype, "answer_loss", self._sizes, D + V, self._models, **arguments
         )
-        width, depth = max(layout.U, *map(blocks_of, products)), PRODUCTS_PER_LAUNCH + columns
-        products = numbered(products, PRODUCTS_PER_LAUNCH)
-        self._launch("products_and_slots", width, depth, **products)
+        blocks = sum(map(blocks_of, products)) + layout.U * columns
+        self._launch("products_and_slots", blocks, **numbered_products(products))
         d_readings = self._arguments["d_query"]  # of the queries, too
         self._launch("words_and_squares", 2 * V, columns, d_readings=d_readings)
         self._launch("noisy_adam_and_end", len(self._arguments["chunks"]) + 1)

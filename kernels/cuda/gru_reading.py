@@ -1,6 +1,6 @@
 """The simple_gru reader: one thread block per sentence, all words in one launch."""
 
-from kvnet.kernels.cuda.parts.constants import THREADS
+from kvnet.kernels.cuda.parts.constants import PARTIAL_SUMS
 from kvnet.kernels.cuda.parts.gather import gather_words
 from kvnet.kernels.cuda.parts.launch import as_int32, fits_shared_memory, launch
 from kvnet.kernels.cuda.parts.products import products
@@ -18,7 +18,7 @@ def gru_reading(xp, words, table, weights):
     Parameters, returns and references: see there.
     """
     F, dtype = len(weights.candidate_bias), table.dtype
-    shared_size = 8 * F + THREADS
+    shared_size = 8 * F + PARTIAL_SUMS
     if not fits_shared_memory(shared_size, dtype):
         return textbook(xp, words, table, weights)
     words = as_int32(xp, words)

@@ -32,15 +32,17 @@ struct Places {
 };
 
 // d_row_c = sum over places of term(place, c), for the columns from `first` on; `add`: added to the
-// present value. Returns the element that the thread stored, or null.
+// present value. A term is of four columns, from c on. Returns the element that the thread stored,
+// or null.
 template <class Term>
 __device__ real *gather(const Places &places, int row, int first, int columns, Term term, bool add,
                         real *d_rows) {
-  __shared__ real sums[THREADS];
+  __shared__ Four sums[THREADS];
   __shared__ int list[THREADS];
-  int width = min(columns - first, COLUMNS_PER_BLOCK), groups = blockDim.x / width;
-  int group = threadIdx.x / width, column = first + threadIdx.x % width;
-  real sum = 0;
+  int width = min(columns - first, COLUMNS_PER_BLOCK), fours = (width + 3) / 4;
+  int groups = blockDim.x / fours, group = threadIdx.x / fours;
+  int column = first + 4 * (threadIdx.x - group * fours);
+  Four sum = {};
   if (places.sorted) {
     if (group < groups)
       sum = strided_sum(places.starts[row] + group, places.starts[row + 1], groups,
@@ -55,9 +57,10 @@ __device__ real *gather(const Places &places, int row, int first, int columns, T
   __syncthreads();  // the previous sums may still be read
   sums[threadIdx.x] = sum;
   __syncthreads();
-  if (group) return nullptr;
-  real *element = d_rows + row * columns + column, total = add ? *element : (real)0;
-  for (int g = 0; g < groups; g++) total += sums[g * width + threadIdx.x];
+  int t = threadIdx.x;
+  if (t >= width) return nullptr;
+  real *element = d_rows + (size_t)row * columns + first + t, total = add ? *element : (real)0;
+  for (int g = 0; g < groups; g++) total += sums[g * fours + t / 4].x[t % 4];
   *element = total;
   return element;
 }
@@ -66,7 +69,7 @@ __device__ real *gather(const Places &places, int row, int first, int columns, T
 __device__ real *gather_nothing(int row, int first, int columns, bool add, real *d_rows) {
   int column = first + threadIdx.x;
   if (threadIdx.x >= COLUMNS_PER_BLOCK || column >= columns) return nullptr;
-  real *element = d_rows + row * columns + column;
+  real *element = d_rows + (size_t)row * columns + column;
   if (!add) *element = 0;
   return element;
 }
@@ -105,11 +108,18 @@ __device__ real *gather_word(const Words &w, const Strides &strides, real *d_fir
                    second ? w.count - w.first_count : w.first_count,
                    of_model(w.order, strides.batch_stride) + from,
                    of_model(w.starts, strides.batch_stride) + second * (w.V + 1)};
-  auto term = [=](int place, int e) {
-    place += from;
-    return w.encoding[place % w.S * w.E + e] * d_readings[place / w.S * w.E + e];
+  auto gather_it = [=](auto aligned) {
+    constexpr bool ALIGNED = decltype(aligned)::value;
+    auto term = [=](int place, int e) {
+      place += from;
+      int n = place / w.S, s = place - n * w.S;
+      return load_four<ALIGNED>(w.encoding + s * w.E, e, w.E) *
+             load_four<ALIGNED>(d_readings + (size_t)n * w.E, e, w.E);
+    };
+    return gather(places, word, first, w.E, term, add, d_table);
   };
-  return gather(places, word, first, w.E, term, add, d_table);
+  return are_aligned(w.E, w.encoding, d_readings) ? gather_it(Constant<true>())
+                                                  : gather_it(Constant<false>());
 }
 
 // Grid: words, 1, blocks of columns.
@@ -143,6 +153,7 @@ struct Slots {
 
 // d_readings[u] = sum_h p_h[b, i] w_h[b] over the slots (b, i) that hold sentence u, as key, as
 // value or as both. A slot holds K sentences. Sentences before `first_row` get nothing.
+template <bool ALIGNED>
 __device__ void gather_slot(int row, int first, const Slots &s, const Strides &strides,
                             real *d_readings) {
   d_readings = of_model(d_readings, strides.reading_stride);
@@ -155,8 +166,11 @@ __device__ void gather_slot(int row, int first, const Slots &s, const Strides &s
     const real *w = of_model(side ? s.value_w : s.key_w, (size_t)s.H * s.B * s.D);
     auto term = [=](int place, int d) {
       int slot = place / s.K, b = slot / s.M;
-      real sum = 0;
-      for (int h = 0; h < s.H; h++) sum += p[h * s.B * s.M + slot] * w[(h * s.B + b) * s.D + d];
+      Four sum = {};
+      for (int h = 0; h < s.H; h++) {
+        real weight = p[(size_t)h * s.B * s.M + slot];
+        sum += weight * load_four<ALIGNED>(w + (size_t)(h * s.B + b) * s.D, d, s.D);
+      }
       return sum;
     };
     Places places = {s.sorted, of_model(side ? s.value_rows : s.key_rows, strides.batch_stride),
@@ -167,34 +181,45 @@ __device__ void gather_slot(int row, int first, const Slots &s, const Strides &s
   }
 }
 
+__device__ void gather_slot(int row, int first, const Slots &s, const Strides &strides,
+                            real *d_readings) {
+  if (are_aligned(s.D, s.key_w, s.value_w))  // then those of other models are, too
+    gather_slot<true>(row, first, s, strides, d_readings);
+  else
+    gather_slot<false>(row, first, s, strides, d_readings);
+}
+
 // Grid: sentences, 1, blocks of columns.
 extern "C" __global__ void gather_slots(SLOTS(PARAMETER) real *d_readings) {
   gather_slot(blockIdx.x, first_column(blockIdx.z), {SLOTS(VALUE)}, Strides(), d_readings);
 }
 
-// The same for many sentences that are in few slots each, sorted: one warp per sentence. Grid:
-// blocks of sentences, blocks of columns.
-extern "C" __global__ void gather_few_slots(SLOTS(PARAMETER) int rows, real *d_readings) {
-  int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
-  int first = first_column(blockIdx.y) + threadIdx.x % WARP;
-  if (row >= rows) return;
-  real sum[COLUMNS_PER_BLOCK / WARP] = {};
-  for (int side = row < first_row ? sides : 0; side < sides; side++) {
-    const real *p = side ? value_p : key_p, *w = side ? value_w : key_w;
-    const int *order = side ? value_order : key_order;
-    const int *starts = side ? value_starts : key_starts;
+// The same by one warp, for a sentence that is in few slots, sorted.
+template <bool ALIGNED>
+__device__ void gather_few(int row, int first, const Slots &s, real *d_readings) {
+  Four sum = {};
+  for (int side = row < s.first_row ? s.sides : 0; side < s.sides; side++) {
+    const real *p = side ? s.value_p : s.key_p, *w = side ? s.value_w : s.key_w;
+    const int *order = side ? s.value_order : s.key_order;
+    const int *starts = side ? s.value_starts : s.key_starts;
     for (int n = starts[row]; n < starts[row + 1]; n++) {
-      int slot = order[n] / K, b = slot / M;
-      for (int h = 0; h < H; h++) {
-        real weight = p[(size_t)h * B * M + slot];
-        const real *vector = w + (size_t)(h * B + b) * D;
-#pragma unroll
-        for (int c = 0; c < COLUMNS_PER_BLOCK / WARP; c++)
-          if (first + c * WARP < D) sum[c] += weight * vector[first + c * WARP];
+      int slot = order[n] / s.K, b = slot / s.M;
+      for (int h = 0; h < s.H; h++) {
+        real weight = p[(size_t)h * s.B * s.M + slot];
+        sum += weight * load_four<ALIGNED>(w + (size_t)(h * s.B + b) * s.D, first, s.D);
       }
     }
   }
-#pragma unroll
-  for (int c = 0; c < COLUMNS_PER_BLOCK / WARP; c++)
-    if (first + c * WARP < D) d_readings[(size_t)row * D + first + c * WARP] = sum[c];
+  store_four<ALIGNED>(sum, d_readings + (size_t)row * s.D, first, s.D);
+}
+
+// Grid: blocks of sentences, blocks of columns.
+extern "C" __global__ void gather_few_slots(SLOTS(PARAMETER) int rows, real *d_readings) {
+  int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
+  int first = first_column(blockIdx.y) + 4 * (threadIdx.x % WARP);
+  if (row >= rows || first >= D) return;
+  if (are_aligned(D, key_w, value_w) && are_aligned(D, d_readings, d_readings))
+    gather_few<true>(row, first, {SLOTS(VALUE)}, d_readings);
+  else
+    gather_few<false>(row, first, {SLOTS(VALUE)}, d_readings);
 }

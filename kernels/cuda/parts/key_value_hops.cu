@@ -18,29 +18,67 @@
   FIELD(const int *, key_rows)   \
   FIELD(const int *, value_rows) \
   FIELD(const int *, allowed)    \
-  FIELD(int, masked)
+  FIELD(int, masked)             \
+  FIELD(int, staged)
 
 struct Memory {
   MEMORY(MEMBER)
 
-  // Functions of an entry's row and column; slots are those of the block's question.
+  // Functions of an entry's row and column.
   __device__ auto of_A() const {
     return [this](int f, int d) { return A[f * D + d]; };
   }
   __device__ auto of_R(int h) const {
     return [this, h](int g, int f) { return R[(h * F + g) * F + f]; };
   }
+};
+
+// The keys and values of the block's question, functions of slot and column: fetched at every use,
+// or once into shared memory.
+struct FetchedSlots {
+  const Memory &m;
+
   __device__ auto keys() const {
     return [this](int i, int d) {
-      return TK[i * D + d] + readings[key_rows[(int)blockIdx.x * M + i] * D + d];
+      return m.TK[i * m.D + d] + m.readings[m.key_rows[(int)blockIdx.x * m.M + i] * m.D + d];
     };
   }
   __device__ auto values() const {
     return [this](int i, int d) {
-      return TV[i * D + d] + readings[value_rows[(int)blockIdx.x * M + i] * D + d];
+      return m.TV[i * m.D + d] + m.readings[m.value_rows[(int)blockIdx.x * m.M + i] * m.D + d];
     };
   }
 };
+
+struct StagedSlots {
+  const real *staged_keys, *staged_values;
+  int D;
+
+  __device__ auto keys() const {
+    return [this](int i, int d) { return staged_keys[i * D + d]; };
+  }
+  __device__ auto values() const {
+    return [this](int i, int d) { return staged_values[i * D + d]; };
+  }
+};
+
+// Call body(slots), with slots in shared memory, 2 M D elements from `staging` on, if they fit.
+template <class Body>
+__device__ void with_slots(const Memory &memory, real *staging, Body body) {
+  FetchedSlots fetched = {memory};
+  if (!memory.staged) {
+    body(fetched);
+    return;
+  }
+  int M = memory.M, D = memory.D, warps = blockDim.x / WARP;
+  auto keys = fetched.keys();
+  auto values = fetched.values();
+  for (int i = threadIdx.x / WARP; i < M; i += warps)
+    for (int d = threadIdx.x % WARP; d < D; d += WARP)
+      staging[i * D + d] = keys(i, d), staging[(M + i) * D + d] = values(i, d);
+  __syncthreads();
+  body(StagedSlots{staging, staging + M * D, D});
+}
 
 __device__ Memory of_model(Memory memory, const Strides &strides) {
   memory.TK = of_model(memory.TK, strides.parameter_stride);
@@ -93,19 +131,21 @@ __device__ Saved of_model(const SavedArrays &arrays, const Memory &memory, const
 }
 
 struct HopVectors {  // in shared memory
-  real *u, *s, *w, *read, *p, *scratch;
+  real *u, *s, *w, *read, *p, *scratch, *staging, *others;
 };
 
 __device__ HopVectors hop_vectors(const Memory &memory, real *shared) {
   HopVectors v;
   v.u = shared, v.s = v.u + memory.F, v.w = v.s + memory.F, v.read = v.w + memory.D;
-  v.p = v.read + memory.D, v.scratch = v.p + memory.M;
+  v.p = v.read + memory.D, v.scratch = v.p + memory.M, v.staging = v.scratch + PARTIAL_SUMS;
+  v.others = v.staging + 2 * memory.M * memory.D * memory.staged;
   return v;
 }
 
 // Compute u_H, in v.u. A is applied to the query, since u · k Aᵀ = (u A) · k.
-template <bool save>
-__device__ void hop_forward(const Memory &memory, const Saved &saved, const HopVectors &v) {
+template <bool save, class Slots>
+__device__ void hop_forward(const Memory &memory, const Slots &slots, const Saved &saved,
+                            const HopVectors &v) {
   int b = blockIdx.x, B = memory.B, M = memory.M, D = memory.D, F = memory.F;
   row_dots(F, D, memory.query + b * D, memory.of_A(), v.u);
   for (int h = 0; h < memory.H; h++) {
@@ -113,10 +153,10 @@ __device__ void hop_forward(const Memory &memory, const Saved &saved, const HopV
     if (save) store(F, v.u, saved.us + place * F);
     column_sums(D, F, v.u, memory.of_A(), v.w, v.scratch);
     if (save) store(D, v.w, saved.ws + place * D);
-    row_dots(M, D, v.w, memory.keys(), v.p);
+    row_dots(M, D, v.w, slots.keys(), v.p);
     softmax(v.p, M, memory.allowed + b * M * memory.masked, memory.masked);
     if (save) store(M, v.p, saved.ps + place * M);
-    column_sums(D, M, v.p, memory.values(), v.read, v.scratch);
+    column_sums(D, M, v.p, slots.values(), v.read, v.scratch);
     if (save) store(D, v.read, saved.reads + place * D);
     row_dots(F, D, v.read, memory.of_A(), v.s);
     add_to(F, v.u, v.s);  // s = u + o
@@ -126,7 +166,9 @@ __device__ void hop_forward(const Memory &memory, const Saved &saved, const HopV
 }
 
 // The backward pass from du_H in v.u. v.s is ds, v.read is d_read, v.w is dw, v.p is d_scores.
-__device__ void hop_backward(const Memory &memory, const Saved &saved, const HopVectors &v) {
+template <class Slots>
+__device__ void hop_backward(const Memory &memory, const Slots &slots, const Saved &saved,
+                             const HopVectors &v) {
   int b = blockIdx.x, B = memory.B, M = memory.M, D = memory.D, F = memory.F, H = memory.H;
   for (int h = H - 1; h >= 0; h--) {
     int place = h * B + b;
@@ -135,10 +177,10 @@ __device__ void hop_backward(const Memory &memory, const Saved &saved, const Hop
     store(F, v.s, saved.dss + place * F);
     column_sums(D, F, v.s, memory.of_A(), v.read, v.scratch);
     store(D, v.read, saved.d_reads + place * D);
-    row_dots(M, D, v.read, memory.values(), v.p);
+    row_dots(M, D, v.read, slots.values(), v.p);
     softmax_backward(saved.ps + place * M, v.p, M);
     store(M, v.p, saved.d_scores + place * M);
-    column_sums(D, M, v.p, memory.keys(), v.w, v.scratch);
+    column_sums(D, M, v.p, slots.keys(), v.w, v.scratch);
     store(D, v.w, saved.dws + place * D);
     row_dots(F, D, v.w, memory.of_A(), v.u);
     add_to(F, v.s, v.u);  // u enters the scores and the sum s

@@ -2,13 +2,14 @@
 
 from typing import NamedTuple
 
-from kvnet.kernels.cuda.parts.constants import QUESTION_THREADS
+from kvnet.kernels.cuda.parts.constants import FEW_THREADS, MANY_THREADS, PARTIAL_SUMS
 from kvnet.kernels.cuda.parts.gather import gather_slots
 from kvnet.kernels.cuda.parts.launch import as_int32, fits_shared_memory, launch
 from kvnet.kernels.cuda.parts.products import products
 from kvnet.operations import Memory
 
 SMALL_VOCABULARY = 2048  # words that one block scores
+MANY_QUESTIONS = 512  # from which on small blocks keep a GPU busy, with fewer threads that idle
 
 
 class HopSizes(NamedTuple):
@@ -29,7 +30,7 @@ class HopSizes(NamedTuple):
     @property
     def shared_size(self) -> int:
         """Floats of shared memory per question."""
-        return 2 * self.F + 2 * self.D + self.M + QUESTION_THREADS
+        return 2 * self.F + 2 * self.D + self.M + PARTIAL_SUMS
 
     def fits_block(self, dtype, E: int, V: int) -> bool:
         """Return whether one block computes a question, the scores of V words included."""
@@ -112,7 +113,13 @@ def slot_arguments(xp, memory: Memory) -> dict:
 def launch_questions(
     xp, dtype, name: str, sizes: HopSizes, extra_shared: int = 0, models: int = 1, /, **arguments
 ) -> None:
-    """Launch a kernel with one block per question, and `extra_shared` more floats per block."""
-    shared_size, threads = sizes.shared_size + extra_shared, QUESTION_THREADS
-    grid = sizes.B, models
-    launch(xp, dtype, name, grid, shared_size=shared_size, threads=threads, **arguments)
+    """Launch a kernel with one block per question, and `extra_shared` more floats per block.
+
+    If they fit, keys and values of a question's slots are stored in shared memory, too.
+    """
+    shared_size, staging = sizes.shared_size + extra_shared, 2 * sizes.M * sizes.D
+    if staged := fits_shared_memory(shared_size + staging, dtype):
+        shared_size += staging
+    threads = MANY_THREADS if sizes.B * models < MANY_QUESTIONS else FEW_THREADS
+    arguments |= {"shared_size": shared_size, "threads": threads, "staged": staged}
+    launch(xp, dtype, name, (sizes.B, models), **arguments)

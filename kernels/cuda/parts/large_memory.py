@@ -12,7 +12,7 @@ import numpy
 
 from kvnet.kernels.cuda.parts.cached_per_array import cached_per_array
 from kvnet.kernels.cuda.parts.concatenate import concatenate
-from kvnet.kernels.cuda.parts.constants import THREADS, WARP
+from kvnet.kernels.cuda.parts.constants import PARTIAL_SUMS, THREADS, WARP
 from kvnet.kernels.cuda.parts.gather import gather_slots
 from kvnet.kernels.cuda.parts.key_value_hops import HopSizes, slot_arguments
 from kvnet.kernels.cuda.parts.launch import fits_shared_memory, launch
@@ -41,7 +41,7 @@ def large_memory_hops(xp, query, memory: Memory, A, R, method):
         As for `kvnet.operations.key_value_hops_by_row`.
     """
     (B, D), F, H, dtype = query.shape, len(A), len(R), A.dtype
-    slots, shared_size = method(xp, memory, H), 2 * (D + F) + THREADS
+    slots, shared_size = method(xp, memory, H), 2 * (D + F) + PARTIAL_SUMS
 
     def empty(*shape):
         return xp.empty(shape, dtype)
@@ -216,7 +216,7 @@ def _chains(xp, rows) -> numpy.ndarray:
 
 def choose_method(sizes: HopSizes, sentences: int, dtype) -> type | None:
     """Return `BySentence` or `BySlot`, or None if one block per question is faster."""
-    if not fits_shared_memory(2 * (sizes.D + sizes.F) + THREADS, dtype):
+    if not fits_shared_memory(2 * (sizes.D + sizes.F) + PARTIAL_SUMS, dtype):
         return None
     methods = (m for m in (BySentence, BySlot) if m.is_faster(sizes, sentences, dtype))
     return next(methods, None)

@@ -1,5 +1,7 @@
 """Launch CUDA kernels."""
 
+from functools import cache
+
 import numpy
 
 from kvnet.kernels.cuda.parts.compile import kernel, parameters
@@ -30,21 +32,23 @@ def launch(
         All arguments of the kernel, by the names of its parameters: contiguous arrays, NumPy
         scalars of the kernel's types, Python integers (int32) and floats (`dtype`).
     """
-    dtype, names = numpy.dtype(dtype), parameters()[name]
-    if wrong := arguments.keys() ^ names:
-        raise TypeError(f"{name} takes {', '.join(names)}; missing or unknown: {sorted(wrong)}")
-    values = tuple(_as_scalar(arguments[parameter], dtype) for parameter in names)
+    names, real, bytes_each, function = _known(xp, dtype, name)
+    if arguments.keys() != names.keys():
+        wrong = sorted(arguments.keys() ^ names.keys())
+        raise TypeError(f"{name} takes {', '.join(names)}; missing or unknown: {wrong}")
+    scalars = {int: numpy.int32, bool: numpy.int32, float: real}
+    values = [arguments[parameter] for parameter in names]
+    values = tuple(scalars[type(v)](v) if type(v) in scalars else v for v in values)
     grid = grid if isinstance(grid, tuple) else (grid,)
-    shared_bytes = shared_size * dtype.itemsize
-    kernel(xp, dtype, name)(grid, (threads,), values, shared_mem=shared_bytes)
+    function(grid, (threads,), values, shared_mem=shared_size * bytes_each)
 
 
-def _as_scalar(value, dtype):
-    if isinstance(value, numpy.generic):  # numpy.float64 is a float, too
-        return value
-    if isinstance(value, int):
-        return numpy.int32(value)
-    return dtype.type(value) if isinstance(value, float) else value
+@cache
+def _known(xp, dtype, name):
+    """Return what every launch of a kernel needs, so that the host stays ahead of the device."""
+    dtype = numpy.dtype(dtype)
+    names = dict.fromkeys(parameters()[name])
+    return names, dtype.type, dtype.itemsize, kernel(xp, dtype, name)
 
 
 def numbered(groups: list[dict], count: int) -> dict:

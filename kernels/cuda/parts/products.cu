@@ -2,7 +2,7 @@
 // over questions and hops. X is (pairs, rows, m), Y is (pairs, rows, n), Z is (pairs, all_m, n),
 // whose rows from m on are zero. A block computes TILE x TILE elements: sixteen groups of threads
 // share the rows, a thread sums 4 x 4 elements over the rows of its group, and then the sums of the
-// groups are added in their order.
+// groups are added in their order. The blocks of one product follow those of the other.
 #include "parts/common.cu"
 
 #define EACH 4  // elements of a thread in each dimension
@@ -25,16 +25,17 @@ static_assert(THREADS == TILE * TILE, "at the end, a thread adds up one element"
 
 struct Product {
   PRODUCT(MEMBER, )
+
+  __device__ int across() const { return (n + TILE - 1) / TILE; }
+  __device__ int tiles() const { return (all_m + TILE - 1) / TILE * across(); }
 };
 
-// Returns the element that the thread stored, or null.
-__device__ real *multiply(const Product &p, int parameter_stride) {
+// `block`: of those that compute the product. Returns the element that the thread stored, or null.
+__device__ real *multiply(const Product &p, int block, int parameter_stride) {
   alignas(16) __shared__ real held[2 * DEPTH * TILE];  // of X and Y, later the sums of all groups
   real *x = held, *y = held + DEPTH * TILE;
   int rows = p.rows, m = p.m, n = p.n;
-  int down = (p.all_m + TILE - 1) / TILE, across = (n + TILE - 1) / TILE;
-  int pair = blockIdx.x / (down * across), tile = blockIdx.x % (down * across), t = threadIdx.x;
-  if (pair >= p.pairs) return nullptr;  // all threads of the block: another product is larger
+  int across = p.across(), pair = block / p.tiles(), tile = block % p.tiles(), t = threadIdx.x;
   const real *X = of_model(p.X, (size_t)p.pairs * rows * m) + pair * rows * m;
   const real *Y = of_model(p.Y, (size_t)p.pairs * rows * n) + pair * rows * n;
   real *Z = of_model(p.Z, parameter_stride) + pair * p.all_m * n;
@@ -71,17 +72,21 @@ __device__ real *multiply(const Product &p, int parameter_stride) {
   return element;
 }
 
-// Choose, in a kernel with PRODUCTS_PER_LAUNCH products, the one of blockIdx.z.
-#define CHOOSE_PRODUCT \
-  Product product;     \
-  switch (blockIdx.z) { REPEAT(PRODUCTS_PER_LAUNCH, PRODUCT_CASE, VALUE) }
-#define PRODUCT_CASE(FIELD, j)     \
-  case j:                          \
-    product = {PRODUCT(FIELD, j)}; \
-    break;
+// Choose, in a kernel with PRODUCTS_PER_LAUNCH products, the one of the present block, and which of
+// its blocks this is. If it is a block after all those of products, `chosen` is their number.
+#define CHOOSE_PRODUCT                \
+  Product product = {};               \
+  int block = blockIdx.x, chosen = 0; \
+  REPEAT(PRODUCTS_PER_LAUNCH, TRY_PRODUCT, VALUE)
+#define TRY_PRODUCT(FIELD, j)                       \
+  if (chosen == j) {                                \
+    product = {PRODUCT(FIELD, j)};                  \
+    int blocks = product.pairs * product.tiles();   \
+    if (block >= blocks) block -= blocks, chosen++; \
+  }
 
-// Grid: blocks of the largest product, models, products.
+// Grid: blocks of all products, models.
 extern "C" __global__ void products(PRODUCTS(PARAMETER) int parameter_stride) {
   CHOOSE_PRODUCT
-  multiply(product, parameter_stride);
+  multiply(product, block, parameter_stride);
 }

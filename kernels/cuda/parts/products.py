@@ -30,10 +30,15 @@ def products(xp, factors):
         results.append(xp.empty((*X.shape[:-2], m, n), X.dtype))
         small.append(product(X, Y, results[-1], pairs=P, rows=K, m=m, n=n, all_m=m))
     if small:
-        arguments = numbered(small, PRODUCTS_PER_LAUNCH) | {"parameter_stride": 0}
-        grid = max(map(blocks_of, small)), 1, len(small)
-        launch(xp, results[0].dtype, "products", grid, **arguments)
+        arguments = numbered_products(small) | {"parameter_stride": 0}
+        launch(xp, results[0].dtype, "products", sum(map(blocks_of, small)), **arguments)
     return results
+
+
+def numbered_products(products: list[dict]) -> dict:
+    """Return the arguments of a kernel with `PRODUCTS_PER_LAUNCH` products; others are empty."""
+    unused = [products[0] | {"pairs": 0}] * (PRODUCTS_PER_LAUNCH - len(products))
+    return numbered([*products, *unused], PRODUCTS_PER_LAUNCH)
 
 
 def product(X, Y, Z, *, pairs: int, rows: int, m: int, n: int, all_m: int) -> dict:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy
 
-from kvnet.kernels.cuda.parts.constants import THREADS
+from kvnet.kernels.cuda.parts.constants import PARTIAL_SUMS
 from kvnet.kernels.cuda.parts.launch import as_int32, fits_shared_memory, launch
 
 
@@ -44,7 +44,7 @@ def question_fits_block(M: int, E: int, dtype) -> bool:
 
 
 def _shared_size(M, E):
-    return 3 * E + M + THREADS
+    return 3 * E + M + PARTIAL_SUMS
 
 
 def slot_hops(xp, u, memory: SlotMemory, hops: int, with_softmax: bool = True):

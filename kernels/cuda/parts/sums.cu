@@ -50,14 +50,15 @@ __device__ real largest_of(int count, real least, Term term) {
 // The sum of term(k) over k = first, first + step, first + 2 step .. below `last`, in this order.
 // A thread has several loads in flight; those beyond the last term load the last one again.
 template <class Term>
-__device__ real strided_sum(int first, int last, int step, Term term) {
-  real sum = 0;
+__device__ auto strided_sum(int first, int last, int step, Term term) {
+  decltype(term(0)) sum = {};
   for (int from = first; from < last; from += LOADS_IN_FLIGHT * step) {
-    real terms[LOADS_IN_FLIGHT];
+    decltype(term(0)) terms[LOADS_IN_FLIGHT];
 #pragma unroll
     for (int n = 0; n < LOADS_IN_FLIGHT; n++) terms[n] = term(min(from + n * step, last - 1));
 #pragma unroll
-    for (int n = 0; n < LOADS_IN_FLIGHT; n++) sum += from + n * step < last ? terms[n] : (real)0;
+    for (int n = 0; n < LOADS_IN_FLIGHT; n++)
+      if (from + n * step < last) sum += terms[n];
   }
   return sum;
 }
@@ -78,24 +79,24 @@ __device__ void row_dots(int rows, int width, const real *x, Entry entry, real *
   __syncthreads();
 }
 
-// y_c = sum_k x_k entry(k, c), one thread per column; if there are more threads than columns,
-// groups of threads share the rows. `scratch` has one element per thread.
+// y_c = sum_k x_k entry(k, c). Groups share the rows, each with one partial sum per column: as many
+// groups as have room in `scratch`, which has PARTIAL_SUMS elements. The order of a sum therefore
+// does not depend on the number of threads.
 template <class Entry>
 __device__ void column_sums(int columns, int rows, const real *x, Entry entry, real *y,
                             real *scratch) {
-  int t = threadIdx.x, threads = blockDim.x;
-  for (int first = 0; first < columns; first += threads) {
-    int width = min(columns - first, threads), groups = threads / width;
-    real sum = 0;
-    if (t / width < groups)
-      sum = strided_sum(t / width, rows, groups,
-                        [&](int k) { return x[k] * entry(k, first + t % width); });
-    scratch[t] = sum;
+  for (int first = 0; first < columns; first += PARTIAL_SUMS) {
+    int width = min(columns - first, PARTIAL_SUMS), groups = PARTIAL_SUMS / width;
+    float inverse = 1.0f / width;  // exact enough for i / width, and faster than a division
+    for (int i = threadIdx.x; i < groups * width; i += blockDim.x) {
+      int group = (int)((i + 0.5f) * inverse), column = first + i - group * width;
+      scratch[i] = strided_sum(group, rows, groups, [&](int k) { return x[k] * entry(k, column); });
+    }
     __syncthreads();
-    if (t < width) {
+    for (int c = threadIdx.x; c < width; c += blockDim.x) {
       real total = 0;
-      for (int group = 0; group < groups; group++) total += scratch[group * width + t];
-      y[first + t] = total;
+      for (int group = 0; group < groups; group++) total += scratch[group * width + c];
+      y[first + c] = total;
     }
     __syncthreads();
   }

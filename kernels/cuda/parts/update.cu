@@ -87,24 +87,41 @@ __device__ void update_chunk(const Update &u) {
   real gain_1 = (real)(1 - u.beta_1), gain_2 = (real)(1 - u.beta_2);
   // Noise is drawn in fours, counted from the start of the vector. The first and the last four of a
   // chunk may extend into the chunks next to it.
-  for (int block = chunk[0] / 4 + threadIdx.x; 4 * block < chunk[1]; block += blockDim.x) {
-    RandomWords words = philox(block, u.purpose, step, key[0], key[1]);
+  auto update_four = [&](auto aligned, int first) {
+    constexpr bool ALIGNED = decltype(aligned)::value;
+    auto load = [=](const real *x) { return load_four<ALIGNED>(x, first, u.parameters); };
+    Four g = load(gradient), t = load(theta), mean = load(m), square = load(v);
+    RandomWords words = philox(first / 4, u.purpose, step, key[0], key[1]);
     for (int pair = 0; pair < 4; pair += 2) {
       real radius = u.deviation * sqrt((real)-2 * log(unit_interval(words.w[pair])));
       real z[2];  // Box-Muller: cosine, then sine
       sincospi(2 * unit_interval(words.w[pair + 1]), &z[1], &z[0]);
       for (int n = 0; n < 2; n++) {
-        int i = 4 * block + pair + n;
-        if (i < chunk[0] || i >= chunk[1]) continue;
+        int c = pair + n, i = first + c;
         real noise = radius * z[n];
         for (int k = 0; k < u.silent_parts; k++)
           if (i >= u.silent[2 * k] && i < u.silent[2 * k + 1]) noise = 0;
-        real g = scale * (gradient[i] + u.l2 * theta[i]) + noise;
-        real mean = m[i] + gain_1 * (g - m[i]), square = v[i] + gain_2 * (g * g - v[i]);
-        m[i] = mean, v[i] = square;
-        theta[i] -= rate * mean / (sqrt(square) + u.epsilon);
+        real x = scale * (g.x[c] + u.l2 * t.x[c]) + noise;
+        mean.x[c] += gain_1 * (x - mean.x[c]), square.x[c] += gain_2 * (x * x - square.x[c]);
+        t.x[c] -= rate * mean.x[c] / (sqrt(square.x[c]) + u.epsilon);
       }
     }
+    if constexpr (ALIGNED) {
+      *(Four *)(m + first) = mean, *(Four *)(v + first) = square, *(Four *)(theta + first) = t;
+    } else {
+#pragma unroll
+      for (int c = 0; c < 4; c++) {
+        int i = first + c;
+        if (i >= chunk[0] && i < chunk[1]) m[i] = mean.x[c], v[i] = square.x[c], theta[i] = t.x[c];
+      }
+    }
+  };
+  bool aligned = are_aligned(0, gradient, theta) && are_aligned(0, m, v);
+  for (int first = chunk[0] / 4 * 4 + 4 * threadIdx.x; first < chunk[1]; first += 4 * blockDim.x) {
+    if (aligned && first >= chunk[0] && first + 4 <= chunk[1])
+      update_four(Constant<true>(), first);
+    else
+      update_four(Constant<false>(), first);
   }
 }
 

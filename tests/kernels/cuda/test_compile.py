@@ -9,7 +9,7 @@ from helpers import ROOT
 from helpers.strict_arrays import strict
 
 from kvnet.kernels.cuda.parts import compile as compilation
-from kvnet.kernels.cuda.parts.constants import ARRAYS_PER_LAUNCH, QUESTION_THREADS, THREADS
+from kvnet.kernels.cuda.parts.constants import ARRAYS_PER_LAUNCH, MANY_THREADS, THREADS
 from kvnet.kernels.cuda.parts.launch import SHARED_BYTES, launch
 
 # Rates and losses are double; elsewhere a constant without an f would make arithmetic double.
@@ -115,8 +115,8 @@ def test_kernels_fit_a_multiprocessor(tmp_path):
     assert kernels.keys() == compilation.parameters().keys()
     for name, (spilled, registers, rest) in kernels.items():
         assert spilled == "0", name
-        of_question = f"__launch_bounds__(QUESTION_THREADS)\n    {name}(" in text
-        threads = QUESTION_THREADS if of_question else 2 * THREADS  # or two blocks at once
+        of_question = f"__launch_bounds__(MANY_THREADS)\n    {name}(" in text
+        threads = MANY_THREADS if of_question else 2 * THREADS  # or two blocks at once
         assert int(registers) * threads <= 1 << 16, name
         static = re.search(r"(\d+) bytes smem", rest)
         body = text.partition(f" {name}(")[2].partition("\n}\n")[0]
