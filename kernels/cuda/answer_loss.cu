@@ -16,7 +16,7 @@ __device__ real cross_entropy(real *scores, int V, int answer) {
 }
 
 // The loss of the answers and the whole backward pass: h = u B, scores = h Wᵀ, and their gradients.
-extern "C" __global__ void __launch_bounds__(MANY_THREADS)
+extern "C" __global__ void __launch_bounds__(MANY_THREADS, 1)
     answer_loss(MEMORY(PARAMETER) SAVED(PARAMETER) STRIDES(PARAMETER) int E, int V,
                 const real *output_map, const real *table, const int *answers, real *us, real *hs,
                 real *dhs, real *d_word_scores, real *losses) {
@@ -27,8 +27,7 @@ extern "C" __global__ void __launch_bounds__(MANY_THREADS)
   d_word_scores = of_model(d_word_scores, B * V);
   real *h = v.others, *scores = h + E;
   int b = blockIdx.x;
-  auto map = [&](int f, int e) { return output_map[f * E + e]; };
-  auto embedding = [&](int word, int e) { return table[word * E + e]; };
+  Matrix map = {output_map, E}, embedding = {table, E};
   with_slots(memory, v.staging, [&](const auto &slots) {
     hop_forward<true>(memory, slots, saved, v);
     store(F, v.u, us + b * F);

@@ -2,15 +2,14 @@
 
 // The most probable word of each question, the lowest of those with the same score. The score of
 // the nil word is zero.
-extern "C" __global__ void __launch_bounds__(MANY_THREADS)
+extern "C" __global__ void __launch_bounds__(MANY_THREADS, 1)
     answer_words(MEMORY(PARAMETER) int E, int V, const real *output_map, const real *table,
                  long long *words) {
   DYNAMIC_SHARED(shared);
   Memory memory = {MEMORY(VALUE)};
   HopVectors v = hop_vectors(memory, shared);
   real *h = v.others, *scores = h + E;
-  auto map = [&](int f, int e) { return output_map[f * E + e]; };
-  auto embedding = [&](int word, int e) { return table[word * E + e]; };
+  Matrix map = {output_map, E}, embedding = {table, E};
   with_slots(memory, v.staging,
              [&](const auto &slots) { hop_forward<false>(memory, slots, Saved(), v); });
   column_sums(E, F, v.u, map, h, v.scratch);

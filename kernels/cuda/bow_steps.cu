@@ -39,8 +39,9 @@ extern "C" __global__ void products_and_slots(PRODUCTS(PARAMETER) SLOTS(PARAMETE
     int place = ends[2 * chosen] + block;
     if (place < ends[2 * chosen + 1]) store_squares({SQUARES(VALUE)}, element, place);
   } else {
-    int first = first_column(block / sentences);
-    gather_slot(block % sentences, first, {SLOTS(VALUE)}, strides, d_readings);
+    int warps = blockDim.x / WARP, blocks = (sentences + warps - 1) / warps;
+    int row = block % blocks * warps + threadIdx.x / WARP, first = first_column(block / blocks);
+    if (row < sentences) gather_few(row, first, {SLOTS(VALUE)}, strides, d_readings);
   }
 }
 

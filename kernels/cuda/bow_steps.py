@@ -7,7 +7,7 @@ import numpy
 from kvnet.backend import array_module_of, to_numpy
 from kvnet.kernels.cuda.parts.batch_records import Layout, pack
 from kvnet.kernels.cuda.parts.compile import parameters
-from kvnet.kernels.cuda.parts.constants import COLUMNS_PER_BLOCK
+from kvnet.kernels.cuda.parts.constants import COLUMNS_PER_BLOCK, THREADS, WARP
 from kvnet.kernels.cuda.parts.key_value_hops import HopSizes, launch_questions, saved_arrays
 from kvnet.kernels.cuda.parts.launch import blocks_for, launch
 from kvnet.kernels.cuda.parts.products import blocks_of, numbered_products, product
@@ -225,7 +225,7 @@ class StepGraph:
         launch_questions(
             self._xp, self._dtype, "answer_loss", self._sizes, D + V, self._models, **arguments
         )
-        blocks = sum(map(blocks_of, products)) + layout.U * columns
+        blocks = sum(map(blocks_of, products)) + blocks_for(layout.U, THREADS // WARP) * columns
         self._launch("products_and_slots", blocks, **numbered_products(products))
         d_readings = self._arguments["d_query"]  # of the queries, too
         self._launch("words_and_squares", 2 * V, columns, d_readings=d_readings)

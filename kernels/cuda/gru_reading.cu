@@ -22,8 +22,7 @@ extern "C" __global__ void gru_reading(const int *words, const real *mapped, con
                                        real *gates, real *candidates, real *readings) {
   DYNAMIC_SHARED(shared);
   GruVectors v = gru_vectors(F, shared);
-  auto of_gates = [=](int k, int c) { return to_gates[k * 2 * F + c]; };
-  auto of_candidate = [=](int k, int c) { return to_candidate[k * F + c]; };
+  Matrix of_gates = {to_gates, 2 * F}, of_candidate = {to_candidate, F};
   for (int f = threadIdx.x; f < F; f += blockDim.x) v.h[f] = 0;
   __syncthreads();
   for (int s = 0; s < S; s++) {
@@ -56,8 +55,7 @@ extern "C" __global__ void gru_reading_backward(const real *d_readings, const re
   DYNAMIC_SHARED(shared);
   GruVectors v = gru_vectors(F, shared);
   real *dh = v.h, *d_reset = v.reset, *d_h_by_gates = v.candidate;
-  auto of_gates = [=](int f, int c) { return to_gates[f * 2 * F + c]; };
-  auto of_candidate = [=](int f, int c) { return to_candidate[f * F + c]; };
+  Matrix of_gates = {to_gates, 2 * F}, of_candidate = {to_candidate, F};
   store(F, d_readings + (size_t)blockIdx.x * F, dh);
   __syncthreads();
   for (int s = S - 1; s >= 0; s--) {

@@ -16,7 +16,7 @@
 #define __device__ inline
 #define __shared__ static
 #define __forceinline__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define DYNAMIC_SHARED(name) real *name = (real *)host::dynamic_shared
 
 struct dim3 {

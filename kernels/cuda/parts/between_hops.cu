@@ -9,8 +9,7 @@ extern "C" __global__ void between_hops(int D, int F, const real *us, const real
   DYNAMIC_SHARED(read);
   real *u = read + D, *s = u + F, *w = s + F, *scratch = w + D;
   size_t b = blockIdx.x;
-  auto of_A = [=](int f, int d) { return A[f * D + d]; };
-  auto of_R = [=](int g, int f) { return R[g * F + f]; };
+  Matrix of_A = {A, D}, of_R = {R, F};
   store(D, reads + b * D, read), store(F, us + b * F, u);
   __syncthreads();
   row_dots(F, D, read, of_A, s);
@@ -29,8 +28,7 @@ extern "C" __global__ void between_hops_backward(int D, int F, const real *dss, 
   DYNAMIC_SHARED(dw);
   real *ds = dw + D, *du = ds + F, *d_read = du + F, *scratch = d_read + D;
   size_t b = blockIdx.x;
-  auto of_A = [=](int f, int d) { return A[f * D + d]; };
-  auto of_R = [=](int g, int f) { return R[g * F + f]; };
+  Matrix of_A = {A, D}, of_R = {R, F};
   store(D, dws + b * D, dw), store(F, dss + b * F, ds);
   __syncthreads();
   row_dots(F, D, dw, of_A, du);

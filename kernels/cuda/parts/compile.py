@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent.parent
 C_TYPES = {"float32": "float", "float64": "double"}
 INCLUDE = re.compile(r'#include "(.+)"')
 KERNEL = re.compile(
-    r'extern "C" __global__ void\s+(?:__launch_bounds__\(\w+\)\s+)?(\w+)\((.*?)\) \{', re.DOTALL
+    r'extern "C" __global__ void\s+(?:__launch_bounds__\([\w, ]+\)\s+)?(\w+)\((.*?)\) \{', re.DOTALL
 )
 PARAMETER = re.compile(r"(\w+)\(PARAMETER\)|(\w+)(?:,|$)")  # a group of parameters, or one
 REPEAT = re.compile(r"REPEAT\((\w+), (\w+), FIELD\)")

@@ -3,6 +3,21 @@
 // searches all places, or the places are sorted by row.
 #include "parts/sums.cu"
 
+// Division by the same integer, for numbers below `last`: by a product, where that is exact.
+struct Divider {
+  int divisor;
+  unsigned inverse;  // 2^32 / divisor, rounded up
+
+  __device__ Divider(int divisor_, int last) : divisor(divisor_) {
+    bool exact = divisor > 1 && (unsigned long long)last * divisor < 1ull << 32;
+    inverse = exact ? 0xffffffffu / divisor + 1 : 0;
+  }
+  __device__ int operator()(int x) const {
+    if (divisor == 1) return x;
+    return inverse ? (int)__umulhi((unsigned)x, inverse) : x / divisor;
+  }
+};
+
 __device__ int first_column(int block) { return block * COLUMNS_PER_BLOCK; }
 
 // List which of the next blockDim.x places hold a row, in order; return how many do.
@@ -32,17 +47,15 @@ struct Places {
 };
 
 // d_row_c = sum over places of term(place, c), for the columns from `first` on; `add`: added to the
-// present value. A term is of four columns, from c on. Returns the element that the thread stored,
-// or null.
+// present value. Returns the element that the thread stored, or null.
 template <class Term>
 __device__ real *gather(const Places &places, int row, int first, int columns, Term term, bool add,
                         real *d_rows) {
-  __shared__ Four sums[THREADS];
+  __shared__ real sums[THREADS];
   __shared__ int list[THREADS];
-  int width = min(columns - first, COLUMNS_PER_BLOCK), fours = (width + 3) / 4;
-  int groups = blockDim.x / fours, group = threadIdx.x / fours;
-  int column = first + 4 * (threadIdx.x - group * fours);
-  Four sum = {};
+  int width = min(columns - first, COLUMNS_PER_BLOCK), groups = blockDim.x / width;
+  int group = threadIdx.x / width, column = first + threadIdx.x % width;
+  real sum = 0;
   if (places.sorted) {
     if (group < groups)
       sum = strided_sum(places.starts[row] + group, places.starts[row + 1], groups,
@@ -57,10 +70,9 @@ __device__ real *gather(const Places &places, int row, int first, int columns, T
   __syncthreads();  // the previous sums may still be read
   sums[threadIdx.x] = sum;
   __syncthreads();
-  int t = threadIdx.x;
-  if (t >= width) return nullptr;
-  real *element = d_rows + (size_t)row * columns + first + t, total = add ? *element : (real)0;
-  for (int g = 0; g < groups; g++) total += sums[g * fours + t / 4].x[t % 4];
+  if (group) return nullptr;
+  real *element = d_rows + (size_t)row * columns + column, total = add ? *element : (real)0;
+  for (int g = 0; g < groups; g++) total += sums[g * width + threadIdx.x];
   *element = total;
   return element;
 }
@@ -108,18 +120,13 @@ __device__ real *gather_word(const Words &w, const Strides &strides, real *d_fir
                    second ? w.count - w.first_count : w.first_count,
                    of_model(w.order, strides.batch_stride) + from,
                    of_model(w.starts, strides.batch_stride) + second * (w.V + 1)};
-  auto gather_it = [=](auto aligned) {
-    constexpr bool ALIGNED = decltype(aligned)::value;
-    auto term = [=](int place, int e) {
-      place += from;
-      int n = place / w.S, s = place - n * w.S;
-      return load_four<ALIGNED>(w.encoding + s * w.E, e, w.E) *
-             load_four<ALIGNED>(d_readings + (size_t)n * w.E, e, w.E);
-    };
-    return gather(places, word, first, w.E, term, add, d_table);
+  Divider sentence_of(w.S, w.count);
+  auto term = [=](int place, int e) {
+    place += from;
+    int n = sentence_of(place), s = place - n * w.S;
+    return w.encoding[s * w.E + e] * d_readings[(size_t)n * w.E + e];
   };
-  return are_aligned(w.E, w.encoding, d_readings) ? gather_it(Constant<true>())
-                                                  : gather_it(Constant<false>());
+  return gather(places, word, first, w.E, term, add, d_table);
 }
 
 // Grid: words, 1, blocks of columns.
@@ -153,73 +160,75 @@ struct Slots {
 
 // d_readings[u] = sum_h p_h[b, i] w_h[b] over the slots (b, i) that hold sentence u, as key, as
 // value or as both. A slot holds K sentences. Sentences before `first_row` get nothing.
-template <bool ALIGNED>
-__device__ void gather_slot(int row, int first, const Slots &s, const Strides &strides,
-                            real *d_readings) {
-  d_readings = of_model(d_readings, strides.reading_stride);
+__device__ void gather_slot(int row, int first, const Slots &s, real *d_readings) {
   if (row < s.first_row) {
     gather_nothing(row, first, s.D, false, d_readings);
     return;
   }
+  Divider slot_of(s.K, s.B * s.M * s.K), question_of(s.M, s.B * s.M);
   for (int side = 0; side < s.sides; side++) {
-    const real *p = of_model(side ? s.value_p : s.key_p, (size_t)s.H * s.B * s.M);
-    const real *w = of_model(side ? s.value_w : s.key_w, (size_t)s.H * s.B * s.D);
+    const real *p = side ? s.value_p : s.key_p, *w = side ? s.value_w : s.key_w;
     auto term = [=](int place, int d) {
-      int slot = place / s.K, b = slot / s.M;
-      Four sum = {};
-      for (int h = 0; h < s.H; h++) {
-        real weight = p[(size_t)h * s.B * s.M + slot];
-        sum += weight * load_four<ALIGNED>(w + (size_t)(h * s.B + b) * s.D, d, s.D);
-      }
+      int slot = slot_of(place), b = question_of(slot);
+      real sum = 0;
+#pragma unroll 4
+      for (int h = 0; h < s.H; h++)
+        sum += p[(size_t)h * s.B * s.M + slot] * w[(size_t)(h * s.B + b) * s.D + d];
       return sum;
     };
-    Places places = {s.sorted, of_model(side ? s.value_rows : s.key_rows, strides.batch_stride),
-                     s.B * s.M * s.K,
-                     of_model(side ? s.value_order : s.key_order, strides.batch_stride),
-                     of_model(side ? s.value_starts : s.key_starts, strides.batch_stride)};
+    Places places = {s.sorted, side ? s.value_rows : s.key_rows, s.B * s.M * s.K,
+                     side ? s.value_order : s.key_order, side ? s.value_starts : s.key_starts};
     gather(places, row, first, s.D, term, side > 0, d_readings);
   }
 }
 
-__device__ void gather_slot(int row, int first, const Slots &s, const Strides &strides,
-                            real *d_readings) {
-  if (are_aligned(s.D, s.key_w, s.value_w))  // then those of other models are, too
-    gather_slot<true>(row, first, s, strides, d_readings);
-  else
-    gather_slot<false>(row, first, s, strides, d_readings);
-}
-
 // Grid: sentences, 1, blocks of columns.
 extern "C" __global__ void gather_slots(SLOTS(PARAMETER) real *d_readings) {
-  gather_slot(blockIdx.x, first_column(blockIdx.z), {SLOTS(VALUE)}, Strides(), d_readings);
+  gather_slot(blockIdx.x, first_column(blockIdx.z), {SLOTS(VALUE)}, d_readings);
 }
 
+#define SLOTS_AT_ONCE 4  // whose loads are in flight together
+
 // The same by one warp, for a sentence that is in few slots, sorted.
-template <bool ALIGNED>
-__device__ void gather_few(int row, int first, const Slots &s, real *d_readings) {
-  Four sum = {};
+__device__ void gather_few(int row, int first, const Slots &s, const Strides &strides,
+                           real *d_readings) {
+  Divider slot_of(s.K, s.B * s.M * s.K), question_of(s.M, s.B * s.M);
+  size_t slots = (size_t)s.B * s.M, vectors = (size_t)s.B * s.D;
+  real sum[COLUMNS_PER_BLOCK / WARP] = {};
+  first += threadIdx.x % WARP;
   for (int side = row < s.first_row ? s.sides : 0; side < s.sides; side++) {
-    const real *p = side ? s.value_p : s.key_p, *w = side ? s.value_w : s.key_w;
-    const int *order = side ? s.value_order : s.key_order;
-    const int *starts = side ? s.value_starts : s.key_starts;
-    for (int n = starts[row]; n < starts[row + 1]; n++) {
-      int slot = order[n] / s.K, b = slot / s.M;
+    const real *p = of_model(side ? s.value_p : s.key_p, s.H * slots);
+    const real *w = of_model(side ? s.value_w : s.key_w, s.H * vectors);
+    const int *order = of_model(side ? s.value_order : s.key_order, strides.batch_stride);
+    const int *starts = of_model(side ? s.value_starts : s.key_starts, strides.batch_stride);
+    int last = starts[row + 1];
+    for (int n = starts[row]; n < last; n += SLOTS_AT_ONCE) {
+      const real *weight[SLOTS_AT_ONCE], *vector[SLOTS_AT_ONCE];
+#pragma unroll
+      for (int k = 0; k < SLOTS_AT_ONCE; k++) {
+        int slot = n + k < last ? slot_of(order[n + k]) : 0;
+        weight[k] = p + slot, vector[k] = w + question_of(slot) * s.D + first;
+      }
       for (int h = 0; h < s.H; h++) {
-        real weight = p[(size_t)h * s.B * s.M + slot];
-        sum += weight * load_four<ALIGNED>(w + (size_t)(h * s.B + b) * s.D, first, s.D);
+#pragma unroll
+        for (int k = 0; k < SLOTS_AT_ONCE; k++) {
+          if (n + k >= last) break;
+          real times = weight[k][h * slots];
+#pragma unroll
+          for (int c = 0; c < COLUMNS_PER_BLOCK / WARP; c++)
+            if (first + c * WARP < s.D) sum[c] += times * vector[k][h * vectors + c * WARP];
+        }
       }
     }
   }
-  store_four<ALIGNED>(sum, d_readings + (size_t)row * s.D, first, s.D);
+  d_readings = of_model(d_readings, strides.reading_stride) + (size_t)row * s.D + first;
+#pragma unroll
+  for (int c = 0; c < COLUMNS_PER_BLOCK / WARP; c++)
+    if (first + c * WARP < s.D) d_readings[c * WARP] = sum[c];
 }
 
-// Grid: blocks of sentences, blocks of columns.
+// Grid: blocks of sentences, 1, blocks of columns.
 extern "C" __global__ void gather_few_slots(SLOTS(PARAMETER) int rows, real *d_readings) {
   int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
-  int first = first_column(blockIdx.y) + 4 * (threadIdx.x % WARP);
-  if (row >= rows || first >= D) return;
-  if (are_aligned(D, key_w, value_w) && are_aligned(D, d_readings, d_readings))
-    gather_few<true>(row, first, {SLOTS(VALUE)}, d_readings);
-  else
-    gather_few<false>(row, first, {SLOTS(VALUE)}, d_readings);
+  if (row < rows) gather_few(row, first_column(blockIdx.z), {SLOTS(VALUE)}, Strides(), d_readings);
 }

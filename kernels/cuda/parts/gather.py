@@ -79,7 +79,7 @@ def gather_slots(xp, count: int, sides, first_row: int = 0):
     arguments |= {"key_p": p, "key_w": w, "value_p": last_p, "value_w": last_w}
     arguments["d_readings"] = d_readings
     if is_sorted and count >= MANY_ROWS and rows.size <= FEW_PLACES * count:
-        grid = blocks_for(count, THREADS // WARP), columns
+        grid = blocks_for(count, THREADS // WARP), 1, columns
         launch(xp, w.dtype, "gather_few_slots", grid, **arguments, rows=count)
     else:
         launch(xp, w.dtype, "gather_slots", (count, 1, columns), **arguments)

@@ -24,42 +24,38 @@
 struct Memory {
   MEMORY(MEMBER)
 
-  // Functions of an entry's row and column.
-  __device__ auto of_A() const {
-    return [this](int f, int d) { return A[f * D + d]; };
-  }
-  __device__ auto of_R(int h) const {
-    return [this, h](int g, int f) { return R[(h * F + g) * F + f]; };
-  }
+  __device__ Matrix of_A() const { return {A, D}; }
+  __device__ Matrix of_R(int h) const { return {R + h * F * F, F}; }
 };
 
-// The keys and values of the block's question, functions of slot and column: fetched at every use,
-// or once into shared memory.
+// The keys and values of the block's question: fetched at every use, or once into shared memory.
 struct FetchedSlots {
   const Memory &m;
 
-  __device__ auto keys() const {
-    return [this](int i, int d) {
-      return m.TK[i * m.D + d] + m.readings[m.key_rows[(int)blockIdx.x * m.M + i] * m.D + d];
-    };
-  }
-  __device__ auto values() const {
-    return [this](int i, int d) {
-      return m.TV[i * m.D + d] + m.readings[m.value_rows[(int)blockIdx.x * m.M + i] * m.D + d];
-    };
-  }
+  struct Sum {  // of a temporal encoding and a reading
+    const real *encoding, *reading;
+
+    __device__ real operator[](int d) const { return encoding[d] + reading[d]; }
+  };
+  struct Rows {
+    const Memory &m;
+    const real *encodings;
+    const int *readings_of;
+
+    __device__ Sum operator()(int i) const {
+      return {encodings + i * m.D, m.readings + (size_t)readings_of[i] * m.D};
+    }
+  };
+  __device__ Rows keys() const { return {m, m.TK, m.key_rows + (int)blockIdx.x * m.M}; }
+  __device__ Rows values() const { return {m, m.TV, m.value_rows + (int)blockIdx.x * m.M}; }
 };
 
 struct StagedSlots {
   const real *staged_keys, *staged_values;
   int D;
 
-  __device__ auto keys() const {
-    return [this](int i, int d) { return staged_keys[i * D + d]; };
-  }
-  __device__ auto values() const {
-    return [this](int i, int d) { return staged_values[i * D + d]; };
-  }
+  __device__ Matrix keys() const { return {staged_keys, D}; }
+  __device__ Matrix values() const { return {staged_values, D}; }
 };
 
 // Call body(slots), with slots in shared memory, 2 M D elements from `staging` on, if they fit.
@@ -73,9 +69,11 @@ __device__ void with_slots(const Memory &memory, real *staging, Body body) {
   int M = memory.M, D = memory.D, warps = blockDim.x / WARP;
   auto keys = fetched.keys();
   auto values = fetched.values();
-  for (int i = threadIdx.x / WARP; i < M; i += warps)
+  for (int i = threadIdx.x / WARP; i < M; i += warps) {
+    auto key = keys(i), value = values(i);
     for (int d = threadIdx.x % WARP; d < D; d += WARP)
-      staging[i * D + d] = keys(i, d), staging[(M + i) * D + d] = values(i, d);
+      staging[i * D + d] = key[d], staging[(M + i) * D + d] = value[d];
+  }
   __syncthreads();
   body(StagedSlots{staging, staging + M * D, D});
 }

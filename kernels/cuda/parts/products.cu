@@ -40,18 +40,21 @@ __device__ real *multiply(const Product &p, int block, int parameter_stride) {
   const real *Y = of_model(p.Y, (size_t)p.pairs * rows * n) + pair * rows * n;
   real *Z = of_model(p.Z, parameter_stride) + pair * p.all_m * n;
   int first_m = tile / across * TILE, first_n = tile % across * TILE;
-  int group = t / THREADS_PER_GROUP, groups = blockDim.x / THREADS_PER_GROUP;
+  constexpr int groups = THREADS / THREADS_PER_GROUP;
+  int group = t / THREADS_PER_GROUP;
   int i = t % THREADS_PER_GROUP / (TILE / EACH) * EACH, j = t % (TILE / EACH) * EACH;
   real sum[EACH][EACH] = {};
   for (int first = 0; first < rows; first += DEPTH) {
-#pragma unroll
-    for (int place = 0; place < DEPTH * TILE; place += THREADS) {
+    int depth = min(rows - first, DEPTH);
+#pragma unroll 4
+    for (int place = 0; place < depth * TILE; place += THREADS) {
       int k = first + (place + t) / TILE, column = t % TILE;
       x[place + t] = k < rows && first_m + column < m ? X[k * m + first_m + column] : 0;
       y[place + t] = k < rows && first_n + column < n ? Y[k * n + first_n + column] : 0;
     }
     __syncthreads();
-    for (int d = group; d < DEPTH; d += groups)
+#pragma unroll 2
+    for (int d = group; d < depth; d += groups)
 #pragma unroll
       for (int a = 0; a < EACH; a++)
 #pragma unroll
@@ -64,6 +67,7 @@ __device__ real *multiply(const Product &p, int block, int parameter_stride) {
     for (int b = 0; b < EACH; b++) held[(group * TILE + i + a) * TILE + j + b] = sum[a][b];
   __syncthreads();
   real total = 0;
+#pragma unroll
   for (int g = 0; g < groups; g++) total += held[g * TILE * TILE + t];
   i = t / TILE, j = t % TILE;
   if (first_m + i >= p.all_m || first_n + j >= n) return nullptr;

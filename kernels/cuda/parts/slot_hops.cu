@@ -27,24 +27,29 @@
 struct SlotHops {
   SLOT_HOPS(MEMBER)
 
-  __device__ real slot(const real *readings, const real *temporal, int i, int e) const {
-    const int *of_slot = rows + ((size_t)blockIdx.x * M + i) * K;
-    real sum = has_encodings ? temporal[i * E + e] : (real)0;
-    for (int k = 0; k < K; k++)
-      if (of_slot[k] || !has_nil) sum += readings[(size_t)of_slot[k] * E + e];
-    return sum;
-  }
+  struct Slot {
+    const SlotHops &m;
+    const real *readings, *encoding;
+    const int *rows;
 
-  // Functions of an entry's row and column.
-  __device__ auto of_matrix() const {
-    return [this](int d, int e) { return matrix[d * E + e]; };
-  }
-  __device__ auto keys_of(int h) const {
-    return [this, h](int i, int e) { return slot(keys + (size_t)h * table_stride, TK, i, e); };
-  }
-  __device__ auto values_of(int h) const {
-    return [this, h](int i, int e) { return slot(values + (size_t)h * table_stride, TV, i, e); };
-  }
+    __device__ real operator[](int e) const {
+      real sum = m.has_encodings ? encoding[e] : (real)0;
+      for (int k = 0; k < m.K; k++)
+        if (rows[k] || !m.has_nil) sum += readings[(size_t)rows[k] * m.E + e];
+      return sum;
+    }
+  };
+  struct Slots {
+    const SlotHops &m;
+    const real *readings, *encodings;
+
+    __device__ Slot operator()(int i) const {
+      return {m, readings, encodings + i * m.E, m.rows + ((size_t)blockIdx.x * m.M + i) * m.K};
+    }
+  };
+  __device__ Matrix of_matrix() const { return {matrix, E}; }
+  __device__ Slots keys_of(int h) const { return {*this, keys + (size_t)h * table_stride, TK}; }
+  __device__ Slots values_of(int h) const { return {*this, values + (size_t)h * table_stride, TV}; }
 };
 
 // us is (H + 1, B, E), u_0 to u_H; ps is (H, B, M).

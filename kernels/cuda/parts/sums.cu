@@ -2,7 +2,7 @@
 #include "parts/common.cu"
 
 #define LANES_PER_ROW 8
-#define LOADS_IN_FLIGHT 8
+#define LOADS_IN_FLIGHT 4
 
 // Sum a value of each thread of a block; every thread gets the sum.
 __device__ real block_sum(real x) {
@@ -48,30 +48,42 @@ __device__ real largest_of(int count, real least, Term term) {
 }
 
 // The sum of term(k) over k = first, first + step, first + 2 step .. below `last`, in this order.
-// A thread has several loads in flight; those beyond the last term load the last one again.
+// Several loads are in flight, except for the last few terms.
 template <class Term>
 __device__ auto strided_sum(int first, int last, int step, Term term) {
   decltype(term(0)) sum = {};
-  for (int from = first; from < last; from += LOADS_IN_FLIGHT * step) {
+  int k = first;
+  for (; k + (LOADS_IN_FLIGHT - 1) * step < last; k += LOADS_IN_FLIGHT * step) {
     decltype(term(0)) terms[LOADS_IN_FLIGHT];
 #pragma unroll
-    for (int n = 0; n < LOADS_IN_FLIGHT; n++) terms[n] = term(min(from + n * step, last - 1));
+    for (int n = 0; n < LOADS_IN_FLIGHT; n++) terms[n] = term(k + n * step);
 #pragma unroll
-    for (int n = 0; n < LOADS_IN_FLIGHT; n++)
-      if (from + n * step < last) sum += terms[n];
+    for (int n = 0; n < LOADS_IN_FLIGHT; n++) sum += terms[n];
   }
+#pragma unroll 1
+  for (; k < last; k += step) sum += term(k);
   return sum;
 }
 
-// y_i = sum_k x_k entry(i, k), LANES_PER_ROW lanes per row, so that their loads are coalesced.
-template <class Entry>
-__device__ void row_dots(int rows, int width, const real *x, Entry entry, real *y) {
+// The rows of a matrix. A row is what has components: a pointer, or an object with [].
+struct Matrix {
+  const real *first;
+  int width;
+
+  __device__ const real *operator()(int i) const { return first + (size_t)i * width; }
+};
+
+// y_i = x · row(i), LANES_PER_ROW lanes per row, so that their loads are coalesced.
+template <class Rows>
+__device__ void row_dots(int rows, int width, const real *x, Rows row, real *y) {
   int lane = threadIdx.x % LANES_PER_ROW, rows_at_once = blockDim.x / LANES_PER_ROW;
   for (int first = 0; first < rows; first += rows_at_once) {
     int i = first + threadIdx.x / LANES_PER_ROW;
     real sum = 0;
-    if (i < rows)
-      sum = strided_sum(lane, width, LANES_PER_ROW, [&](int k) { return x[k] * entry(i, k); });
+    if (i < rows) {
+      auto row_i = row(i);
+      sum = strided_sum(lane, width, LANES_PER_ROW, [&](int k) { return x[k] * row_i[k]; });
+    }
     for (int offset = LANES_PER_ROW / 2; offset; offset /= 2)
       sum += __shfl_xor_sync(ALL_LANES, sum, offset);
     if (i < rows && lane == 0) y[i] = sum;
@@ -79,25 +91,22 @@ __device__ void row_dots(int rows, int width, const real *x, Entry entry, real *
   __syncthreads();
 }
 
-// y_c = sum_k x_k entry(k, c). Groups share the rows, each with one partial sum per column: as many
-// groups as have room in `scratch`, which has PARTIAL_SUMS elements. The order of a sum therefore
-// does not depend on the number of threads.
-template <class Entry>
-__device__ void column_sums(int columns, int rows, const real *x, Entry entry, real *y,
+// y = sum_k x_k row(k). Groups of threads share the rows, each with one partial sum per column: as
+// many groups as have room in `scratch`, which has PARTIAL_SUMS elements. The order of a sum
+// therefore does not depend on the number of threads.
+template <class Rows>
+__device__ void column_sums(int columns, int rows, const real *x, Rows row, real *y,
                             real *scratch) {
   for (int first = 0; first < columns; first += PARTIAL_SUMS) {
     int width = min(columns - first, PARTIAL_SUMS), groups = PARTIAL_SUMS / width;
     float inverse = 1.0f / width;  // exact enough for i / width, and faster than a division
     for (int i = threadIdx.x; i < groups * width; i += blockDim.x) {
       int group = (int)((i + 0.5f) * inverse), column = first + i - group * width;
-      scratch[i] = strided_sum(group, rows, groups, [&](int k) { return x[k] * entry(k, column); });
+      scratch[i] = strided_sum(group, rows, groups, [&](int k) { return x[k] * row(k)[column]; });
     }
     __syncthreads();
-    for (int c = threadIdx.x; c < width; c += blockDim.x) {
-      real total = 0;
-      for (int group = 0; group < groups; group++) total += scratch[group * width + c];
-      y[first + c] = total;
-    }
+    for (int c = threadIdx.x; c < width; c += blockDim.x)
+      y[first + c] = strided_sum(0, groups, 1, [&](int g) { return scratch[g * width + c]; });
     __syncthreads();
   }
 }
