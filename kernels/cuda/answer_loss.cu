@@ -16,7 +16,7 @@ __device__ real cross_entropy(real *scores, int V, int answer) {
 }
 
 // The loss of the answers and the whole backward pass: h = u B, scores = h Wᵀ, and their gradients.
-extern "C" __global__ void __launch_bounds__(MANY_THREADS, 1)
+extern "C" __global__ void __launch_bounds__(MANY_THREADS, 2)
     answer_loss(MEMORY(PARAMETER) SAVED(PARAMETER) STRIDES(PARAMETER) int E, int V,
                 const real *output_map, const real *table, const int *answers, real *us, real *hs,
                 real *dhs, real *d_word_scores, real *losses) {

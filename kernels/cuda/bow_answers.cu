@@ -2,7 +2,7 @@
 
 // The most probable word of each question, the lowest of those with the same score. The score of
 // the nil word is zero.
-extern "C" __global__ void __launch_bounds__(MANY_THREADS, 1)
+extern "C" __global__ void __launch_bounds__(MANY_THREADS, 2)
     answer_words(MEMORY(PARAMETER) int E, int V, const real *output_map, const real *table,
                  long long *words) {
   DYNAMIC_SHARED(shared);

@@ -28,10 +28,10 @@ extern "C" __global__ void begin_step(const int *records, int record_size, const
 // The gradients of the matrices and their squares and, in the same launch, the gradients of the
 // sentences. `ends`: the range of each product's sums of squares; empty if its gradient is not
 // complete yet. Grid: blocks of all products and then of all sentences, models.
-extern "C" __global__ void products_and_slots(PRODUCTS(PARAMETER) SLOTS(PARAMETER)
-                                                  STRIDES(PARAMETER)
-                                                      SQUARES(PARAMETER) int sentences,
-                                              const int *ends, real *d_readings) {
+extern "C" __global__ void __launch_bounds__(THREADS, 3)
+    products_and_slots(PRODUCTS(PARAMETER) SLOTS(PARAMETER) STRIDES(PARAMETER)
+                           SQUARES(PARAMETER) int sentences,
+                       int rows_per_block, const int *ends, real *d_readings) {
   Strides strides = {STRIDES(VALUE)};
   CHOOSE_PRODUCT
   if (chosen < PRODUCTS_PER_LAUNCH) {
@@ -39,9 +39,14 @@ extern "C" __global__ void products_and_slots(PRODUCTS(PARAMETER) SLOTS(PARAMETE
     int place = ends[2 * chosen] + block;
     if (place < ends[2 * chosen + 1]) store_squares({SQUARES(VALUE)}, element, place);
   } else {
-    int warps = blockDim.x / WARP, blocks = (sentences + warps - 1) / warps;
-    int row = block % blocks * warps + threadIdx.x / WARP, first = first_column(block / blocks);
-    if (row < sentences) gather_few(row, first, {SLOTS(VALUE)}, strides, d_readings);
+    int blocks = (sentences + rows_per_block - 1) / rows_per_block;
+    int row = block % blocks * rows_per_block, first = first_column(block / blocks);
+    if (rows_per_block == 1) {
+      gather_by_block(row, first, {SLOTS(VALUE)}, strides, d_readings);
+      return;
+    }
+    row += threadIdx.x / WARP;
+    if (row < sentences) gather_by_warp(row, first, {SLOTS(VALUE)}, strides, d_readings);
   }
 }
 

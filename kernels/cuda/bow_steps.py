@@ -8,7 +8,12 @@ from kvnet.backend import array_module_of, to_numpy
 from kvnet.kernels.cuda.parts.batch_records import Layout, pack
 from kvnet.kernels.cuda.parts.compile import parameters
 from kvnet.kernels.cuda.parts.constants import COLUMNS_PER_BLOCK, THREADS, WARP
-from kvnet.kernels.cuda.parts.key_value_hops import HopSizes, launch_questions, saved_arrays
+from kvnet.kernels.cuda.parts.key_value_hops import (
+    MANY_QUESTIONS,
+    HopSizes,
+    launch_questions,
+    saved_arrays,
+)
 from kvnet.kernels.cuda.parts.launch import blocks_for, launch
 from kvnet.kernels.cuda.parts.products import blocks_of, numbered_products, product
 from kvnet.kernels.cuda.parts.update import chunks_of, rule_arguments
@@ -225,8 +230,10 @@ class StepGraph:
         launch_questions(
             self._xp, self._dtype, "answer_loss", self._sizes, D + V, self._models, **arguments
         )
-        blocks = sum(map(blocks_of, products)) + blocks_for(layout.U, THREADS // WARP) * columns
-        self._launch("products_and_slots", blocks, **numbered_products(products))
+        rows_per_block = 1 if B * self._models < MANY_QUESTIONS else THREADS // WARP
+        blocks = sum(map(blocks_of, products)) + blocks_for(layout.U, rows_per_block) * columns
+        arguments = numbered_products(products) | {"rows_per_block": rows_per_block}
+        self._launch("products_and_slots", blocks, **arguments)
         d_readings = self._arguments["d_query"]  # of the queries, too
         self._launch("words_and_squares", 2 * V, columns, d_readings=d_readings)
         self._launch("noisy_adam_and_end", len(self._arguments["chunks"]) + 1)

@@ -1,6 +1,6 @@
 #include "parts/key_value_hops.cu"
 
-extern "C" __global__ void __launch_bounds__(MANY_THREADS, 1)
+extern "C" __global__ void __launch_bounds__(MANY_THREADS, 2)
     key_value_hops_by_row(MEMORY(PARAMETER) SAVED(PARAMETER) STRIDES(PARAMETER) real *u) {
   HOPS_OF_MODEL
   with_slots(memory, v.staging,
@@ -8,7 +8,7 @@ extern "C" __global__ void __launch_bounds__(MANY_THREADS, 1)
   store(F, v.u, u + blockIdx.x * F);
 }
 
-extern "C" __global__ void __launch_bounds__(MANY_THREADS, 1)
+extern "C" __global__ void __launch_bounds__(MANY_THREADS, 2)
     key_value_hops_by_row_backward(MEMORY(PARAMETER) SAVED(PARAMETER) STRIDES(PARAMETER)
                                        const real *du) {
   HOPS_OF_MODEL

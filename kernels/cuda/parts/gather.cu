@@ -188,21 +188,27 @@ extern "C" __global__ void gather_slots(SLOTS(PARAMETER) real *d_readings) {
 }
 
 #define SLOTS_AT_ONCE 4  // whose loads are in flight together
+#define PARTS (THREADS / WARP)
 
-// The same by one warp, for a sentence that is in few slots, sorted.
-__device__ void gather_few(int row, int first, const Slots &s, const Strides &strides,
-                           real *d_readings) {
+// The same for a sentence whose slots are sorted. They are summed in PARTS parts, every part some
+// slots at a time: by a warp for each part, which is fast for a sentence in many slots, or all by
+// one warp, which leaves no warp idle if the sentences are many. The sums are the same.
+struct SlotColumns {  // of one lane: every 32nd
+  real x[COLUMNS_PER_BLOCK / WARP];
+};
+
+__device__ void add_part(int row, int part, int first, const Slots &s, const Strides &strides,
+                         SlotColumns &sum) {
   Divider slot_of(s.K, s.B * s.M * s.K), question_of(s.M, s.B * s.M);
   size_t slots = (size_t)s.B * s.M, vectors = (size_t)s.B * s.D;
-  real sum[COLUMNS_PER_BLOCK / WARP] = {};
-  first += threadIdx.x % WARP;
-  for (int side = row < s.first_row ? s.sides : 0; side < s.sides; side++) {
+  SlotColumns of_part = {};
+  for (int side = 0; side < s.sides; side++) {
     const real *p = of_model(side ? s.value_p : s.key_p, s.H * slots);
     const real *w = of_model(side ? s.value_w : s.key_w, s.H * vectors);
     const int *order = of_model(side ? s.value_order : s.key_order, strides.batch_stride);
     const int *starts = of_model(side ? s.value_starts : s.key_starts, strides.batch_stride);
     int last = starts[row + 1];
-    for (int n = starts[row]; n < last; n += SLOTS_AT_ONCE) {
+    for (int n = starts[row] + part * SLOTS_AT_ONCE; n < last; n += PARTS * SLOTS_AT_ONCE) {
       const real *weight[SLOTS_AT_ONCE], *vector[SLOTS_AT_ONCE];
 #pragma unroll
       for (int k = 0; k < SLOTS_AT_ONCE; k++) {
@@ -216,19 +222,58 @@ __device__ void gather_few(int row, int first, const Slots &s, const Strides &st
           real times = weight[k][h * slots];
 #pragma unroll
           for (int c = 0; c < COLUMNS_PER_BLOCK / WARP; c++)
-            if (first + c * WARP < s.D) sum[c] += times * vector[k][h * vectors + c * WARP];
+            if (first + c * WARP < s.D) of_part.x[c] += times * vector[k][h * vectors + c * WARP];
         }
       }
     }
   }
-  d_readings = of_model(d_readings, strides.reading_stride) + (size_t)row * s.D + first;
+#pragma unroll
+  for (int c = 0; c < COLUMNS_PER_BLOCK / WARP; c++) sum.x[c] += of_part.x[c];
+}
+
+__device__ int parts_of(int row, const Slots &s, const Strides &strides) {
+  if (row < s.first_row) return 0;
+  const int *keys = of_model(s.key_starts, strides.batch_stride) + row;
+  const int *values = of_model(s.value_starts, strides.batch_stride) + row;
+  int most = max(keys[1] - keys[0], s.sides > 1 ? values[1] - values[0] : 0);
+  return min((most + SLOTS_AT_ONCE - 1) / SLOTS_AT_ONCE, PARTS);
+}
+
+__device__ void store_columns(const SlotColumns &sum, int row, int first, int D, real *d_readings) {
 #pragma unroll
   for (int c = 0; c < COLUMNS_PER_BLOCK / WARP; c++)
-    if (first + c * WARP < s.D) d_readings[c * WARP] = sum[c];
+    if (first + c * WARP < D) d_readings[(size_t)row * D + first + c * WARP] = sum.x[c];
+}
+
+// One warp per sentence.
+__device__ void gather_by_warp(int row, int first, const Slots &s, const Strides &strides,
+                               real *d_readings) {
+  int parts = parts_of(row, s, strides);
+  SlotColumns sum = {};
+  first += threadIdx.x % WARP;
+  for (int part = 0; part < parts; part++) add_part(row, part, first, s, strides, sum);
+  store_columns(sum, row, first, s.D, of_model(d_readings, strides.reading_stride));
+}
+
+// One block per sentence.
+__device__ void gather_by_block(int row, int first, const Slots &s, const Strides &strides,
+                                real *d_readings) {
+  __shared__ SlotColumns sums[PARTS][WARP];
+  int part = threadIdx.x / WARP, lane = threadIdx.x % WARP, parts = parts_of(row, s, strides);
+  SlotColumns sum = {};
+  first += lane;
+  if (part < parts) add_part(row, part, first, s, strides, sum);
+  sums[part][lane] = sum;
+  __syncthreads();
+  if (part) return;
+  for (int other = 1; other < parts; other++)
+#pragma unroll
+    for (int c = 0; c < COLUMNS_PER_BLOCK / WARP; c++) sum.x[c] += sums[other][lane].x[c];
+  store_columns(sum, row, first, s.D, of_model(d_readings, strides.reading_stride));
 }
 
 // Grid: blocks of sentences, 1, blocks of columns.
 extern "C" __global__ void gather_few_slots(SLOTS(PARAMETER) int rows, real *d_readings) {
-  int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
-  if (row < rows) gather_few(row, first_column(blockIdx.z), {SLOTS(VALUE)}, Strides(), d_readings);
+  int row = blockIdx.x * PARTS + threadIdx.x / WARP, first = first_column(blockIdx.z);
+  if (row < rows) gather_by_warp(row, first, {SLOTS(VALUE)}, Strides(), d_readings);
 }

@@ -53,8 +53,11 @@ def test_replayed_steps_equal_textbook_steps(xp, data, variant):
         assert_near(trainer, expected)
 
 
+@pytest.mark.parametrize("many", [6, key_value_hops.MANY_QUESTIONS])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_models_side_by_side_equal_the_same_models_alone(xp, shuffle):
+def test_models_side_by_side_equal_the_same_models_alone(xp, monkeypatch, shuffle, many):
+    for module in (bow_steps, key_value_hops):  # from which on launches are of another form
+        monkeypatch.setattr(module, "MANY_QUESTIONS", many)
     recipe, data = replace(RECIPE, shuffle_questions=shuffle), stories(xp)
     seeds = (4, 5 + (1 << 32), 6)
     together, alone = (

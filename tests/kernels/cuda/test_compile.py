@@ -115,10 +115,10 @@ def test_kernels_fit_a_multiprocessor(tmp_path, dtype):
     kernels = {name: values for name, *values in (report.groups() for report in reports)}
     assert kernels.keys() == compilation.parameters().keys()
     for name, (spilled, registers, rest) in kernels.items():
-        assert spilled == "0", name
-        of_question = f"__launch_bounds__(MANY_THREADS, 1)\n    {name}(" in text
-        blocks = 2 if dtype == "float32" else 1  # at least, per multiprocessor
-        threads = MANY_THREADS if of_question else blocks * THREADS
+        assert dtype == "float64" or spilled == "0", name
+        of_question = f"__launch_bounds__(MANY_THREADS, 2)\n    {name}(" in text
+        blocks = 2 if of_question or dtype == "float32" else 1  # at least, per multiprocessor
+        threads = blocks * (MANY_THREADS if of_question else THREADS)
         assert int(registers) * threads <= 1 << 16, name
         static = re.search(r"(\d+) bytes smem", rest)
         body = text.partition(f" {name}(")[2].partition("\n}\n")[0]
