@@ -1,4 +1,11 @@
-"""The one exception that a user's mistake raises."""
+"""The one exception that a user's mistake raises, and how its message shows values and settings."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+LONGEST_SHOWN = 80  # characters of a user's text in a message
+_as_flags = ContextVar("settings are shown as flags", default=False)
 
 
 class InputError(ValueError):
@@ -7,3 +14,59 @@ class InputError(ValueError):
     The message is one line that names the file, the line, the value and the remedy. The command
     line prints it unchanged and exits with code 2.
     """
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: its ``repr``, cut in the middle if it is long.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    text : str
+        One line, whatever the value contains.
+    """
+    if isinstance(value, str) and len(value) > LONGEST_SHOWN:
+        half = LONGEST_SHOWN // 2
+        return f"{value[:half]!r} ... {value[-half:]!r} ({len(value):,} characters)"
+    text = repr(value)
+    if len(text) > 2 * LONGEST_SHOWN:
+        text = f"{text[:LONGEST_SHOWN]} ... {text[-LONGEST_SHOWN:]}"
+    return text
+
+
+def setting(name: str, value: object = None, flag: str | None = None) -> str:
+    """Return a setting as its user writes it, for a message.
+
+    Parameters
+    ----------
+    name : str
+        The name in Python.
+    value : object, optional
+        Shown with the name.
+    flag : str, optional
+        The name on the command line, if it differs.
+
+    Returns
+    -------
+    text : str
+        ``"batch_size=50"`` in Python; ``"--batch-size 50"`` inside `settings_as_flags`.
+    """
+    if not _as_flags.get():
+        return name if value is None else f"{name}={shown(value)}"
+    text = "--" + (flag or name).replace("_", "-")
+    if value is None or value is True:
+        return text
+    return f"{text} {value if isinstance(value, float | int) else shown(str(value))}"
+
+
+@contextmanager
+def settings_as_flags() -> Iterator[None]:
+    """Show settings as the flags of a command in all messages inside the context."""
+    token = _as_flags.set(True)
+    try:
+        yield
+    finally:
+        _as_flags.reset(token)

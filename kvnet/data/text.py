@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy
 
 from kvnet.data.batch import Context
+from kvnet.data.lines import read_lines
 from kvnet.data.simulator import generate
 from kvnet.data.story import Question, words_of
 from kvnet.data.vocabulary import Vocabulary
@@ -37,15 +38,8 @@ def read_words(path: Path) -> list[str]:
     InputError
         If the file is missing, empty or not UTF-8.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
-    if not text.strip():
-        raise InputError(f"{path}: the file is empty; expected text, one sentence per line")
-    return words_of_lines(text.splitlines())
+    lines = read_lines(path, "write text, one sentence per line")
+    return words_of_lines([line for _, line in lines])
 
 
 def words_of_lines(lines: Sequence[str]) -> list[str]:
