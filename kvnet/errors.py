@@ -31,7 +31,10 @@ def shown(value: object) -> str:
     if isinstance(value, str) and len(value) > LONGEST_SHOWN:
         half = LONGEST_SHOWN // 2
         return f"{value[:half]!r} ... {value[-half:]!r} ({len(value):,} characters)"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not print integers of more than 4,300 digits
+        text = f"a number of {value.bit_length():,} bits"
     if len(text) > 2 * LONGEST_SHOWN:
         text = f"{text[:LONGEST_SHOWN]} ... {text[-LONGEST_SHOWN:]}"
     return text
@@ -59,7 +62,7 @@ def setting(name: str, value: object = None, flag: str | None = None) -> str:
     text = "--" + (flag or name).replace("_", "-")
     if value is None or value is True:
         return text
-    return f"{text} {value if isinstance(value, float | int) else shown(str(value))}"
+    return f"{text} {value if isinstance(value, str) and value.isalnum() else shown(value)}"
 
 
 @contextmanager

@@ -104,8 +104,7 @@ def test_a_continuer_is_loaded_as_it_was_saved(fitted, tmp_path):
 
 def test_error_of_a_text_that_is_too_short_is_one_line(fitted):
     for short, message in [
-        (lambda: TextContinuer(SMALL).fit("the cat\n"), "text: 0 words"),
-        (lambda: TextContinuer(SMALL).fit(""), "text: 0 words"),
+        (lambda: TextContinuer(SMALL).fit("the cat\nsat\n"), "text: 3 words"),
         (lambda: TextContinuer(SMALL).fit(TALE, "the cat"), "validation_text: 3 words"),
         (lambda: fitted.perplexity("the cat"), "text: 3 words"),
     ]:
@@ -113,6 +112,12 @@ def test_error_of_a_text_that_is_too_short_is_one_line(fitted):
             short()
         assert "are too few for a memory of 5 words; use a smaller memory_size" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "the cat sat on the mat " * 50])
+def test_a_text_without_two_lines_is_refused(text):
+    with pytest.raises(InputError, match="text has fewer than two lines, but the last is held out"):
+        TextContinuer(SMALL).fit(text)
 
 
 def test_an_untrained_continuer_is_refused():

@@ -127,6 +127,13 @@ def check_example(example: Example) -> None:
         )
 
 
+def check_words(example: Example, vocabulary: Vocabulary, sentence_size: int) -> None:
+    """Check that a model can read an example; see `Dataset.of_examples` for the errors."""
+    check_example(example)
+    for sentence in dict.fromkeys((example.question, *example.keys, *example.values)):
+        _word_ids(sentence, vocabulary, sentence_size)
+
+
 class Dataset:
     """Examples as arrays of word ids.
 
@@ -279,7 +286,8 @@ class _SentenceTable:
         row = self._rows.get(sentence)
         if row is None:
             row = self._rows[sentence] = len(self._ids)
-            self._ids.append(_padded_ids(sentence, self._vocabulary, self._size))
+            ids = _word_ids(sentence, self._vocabulary, self._size)
+            self._ids.append(ids + [0] * (self._size - len(ids)))
         return row
 
     def as_array(self):
@@ -287,11 +295,10 @@ class _SentenceTable:
         return numpy.array(self._ids, numpy.int32)
 
 
-def _padded_ids(sentence, vocabulary, size):
-    text = shown(" ".join(sentence))
+def _word_ids(sentence, vocabulary, size):
     if len(sentence) > size:
         raise InputError(
-            f"{text}: {len(sentence)} words, but the model reads sentences of at most {size}; "
-            "shorten it"
+            f"{shown(' '.join(sentence))}: {len(sentence)} words, but the model reads sentences of "
+            f"at most {size}; shorten it"
         )
-    return vocabulary.ids(sentence, text) + [0] * (size - len(sentence))
+    return vocabulary.ids(sentence, shown(" ".join(sentence)))

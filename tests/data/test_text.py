@@ -48,7 +48,7 @@ def test_the_vocabulary_is_that_of_all_texts_which_are_longer_than_the_memory():
     data = encode_texts(texts, 4)
     assert data.vocabulary.words == list("abcdefg")
     assert data.vocabulary.word(0) == "a" and len(data.vocabulary) == 7
-    message = r"one: 5 words, .* memory of 5 words; use a smaller memory_size \(--mem-size\)"
+    message = r"one: 5 words, .* memory of 5 words; use a smaller memory_size"
     with pytest.raises(InputError, match=message):
         encode_texts(texts, 5)
     with pytest.raises(InputError, match="two, from line 1 on: 'f' is not among the 5"):
