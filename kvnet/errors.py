@@ -62,7 +62,8 @@ def setting(name: str, value: object = None, flag: str | None = None) -> str:
     text = "--" + (flag or name).replace("_", "-")
     if value is None or value is True:
         return text
-    return f"{text} {value if isinstance(value, str) and value.isalnum() else shown(value)}"
+    plain = isinstance(value, str) and len(value) <= LONGEST_SHOWN and value.isidentifier()
+    return f"{text} {value if plain else shown(value)}"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy
 from kvnet.backend import array_module, to_numpy
 from kvnet.data.dataset import Dataset, Sizes, check_example, check_words, cut_text
 from kvnet.data.example import Example
+from kvnet.data.story import words_of
 from kvnet.data.task_data import encode_splits, held_out
 from kvnet.errors import InputError, shown
 from kvnet.kernels import kernel_threads
@@ -324,8 +325,10 @@ class QuestionAnswerer:
             nothing has been trained or loaded yet.
         """
         self._check_trained()
+        if not words_of(sentence):
+            raise InputError(f"{shown(sentence)} has no word; write a sentence")
         example = Example.of_story(sentence, [sentence])
-        Dataset.of_examples([example], self.vocabulary, self.sizes)
+        check_words(example, self.vocabulary, self.sizes.sentence_size)
 
     def save(self, path: str | Path) -> None:
         """Write the model, its vocabulary and its recipe to a file.

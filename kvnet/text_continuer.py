@@ -20,7 +20,7 @@ from kvnet.data.text import (
     words_of_lines,
     words_of_text,
 )
-from kvnet.errors import InputError
+from kvnet.errors import InputError, shown
 from kvnet.models.memn2n_language_model import MemN2NLanguageModel
 from kvnet.operations.uniform import uniform
 from kvnet.training.compiling import announce_compilation

@@ -14,11 +14,11 @@ HELP = (
     "Type a story, one sentence per line. A line that ends in ? is a question about it. An empty "
     "line begins a new story. help shows this, quit ends."
 )
-QUESTION_WORDS = frozenset(
-    "where what who whom whose when why how which is are was were am do does did can could will "
-    "would has have had should".split()
-)
-"""Words that begin a question, but no sentence of a story."""
+
+
+QUESTION_WORDS = {"where", "what", "who", "whom", "whose", "why", "how", "which"}
+QUESTION_WORDS |= {"is", "are", "was", "were", "am", "do", "does", "did"}
+"""Words that hardly ever begin a sentence of a story."""
 
 
 def ask(path: Path, backend: str, kernels: str) -> int:
@@ -107,8 +107,7 @@ class _Conversation:
         self.story = []
 
     def _add(self, line):
-        words = words_of(line)
-        if words and words[0] in QUESTION_WORDS:
+        if QUESTION_WORDS.intersection(words_of(line)[:1]):
             raise InputError(
                 f"{shown(line)} begins like a question; end it with ?, or begin the sentence with "
                 "another word"

@@ -8,7 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kvnet.data.lines import read_lines
-from kvnet.data.story import Question, Sentence, Story, answer_of, is_question, words_of
+from kvnet.data.story import (
+    Question,
+    Sentence,
+    Story,
+    answer_of,
+    is_question,
+    words_of,
+)
 from kvnet.errors import InputError, shown
 
 TASK_NAMES = {
