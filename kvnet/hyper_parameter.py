@@ -1,6 +1,5 @@
 """Hyper-parameters: dataclass fields with a range, and the check of a set of them."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
 from numbers import Integral, Real
@@ -105,7 +104,10 @@ def _problem(spec, value):
     misplaced_bool = spec.type is not bool and isinstance(value, bool)
     if not isinstance(value, KINDS[spec.type]) or misplaced_bool:
         return f"is a {type(value).__name__}"
+    try:
+        value = spec.type(value)
+    except OverflowError:  # an integer that no float holds
+        return "is too large"
     if not spec.metadata["good"](value):
         return "is out of range"
-    largest = {int: LARGEST_INTEGER, float: sys.float_info.max}.get(spec.type)
-    return "is too large" if largest and value > largest else None
+    return "is too large" if spec.type is int and value > LARGEST_INTEGER else None

@@ -54,9 +54,10 @@ def _parser_of(spec):
         try:
             return spec.type(text)
         except ValueError:
-            kind = "whole number" if spec.type is int else "number"
+            kind = "a whole number" if spec.type is int else "a number"
+            problem = "is too large" if text.strip("+-").isdecimal() else f"is not {kind}"
             raise argparse.ArgumentTypeError(
-                f"{shown(text)} is not a {kind}; give {spec.metadata['takes']}"
+                f"{shown(text)} {problem}; give {spec.metadata['takes']}"
             ) from None
 
     return parse

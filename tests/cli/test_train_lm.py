@@ -160,9 +160,7 @@ def test_unknown_words_are_read_as_unk_if_the_vocabulary_has_it(texts, tmp_path,
     assert train_lm(*flags, "--data-name", "t") == 0
     out, err = capsys.readouterr()
     assert out == with_unk
-    assert (
-        "t.test.txt: " in err and "words (2%) are not in the model's vocabulary and" in err
-    )
+    assert "t.test.txt: " in err and "words (2%) are not in the model's vocabulary and" in err
     assert train_lm("--checkpoint-dir", tmp_path / "c", "--is-test") == 2
     assert "--is-test needs --data-dir DIR: the model was not trained on" in capsys.readouterr().err
 
