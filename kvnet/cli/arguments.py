@@ -121,6 +121,27 @@ def refuse_without_effect(arguments: argparse.Namespace, mode: str, used: Collec
             raise InputError(f"{flag} has no effect with {mode}; drop one of the two")
 
 
+def check_writable(flag: str, name: str | None) -> None:
+    """Refuse an output file that cannot be written.
+
+    Raises
+    ------
+    InputError
+        If its folder is missing or read-only, or it is a folder or a device.
+    """
+    if name is None:
+        return
+    path = Path(name)
+    if path.is_dir():
+        raise InputError(f"{flag}: {path} is a folder; give a file name")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{flag}: {path} is not a regular file; give another name")
+    if not path.parent.is_dir():
+        raise InputError(f"{flag}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{flag}: the folder {path.parent} cannot be written; give another")
+
+
 def check_outputs(
     outputs: dict[str, str | None], kept: dict[str, Iterable[Path]], replace: bool
 ) -> None:
@@ -138,7 +159,7 @@ def check_outputs(
     Raises
     ------
     InputError
-        If two are the same file, one exists, its folder is missing or it is a folder itself.
+        If two are the same file, one exists, or one cannot be written.
     """
     flags = {path.resolve(): flag for flag, paths in kept.items() for path in paths}
     for flag, name in outputs.items():
@@ -148,14 +169,7 @@ def check_outputs(
         other = flags.setdefault(path.resolve(), flag)
         if other != flag:
             raise InputError(f"{flag} and {other} both name {path}; give another name to one")
-        if path.is_dir():
-            raise InputError(f"{flag}: {path} is a folder; give a file name")
-        if path.exists() and not path.is_file():
-            raise InputError(f"{flag}: {path} is not a regular file; give another name")
-        if not path.parent.is_dir():
-            raise InputError(f"{flag}: the folder {path.parent} does not exist; make it first")
-        if not os.access(path.parent, os.W_OK):
-            raise InputError(f"{flag}: the folder {path.parent} cannot be written; give another")
+        check_writable(flag, name)
         if path.exists() and path.stat().st_size and not replace:
             raise InputError(
                 f"{flag}: {path} exists already; give another name, delete the file, or add "

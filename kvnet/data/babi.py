@@ -66,6 +66,8 @@ def find_data_dir(data_dir: str | None) -> Path | None:
     path, origin = data_dir, "--data-dir"
     if path is None:
         path, origin = os.getenv("KVNET_DATA"), "KVNET_DATA"
+    if path == "" and origin == "--data-dir":
+        raise InputError("--data-dir: the name is empty; give one, or leave the flag out")
     if not path:
         return None
     folder = Path(path)
