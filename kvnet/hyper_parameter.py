@@ -103,7 +103,7 @@ def _problem(spec, value):
     """Return what is wrong with the value of a field, or None."""
     misplaced_bool = spec.type is not bool and isinstance(value, bool)
     if not isinstance(value, KINDS[spec.type]) or misplaced_bool:
-        return f"is a {type(value).__name__}"
+        return f"is of type {type(value).__name__}"
     try:
         value = spec.type(value)
     except OverflowError:  # an integer that no float holds

@@ -427,9 +427,9 @@ def test_numpy_numbers_are_settings():
     assert recipe == KeyValueRecipe(epochs=3, learning_rate=0.5, mask_padding=True)
     assert type(recipe.epochs) is int and type(recipe.learning_rate) is float
     for wrong, message in [
-        ({"epochs": "3"}, "epochs='3' is a str; it takes a whole number from 1"),
-        ({"epochs": 3.0}, "epochs=3.0 is a float; it takes a whole number from 1"),
-        ({"epochs": True}, "epochs=True is a bool; it takes a whole number from 1"),
+        ({"epochs": "3"}, "epochs='3' is of type str; it takes a whole number from 1"),
+        ({"epochs": 3.0}, "epochs=3.0 is of type float; it takes a whole number from 1"),
+        ({"epochs": True}, "epochs=True is of type bool; it takes a whole number from 1"),
         ({"epochs": 10**5000}, r"epochs=a number of 16,610 bits is too large"),
         (
             {"learning_rate": 10**400},
