@@ -1,5 +1,6 @@
 """The one exception that a user's mistake raises, and how its message shows values and settings."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,7 +14,21 @@ class InputError(ValueError):
 
     The message is one line that names the file, the line, the value and the remedy. The command
     line prints it unchanged and exits with code 2.
+
+    Parameters
+    ----------
+    message : str
+        Becomes one line, see `one_line`, whatever a file name in it contains.
     """
+
+    def __init__(self, message: str):
+        super().__init__(one_line(message))
+
+
+def one_line(message: str) -> str:
+    """Return a message with control characters escaped and very long words cut in the middle."""
+    message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    return re.sub(r"\S{1000,}", lambda word: f"{word[0][:40]} ... {word[0][-40:]}", message)
 
 
 def shown(value: object) -> str:

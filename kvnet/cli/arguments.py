@@ -3,12 +3,11 @@
 import argparse
 import difflib
 import os
-import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from kvnet.errors import InputError, shown
+from kvnet.errors import InputError, one_line, shown
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -30,7 +29,7 @@ class ArgumentParser(argparse.ArgumentParser):
             near = [name for name in known if name.startswith(flag)]
             near = near or difflib.get_close_matches(flag, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else "; --help lists the flags"
-            self.error(f"{_printable(flag)} is not a flag of this command{hint}")
+            self.error(f"{flag} is not a flag of this command{hint}")
         namespace.given = self._given(args)
         return namespace
 
@@ -47,13 +46,7 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the message in one line and exit with code 2."""
-        self.exit(2, f"{self.prog}: error: {_printable(message)}\n")
-
-
-def _printable(message):
-    """Return a message as one line in which no word of a user fills the screen."""
-    message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
-    return re.sub(r"\S{200,}", lambda word: f"{word[0][:40]} ... {word[0][-40:]}", message)
+        self.exit(2, f"{self.prog}: error: {one_line(message)}\n")
 
 
 def _hyphenated(argument):

@@ -124,6 +124,7 @@ class Training:
         runs = [new_run(0)]
         self._check_memory(runs[0], starts)
         self.say_once(runs[0].trainer.batches.note)
+        self.say_once(_large_batch_text(runs[0]))
         if runs[0].model.xp is not numpy:
             runs += map(new_run, range(1, starts))
             label = f"{name}, starts 0 to {starts - 1}" if starts > 1 else name
@@ -175,6 +176,15 @@ class Training:
             self._logged = len(records)
             lines = "".join(json.dumps(record) + "\n" for record in records)
             write_atomically(self.log_file, lines.encode())
+
+
+def _large_batch_text(run):
+    """Say that an epoch is one large step, which shows no progress for long, or return None."""
+    size, count = run.recipe.batch_size, len(run.trainer.dataset)
+    if size < 10 * count:
+        return None
+    name = run.recipe.setting("batch_size", size)
+    return f"{name}: an epoch is one step of {size:,} {run.unit}, drawn from {count:,}"
 
 
 def _make_folder(run):

@@ -261,6 +261,9 @@ def test_invalid_flags_exit_with_2_and_one_line(stories, tmp_path, trained, caps
             "--keep-prob 0.5 has no effect with --reader bow; use --reader simple_gru",
         ),
         (["--data-dir", tmp_path / "none"], "none is not a folder"),
+        (["--data-dir", tmp_path / "a\nb"], "a\\nb is not a folder"),
+        (["--resume", "--a\nb"], "--a\\nb is not a flag of this command"),
+        (["--task-id", "1\n2" * 1000], "out of range"),
         (["--data-dir", tmp_path / "empty"], "holds no qa*_train.txt files"),
         (["--train-size", "10k", *data], "is for the built-in simulator, not for"),
         (
