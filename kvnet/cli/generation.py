@@ -17,7 +17,9 @@ SECONDS_ANNOUNCED = 5
 
 def check_generation(questions: int, flag: str) -> None:
     """Refuse to generate more questions than fit into memory; `flag` sets their number."""
-    check_memory(BYTES_IN_MEMORY * questions, f"{flag}: {questions:,} questions", "use fewer")
+    check_memory(
+        BYTES_IN_MEMORY * questions, f"{flag}: making {questions:,} questions", "use fewer"
+    )
 
 
 def check_disk_space(folder: Path, questions: int, flag: str) -> None:

@@ -74,6 +74,8 @@ def test_existing_files_and_requests_beyond_memory_are_refused(tmp_path, capsys)
     assert (tmp_path / name).read_text() == "mine"
     assert run(main, "--questions", 5, "--task", 4, "--out", tmp_path) == 0
     assert run(main, "--questions", 10**12, "--out", tmp_path / "new") == 2
-    assert "out of memory: --questions: 1,000,000,000,000 questions" in capsys.readouterr().err
+    assert (
+        "out of memory: --questions: making 1,000,000,000,000 questions" in capsys.readouterr().err
+    )
     assert run(main, "--out", "") == 2
     assert "--out: the name is empty" in capsys.readouterr().err
