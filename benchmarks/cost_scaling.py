@@ -17,7 +17,7 @@ from peers import KINDS, check_installed
 from peers.worker import Worker
 from peers.workload import CONFIGS, RandomSpec
 
-from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
+from kvnet.cli.arguments import ArgumentParser, check_outputs, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
 from kvnet.files.atomic_file import write_atomically
@@ -58,8 +58,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    for flag in ("plot", "json"):
-        check_writable(f"--{flag}", getattr(arguments, flag))
+    outputs = {f"--{flag}": getattr(arguments, flag) for flag in ("plot", "json")}
+    check_outputs(outputs, {}, replace=True)
     check_installed(PEERS)
     points, load = [], os.getloadavg()[0]
     if load > BUSY:

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from kvnet.backend import BACKENDS, array_module, chosen_backend
-from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
+from kvnet.cli.arguments import ArgumentParser, check_outputs, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
 from kvnet.files.atomic_file import write_atomically
@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(sys.argv[1:] if argv is None else list(argv))
 
     def command():
-        for flag in ("json", "plot"):
-            check_writable(f"--{flag}", getattr(arguments, flag))
+        outputs = {f"--{flag}": getattr(arguments, flag) for flag in ("json", "plot")}
+        check_outputs(outputs, {}, replace=True)
         with threadpool_limits(1):  # the matrices are too small for several threads to be faster
             return _run(arguments)
 

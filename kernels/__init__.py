@@ -17,7 +17,7 @@ import numpy
 from threadpoolctl import threadpool_limits
 
 from kvnet.backend import has_cuda_kernels
-from kvnet.errors import InputError
+from kvnet.errors import InputError, setting, shown
 from kvnet.operations import Operations
 from kvnet.updates import Updates
 
@@ -92,15 +92,16 @@ def _fused_forms(collection, kernels, xp):
 def _folder(kernels, xp):
     """Return the folder of fused kernels that a choice means, or None for the textbook."""
     if kernels not in CHOICES:
-        raise InputError(f"kernels={kernels!r} is unknown; it takes {', '.join(CHOICES)}")
+        raise InputError(f"kernels={shown(kernels)} is unknown; it takes {', '.join(CHOICES)}")
     folder = "numpy" if xp is numpy else "cuda" if has_cuda_kernels(xp) else None
     if kernels == "fused" and folder is None:
-        raise InputError(f"kernels='fused' does not run on {xp.__name__}; use --kernels auto")
+        fused, auto = setting("kernels", "fused"), setting("kernels", "auto")
+        raise InputError(f"{fused} does not run on {xp.__name__}; use {auto}")
     return None if kernels == "reference" else folder
 
 
 @contextmanager
-def kernel_threads(count: int) -> Iterator[None]:
+def kernel_threads(count: int) -> Iterator[int]:
     """Run kernels on a number of threads, with the same results for any number.
 
     BLAS runs on one thread meanwhile: a product that it splits over threads may round differently.
@@ -109,6 +110,11 @@ def kernel_threads(count: int) -> Iterator[None]:
     ----------
     count : int
         Reduced to the number of cores if larger.
+
+    Yields
+    ------
+    count : int
+        The number of threads that kernels run on.
     """
     import numba
     import scipy.linalg.cython_blas  # noqa: F401  (loads the kernels' BLAS, for the limit to find)
@@ -117,6 +123,6 @@ def kernel_threads(count: int) -> Iterator[None]:
     numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
     try:
         with threadpool_limits(1, user_api="blas"):
-            yield
+            yield numba.get_num_threads()
     finally:
         numba.set_num_threads(before)

@@ -2,9 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
+from numbers import Integral, Real
 from typing import Any
 
-from kvnet.errors import InputError
+import numpy
+
+from kvnet.errors import InputError, setting
+
+MOST_HOPS = 1000
+LARGEST_INTEGER = 2**64 - 1
+KINDS = {int: Integral, float: Real, bool: bool | numpy.bool_, str: str}
+"""The values that a field of a type accepts; they are stored as that type."""
 
 
 def hyper_parameter(
@@ -36,6 +44,12 @@ def hyper_parameter(
 def at_least_one(default, help: str, flag: str | None = None):
     """Return a field for a whole number from 1."""
     return hyper_parameter(default, "a whole number from 1", lambda n: n >= 1, help, flag)
+
+
+def number_of_hops(default: int, flag: str | None = None):
+    """Return a field for the number of hops; each is computed in turn, so there is a limit."""
+    takes, help = f"a whole number from 1 to {MOST_HOPS}", "H, reads of the memory"
+    return hyper_parameter(default, takes, lambda n: 1 <= n <= MOST_HOPS, help, flag)
 
 
 def positive(default, help: str, flag: str | None = None):
@@ -71,20 +85,29 @@ class HyperParameters:
     def __post_init__(self):
         for spec in fields(self):
             value = getattr(self, spec.name)
-            kinds = (int, float) if spec.type is float else spec.type
-            right_kind = isinstance(value, kinds) and isinstance(value, bool) == (spec.type is bool)
-            if not right_kind or not spec.metadata["good"](value):
+            problem = _problem(spec, value)
+            if problem:
                 raise InputError(
-                    f"{name_of(spec)}={value!r} is out of range; it takes {spec.metadata['takes']}"
+                    f"{self.setting(spec.name, value)} {problem}; it takes {spec.metadata['takes']}"
                 )
+            object.__setattr__(self, spec.name, spec.type(value))  # a NumPy number becomes Python's
 
     @classmethod
-    def name(cls, field_name: str) -> str:
-        """Return a field's name for messages, with its flag if that differs."""
-        return name_of(next(spec for spec in fields(cls) if spec.name == field_name))
+    def setting(cls, field_name: str, value: object = None) -> str:
+        """Return a field as its user writes it, for messages; see `kvnet.errors.setting`."""
+        spec = next(spec for spec in fields(cls) if spec.name == field_name)
+        return setting(field_name, value, spec.metadata["flag"])
 
 
-def name_of(spec: Field) -> str:
-    """Return a field's name for messages, with its flag if that differs: ``hops (--nhop)``."""
-    flag = spec.metadata["flag"]
-    return f"{spec.name} (--{flag.replace('_', '-')})" if flag else spec.name
+def _problem(spec, value):
+    """Return what is wrong with the value of a field, or None."""
+    misplaced_bool = spec.type is not bool and isinstance(value, bool)
+    if not isinstance(value, KINDS[spec.type]) or misplaced_bool:
+        return f"is of type {type(value).__name__}"
+    try:
+        value = spec.type(value)
+    except OverflowError:  # an integer that no float holds
+        return "is too large"
+    if not spec.metadata["good"](value):
+        return "is out of range"
+    return "is too large" if spec.type is int and value > LARGEST_INTEGER else None

@@ -1,19 +1,23 @@
 """Question answering on plain Python stories and facts: fit, predict, save, load."""
 
 import os
+import warnings
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy
 
 from kvnet.backend import array_module, to_numpy
-from kvnet.data.dataset import Dataset, Sizes
+from kvnet.data.dataset import Dataset, Sizes, check_example, check_words, cut_text
 from kvnet.data.example import Example
+from kvnet.data.story import words_of
 from kvnet.data.task_data import encode_splits, held_out
-from kvnet.errors import InputError
+from kvnet.errors import InputError, shown
 from kvnet.kernels import kernel_threads
 from kvnet.models import KeyValueMemoryNetwork, MemN2N
+from kvnet.training.compiling import announce_compilation
 from kvnet.training.prediction import map_batches
 from kvnet.training.recipes.key_value import KeyValueRecipe
 from kvnet.training.recipes.memn2n import MemN2NRecipe
@@ -30,14 +34,19 @@ class Answer(NamedTuple):
     Attributes
     ----------
     word : str
+        Spelled as in the training texts.
     probability : float
     attention : (H, M) float array
         The weight of each slot in each hop; column 0 is the most recent of the memory's M slots.
+    candidates : list of (str, float)
+        The most probable words with their probabilities, the answer first: as many as `predict`
+        was asked for.
     """
 
     word: str
     probability: float
     attention: numpy.ndarray
+    candidates: list[tuple[str, float]]
 
 
 class QuestionAnswerer:
@@ -47,7 +56,8 @@ class QuestionAnswerer:
     ----------
     recipe : KeyValueRecipe or MemN2NRecipe, optional
         Hyper-parameters; they select the model. By default the published ones of the Key-Value
-        Memory Network, with new batches every epoch, and smaller ones if there are fewer examples.
+        Memory Network, with new batches every epoch, smaller ones if there are fewer examples, and
+        slots for the longest memory.
     backend : {"numpy", "cupy", "auto"}, default="numpy"
         Array library; ``"auto"`` uses a GPU if there is one.
     random_state : int, default=0
@@ -109,7 +119,14 @@ class QuestionAnswerer:
         Raises
         ------
         InputError
-            If there is no example, one cannot be used, or the recipe cannot be applied to them.
+            If there is no example, one cannot be used, the recipe cannot be applied to them, or the
+            training diverges; the answerer is then as it was before.
+
+        Warns
+        -----
+        UserWarning
+            If the recipe cuts memories or leaves examples out, or ``kernels="fused"`` is not
+            possible for whole steps.
         """
         _check_recipe(self.recipe)
         check_random_state(self.random_state)
@@ -117,11 +134,16 @@ class QuestionAnswerer:
         if not examples:
             raise InputError("fit needs at least one example")
         _check_examples(examples)
-        for number, each in enumerate(examples, start=1):
-            if not each.answer or not each.question:
-                name = f"example {number}, {' '.join(each.question)!r}"
-                missing = "answer" if each.question else "question"
-                raise InputError(f"{name}: has no {missing}; fit needs one in every example")
+        for index, each in enumerate(examples):
+            try:
+                check_example(each)
+            except InputError as error:
+                raise InputError(f"examples[{index}]: {error}") from None
+            if not each.answer:
+                question = shown(" ".join(each.question))
+                raise InputError(
+                    f"examples[{index}], {question}: has no answer; fit needs one in every example"
+                )
         if not 0 <= validation_share < 1:
             raise InputError(
                 f"validation_share={validation_share!r} is out of range; it takes a number from 0, "
@@ -136,7 +158,11 @@ class QuestionAnswerer:
         recipe = self.recipe or KeyValueRecipe(
             shuffle_questions=True,
             batch_size=min(KeyValueRecipe.batch_size, len(examples) - count),
+            memory_size=max(KeyValueRecipe.memory_size, *(len(e.keys) for e in examples)),
         )
+        cut = cut_text(examples, recipe.memory_size)
+        if cut:
+            warnings.warn(cut, stacklevel=2)
         if recipe.early_stopping and not count:
             raise InputError(
                 f"early_stopping={recipe.early_stopping} needs validation examples; give fit a "
@@ -148,51 +174,142 @@ class QuestionAnswerer:
         splits = {"training": [(1, kept)]} | ({"validation": [(1, drawn)]} if drawn else {})
         data = encode_splits(splits, recipe.memory_size, array_module(self.backend))
         run = TaskRun(data, recipe, self.random_state, backend=self.backend, kernels=self.kernels)
+        if run.trainer.batches.note:
+            warnings.warn(run.trainer.batches.note, stacklevel=2)
+        before = dict(vars(self))
         self.model, self.vocabulary, self.sizes = run.model, data.vocabulary, data.sizes
         self.history, self._fitted_recipe = run.history, recipe
-        train_to_end(run, self.verbose)
+        try:
+            train_to_end(run, self.verbose)
+        except Exception:  # it diverged, or the like: its model is of no use
+            vars(self).clear()
+            vars(self).update(before)
+            raise
         return self
 
-    def predict(self, examples: Sequence[Example]) -> list[Answer]:
+    def predict(
+        self, examples: Sequence[Example], top_k: int = 1, on_error: str = "raise"
+    ) -> list[Answer]:
         """Answer questions.
 
         Parameters
         ----------
         examples : sequence of Example
             Their answers are not used.
+        top_k : int, default=1
+            Number of candidates of each answer.
+        on_error : {"raise", "none"}, default="raise"
+            What to do if some questions cannot be answered: raise an error that names one, or warn
+            and return None in their places.
 
         Returns
         -------
         answers : list of Answer
+            With None, if `on_error` says so, for a question that cannot be answered.
 
         Raises
         ------
         InputError
-            If a word was not in the training text, a sentence is longer than any there, or nothing
-            has been trained or loaded yet.
+            If a word was not in the training text, a sentence is longer than any there, nothing has
+            been trained or loaded yet, or an argument is out of range.
+
+        Warns
+        -----
+        UserWarning
+            If a memory has more slots than the model: it reads the most recent ones.
         """
         self._check_trained()
         examples = list(examples)
         _check_examples(examples)
+        words = len(self.vocabulary) - 1  # without the nil word
+        if not isinstance(top_k, Integral) or not 1 <= top_k <= words:
+            raise InputError(
+                f"top_k={shown(top_k)} is out of range; it takes a whole number from 1 to {words}, "
+                "the number of words that the model knows"
+            )
+        if on_error not in ("raise", "none"):
+            raise InputError(f"on_error={shown(on_error)} is out of range; it takes raise or none")
         unanswered = [each._replace(answer="") for each in examples]
-        if not unanswered:
+        problems = self._problems(unanswered)
+        if problems:
+            index, problem = next(iter(problems.items()))
+            if len(examples) == 1 and on_error == "raise":
+                raise InputError(problem)
+            text = f"examples[{index}]: {problem}"
+            if len(problems) > 1:
+                text = f"{len(problems)} of {len(examples)} questions have no answer; first {text}"
+            if on_error == "raise":
+                raise InputError(f"{text}; or give on_error='none' to answer the others")
+            warnings.warn(text, stacklevel=2)
+        usable = [each for index, each in enumerate(unanswered) if index not in problems]
+        cut = cut_text(usable, self.sizes.memory_size)
+        if cut:
+            warnings.warn(cut, stacklevel=2)
+        answers = iter(self._answers(usable, top_k))
+        return [None if i in problems else next(answers) for i in range(len(examples))]
+
+    def _problems(self, examples):
+        """Return why examples cannot be answered, by their indices."""
+        problems, sizes = {}, self.sizes
+        for index, example in enumerate(examples):
+            try:
+                check_words(example, self.vocabulary, sizes.sentence_size)
+                if isinstance(self.model, MemN2N):
+                    _check_one_text_per_slot([example])
+            except InputError as error:
+                problems[index] = str(error)
+        return problems
+
+    def _answers(self, examples, top_k):
+        if not examples:
             return []
-        if isinstance(self.model, MemN2N):
-            _check_one_text_per_slot(unanswered)
-        dataset = Dataset.of_examples(unanswered, self.vocabulary, self.sizes, self.model.xp)
-        with kernel_threads(os.cpu_count() or 1):
+        dataset = Dataset.of_examples(examples, self.vocabulary, self.sizes, self.model.xp)
+        with kernel_threads(os.cpu_count() or 1), announce_compilation():
             parts = map_batches(
                 lambda batch: map(to_numpy, self.model.predict_proba(batch)), dataset
             )
-        answers = []
+        answers, spelled = [], self.vocabulary.spelled
         for p, attention in parts:
             for b, row in enumerate(p):
-                slots = len(unanswered[len(answers)].keys)
-                best = int(row[: len(self.vocabulary)].argmax())  # MemN2N's time words follow
-                answers.append(
-                    Answer(self.vocabulary.word(best), float(row[best]), attention[:, b, :slots])
-                )
+                slots = len(examples[len(answers)].keys)
+                scores = row[1 : len(self.vocabulary)]  # no nil word, no time words of MemN2N
+                best = 1 + numpy.argsort(-scores, kind="stable")[:top_k]
+                candidates = [(spelled(int(i)), float(row[i])) for i in best]
+                answers.append(Answer(*candidates[0], attention[:, b, :slots], candidates))
         return answers
+
+    def score(self, examples: Sequence[Example]) -> float:
+        """Return the share of questions that are answered correctly.
+
+        Parameters
+        ----------
+        examples : sequence of Example
+            With answers. An answer that is no word of the training text counts as not given.
+
+        Returns
+        -------
+        accuracy : float
+            From 0 to 1.
+
+        Raises
+        ------
+        InputError
+            As `predict`, or if there is no example, or one has no answer.
+        """
+        examples = list(examples)
+        answers = self.predict(examples)
+        if not examples:
+            raise InputError("score needs at least one example")
+        missing = next((i for i, each in enumerate(examples) if not each.answer), None)
+        if missing is not None:
+            raise InputError(
+                f"examples[{missing}]: has no answer; score needs one in every example"
+            )
+        right = [
+            answer.word == self.vocabulary.spelling.get(each.answer, each.answer)
+            for answer, each in zip(answers, examples, strict=True)
+        ]
+        return sum(right) / len(right)
 
     def check_words(self, sentence: str) -> None:
         """Check that the model can read a sentence.
@@ -208,8 +325,10 @@ class QuestionAnswerer:
             nothing has been trained or loaded yet.
         """
         self._check_trained()
+        if not words_of(sentence):
+            raise InputError(f"{shown(sentence)} has no word; write a sentence")
         example = Example.of_story(sentence, [sentence])
-        Dataset.of_examples([example], self.vocabulary, self.sizes)
+        check_words(example, self.vocabulary, self.sizes.sentence_size)
 
     def save(self, path: str | Path) -> None:
         """Write the model, its vocabulary and its recipe to a file.
@@ -270,7 +389,7 @@ def _check_examples(examples):
     wrong = next((each for each in examples if not isinstance(each, Example)), None)
     if wrong is not None:
         raise InputError(
-            f"{wrong!r} is a {type(wrong).__name__}, not an Example; use Example.of_story or "
+            f"{shown(wrong)} is a {type(wrong).__name__}, not an Example; use Example.of_story or "
             "Example.of_memory"
         )
 
@@ -279,6 +398,6 @@ def _check_one_text_per_slot(examples):
     for each in examples:
         if each.keys != each.values:
             raise InputError(
-                f"{' '.join(each.question)!r}: its keys and values differ, but MemN2N reads one "
-                "text per slot; use KeyValueRecipe, or Example.of_story"
+                f"{shown(' '.join(each.question))}: its keys and values differ, but MemN2N reads "
+                "one text per slot; use KeyValueRecipe, or Example.of_story"
             )

@@ -1,15 +1,29 @@
 """Text continuation with a memory network: fit, continue_text, perplexity, save, load."""
 
+import itertools
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy
 
 from kvnet.backend import array_module, to_numpy
-from kvnet.data.text import END, Text, encode_texts, known_words, words_of_lines
-from kvnet.errors import InputError
+from kvnet.data.lines import split_lines
+from kvnet.data.text import (
+    END,
+    UNKNOWN,
+    Text,
+    encode_texts,
+    known_words,
+    unknown_text,
+    words_of_lines,
+    words_of_text,
+)
+from kvnet.errors import InputError, shown
 from kvnet.models.memn2n_language_model import MemN2NLanguageModel
 from kvnet.operations.uniform import uniform
+from kvnet.training.compiling import announce_compilation
 from kvnet.training.recipes.language_model import LanguageModelRecipe
 from kvnet.training.session import check_random_state, train_to_end
 from kvnet.training.text_loss import text_loss
@@ -112,21 +126,32 @@ class TextContinuer:
             kind = type(self.recipe).__name__
             raise InputError(f"recipe is a {kind}; give a LanguageModelRecipe")
         check_random_state(self.random_state)
-        lines = text.split("\n")
+        lines = split_lines(text)
         while lines and not lines[-1].strip():
             lines.pop()
         if validation_text is None:
+            if len(lines) < 2:
+                raise InputError(
+                    "text has fewer than two lines, but the last is held out for validation; give "
+                    "more, or a validation_text"
+                )
             count = max(1, int(VALIDATION_SHARE * len(lines)))
             lines, validation = lines[:-count], lines[-count:]
         else:
-            validation = validation_text.removesuffix("\n").split("\n")
+            validation = split_lines(validation_text)
         texts = {"text": words_of_lines(lines), "validation_text": words_of_lines(validation)}
         data = encode_texts(texts, self.recipe.memory_size, array_module(self.backend))
         run = TextRun(
             data, self.recipe, self.random_state, backend=self.backend, kernels=self.kernels
         )
+        before = dict(vars(self))
         self.model, self.vocabulary, self.history = run.model, data.vocabulary, run.history
-        train_to_end(run, self.verbose)
+        try:
+            train_to_end(run, self.verbose)
+        except Exception:  # it diverged, or the like: its model is of no use
+            vars(self).clear()
+            vars(self).update(before)
+            raise
         return self
 
     def continue_text(self, text: str, count: int, random_state: int = 0) -> list[NextWord]:
@@ -151,43 +176,51 @@ class TextContinuer:
             If a word is not in the vocabulary, unless that has ``<unk>``, or nothing has been
             trained or loaded yet.
         """
-        words, added = self.words_of(text), []
-        model, vocabulary = self.model, self.vocabulary
-        for step in range(count):
-            recent = words[-model.config.memory_size :]
-            ids = numpy.array(vocabulary.ids([*recent, END], "text"), numpy.int32)
-            context = Text(ids, len(recent), len(vocabulary), model.xp)
-            batch = context.batch(model.xp.array([len(recent)]))  # the target END is not used
-            p, attention = map(to_numpy, model.predict_proba(batch))
-            u = uniform(numpy, random_state, "next word", step, (1,), "float64")
-            cumulative = numpy.cumsum(p[0], dtype="float64")
-            drawn = int(numpy.searchsorted(cumulative, u[0] * cumulative[-1]))
-            word = vocabulary.word(drawn)
-            added.append(NextWord(word, float(p[0, drawn]), recent[::-1], attention[:, 0]))
-            words.append(word)
-        return added
+        self._check_trained()
+        self._warn_of_unknown(words_of_text(text))
+        return list(itertools.islice(self.draw_words(text, random_state), count))
 
-    def words_of(self, text: str) -> list[str]:
-        """Return the words of a text, unknown ones as ``<unk>``, after the end of a line.
+    def draw_words(self, text: str, random_state: int = 0) -> Iterator[NextWord]:
+        """Draw the words of `continue_text` one after another, without an end.
 
         Parameters
         ----------
         text : str
+        random_state : int, default=0
 
         Returns
         -------
-        words : list of str
-            The first one is ``<eos>``.
+        words : iterator of NextWord
 
         Raises
         ------
         InputError
-            If a word is not in the vocabulary, unless that has ``<unk>``, or nothing has been
-            trained or loaded yet.
+            As `continue_text`.
         """
         self._check_trained()
-        words = text.replace("\n", f" {END} ").split()
-        return [END, *known_words(words, self.vocabulary, repr(text))]
+        words = [END, *known_words(words_of_text(text), self.vocabulary, shown(text))]
+        return self._draw(words, random_state)
+
+    def _draw(self, words, random_state):
+        model, vocabulary = self.model, self.vocabulary
+        for step in itertools.count():
+            recent = words[-model.config.memory_size :]
+            ids = numpy.array(vocabulary.ids([*recent, END], "text"), numpy.int32)
+            context = Text(ids, len(recent), len(vocabulary), model.xp)
+            batch = context.batch(model.xp.array([len(recent)]))  # the target END is not used
+            with announce_compilation():
+                p, attention = map(to_numpy, model.predict_proba(batch))
+            u = uniform(numpy, random_state, "next word", step, (1,), "float64")
+            cumulative = numpy.cumsum(p[0], dtype="float64")
+            drawn = int(numpy.searchsorted(cumulative, u[0] * cumulative[-1]))
+            word = vocabulary.word(drawn)
+            words = [*recent, word]
+            yield NextWord(word, float(p[0, drawn]), recent[::-1], attention[:, 0])
+
+    def _warn_of_unknown(self, words):
+        text = unknown_text(words, self.vocabulary, "text")
+        if text and UNKNOWN in self.vocabulary:
+            warnings.warn(text, stacklevel=3)  # names the caller of the public method
 
     def perplexity(self, text: str) -> float:
         """Return the perplexity of a text, over the words that have a complete context.
@@ -207,10 +240,12 @@ class TextContinuer:
             ``<unk>``, or nothing has been trained or loaded yet.
         """
         self._check_trained()
-        texts = {"text": words_of_lines(text.removesuffix("\n").split("\n"))}
+        texts = {"text": words_of_lines(split_lines(text))}
+        self._warn_of_unknown(texts["text"])
         xp, size = self.model.xp, self.model.config.memory_size
         data = encode_texts(texts, size, xp, self.vocabulary)
-        return perplexity(text_loss(self.model, data.training))
+        with announce_compilation():
+            return perplexity(text_loss(self.model, data.training))
 
     def save(self, path: str | Path) -> None:
         """Write the model, its vocabulary and its recipe to a file.

@@ -24,6 +24,8 @@ from kvnet.data.task_data import encode_splits, held_out
 from kvnet.files.checkpoint import read_arrays
 from kvnet.training.task_run import TaskRun
 
+# Fixed batches, as published, leave the last questions out, and say so.
+pytestmark = pytest.mark.filterwarnings("ignore:the last .* questions fill no batch")
 COUNTRIES, CAPITALS = ("france", "peru", "japan", "kenya"), ("paris", "lima", "tokyo", "nairobi")
 QUICK = KeyValueRecipe(
     epochs=60, batch_size=8, learning_rate=0.01, embedding_size=16, feature_size=16
@@ -252,13 +254,14 @@ def test_progress_is_shown_only_if_verbose(capfd):
 
 
 INTERRUPTED = """
-import os, signal, sys, threading, time
+import os, signal, sys, threading, time, warnings
 from kvnet import KeyValueRecipe, MemN2NRecipe, QuestionAnswerer
 from kvnet.data.babi import embedded_task
 
 examples = embedded_task(1, 60).train
 kind = {"key-value": KeyValueRecipe, "memn2n": MemN2NRecipe}[sys.argv[1]]
 recipe = kind(epochs=10**6, batch_size=8, embedding_size=8)
+warnings.simplefilter("ignore")  # about the last batch
 answerer = QuestionAnswerer(recipe)
 
 def interrupt():
@@ -290,3 +293,149 @@ def test_ctrl_c_raises_and_leaves_a_usable_model(kind, tmp_path):
     )
     assert done.stderr == ""
     assert done.stdout == "interrupted True\n60 True\nTrue\n"
+
+
+def test_predicted_words_are_spelled_as_in_the_texts(tmp_path):
+    facts = {"keys": ["capital Peru", "The pope's city"], "values": ["LIMA", "Rome"]}
+    examples = [
+        Example.of_memory("The capital Peru?", answer="Lima.", **facts),
+        Example.of_memory("the pope's city?", answer="rome", **facts),
+    ]
+    recipe = replace(QUICK, epochs=200, batch_size=2, shuffle_questions=True)
+    answerer = QuestionAnswerer(recipe).fit(examples)
+    answerer.save(tmp_path / "answerer.safetensors")
+    for used in (answerer, QuestionAnswerer.load(tmp_path / "answerer.safetensors")):
+        words = [answer.word for answer in used.predict(examples)]
+        assert words == ["Lima", "rome"]  # as the answers are, whatever the memory writes
+        assert used.vocabulary.spelling == {"lima": "Lima", "peru": "Peru"}
+        assert used.score(examples) == 1
+
+
+def test_candidates_are_the_most_probable_words():
+    examples = capitals()
+    answerer = QuestionAnswerer(replace(QUICK, epochs=5)).fit(examples)
+    words = answerer.vocabulary.words
+    plain, ranked = answerer.predict(examples), answerer.predict(examples, top_k=len(words))
+    for one, answer in zip(plain, ranked, strict=True):
+        assert one.candidates == [(one.word, one.probability)] == answer.candidates[:1]
+        shares = [share for _, share in answer.candidates]
+        assert shares == sorted(shares, reverse=True) and 0.9 < sum(shares) <= 1.001
+        assert sorted(word for word, _ in answer.candidates) == words
+    for wrong in (0, len(words) + 1, 1.5, "2"):
+        with pytest.raises(
+            InputError, match=f"it takes a whole number from 1 to {len(words)}, the"
+        ):
+            answerer.predict(examples, top_k=wrong)
+
+
+def test_bad_questions_are_named_and_the_others_can_be_answered():
+    examples = capitals()[:20]
+    answerer = QuestionAnswerer(replace(QUICK, epochs=5)).fit(capitals())
+    expected = answerer.predict(examples)
+    bad = {
+        3: Example.of_memory("what is a zebra?", ["capital france"], ["paris"]),
+        5: Example.of_memory("?", ["capital france"], ["paris"]),
+        8: Example.of_memory("what is capital peru?", ["capital france", "."], ["paris", "lima"]),
+    }
+    asked = [bad.get(index, example) for index, example in enumerate(examples)]
+    message = (
+        r"3 of 20 questions have no answer; first examples\[3\]: 'what is a zebra': 'a', 'zebra' "
+        "are not among the .* or give on_error='none' to answer the others"
+    )
+    with pytest.raises(InputError, match=message):
+        answerer.predict(asked)
+    with pytest.warns(UserWarning, match=r"3 of 20 questions have no answer; first examples\[3\]"):
+        answers = answerer.predict(asked, on_error="none")
+    assert [index for index, answer in enumerate(answers) if answer is None] == list(bad)
+    for answer, good in zip(answers, expected, strict=True):
+        assert answer is None or answer.word == good.word
+    with pytest.raises(InputError, match=r"^has no question \('\?'\); give one with a word in it$"):
+        answerer.predict([bad[5]])
+    with pytest.raises(InputError, match="the key of slot 2 of 2 has no word"):
+        answerer.predict([bad[8]])
+    with pytest.raises(InputError, match="on_error='skip' is out of range; it takes raise or none"):
+        answerer.predict(asked, on_error="skip")
+
+
+def test_score_is_the_share_of_correct_answers():
+    examples = capitals()
+    answerer = QuestionAnswerer(QUICK).fit(examples)
+    right = [a.word == e.answer for a, e in zip(answerer.predict(examples), examples, strict=True)]
+    assert answerer.score(examples) == sum(right) / len(examples) > 0.5
+    wrong = [each._replace(answer="atlantis") for each in examples]
+    assert answerer.score(examples + wrong) == sum(right) / len(examples) / 2
+    with pytest.raises(InputError, match="score needs at least one example"):
+        answerer.score([])
+    with pytest.raises(InputError, match=r"examples\[1\]: has no answer; score needs one"):
+        answerer.score([examples[0], examples[1]._replace(answer="")])
+
+
+def many_facts(count):
+    facts = {
+        "keys": [f"capital c{n}" for n in range(count)],
+        "values": [f"t{n}" for n in range(count)],
+    }
+    return [Example.of_memory(f"capital c{n}?", answer=f"t{n}", **facts) for n in range(count)]
+
+
+def test_a_memory_is_cut_only_where_a_limit_was_asked_for_and_then_it_is_said():
+    facts = many_facts(60)
+    assert QuestionAnswerer().fit(facts[:2]).model.config.memory_size == 60
+    recipe = replace(SMALL, epochs=1, shuffle_questions=True)
+    message = (
+        "60 of 60 questions have a memory of more than 50 slots, up to 60; memory_size=50 keeps"
+    )
+    with pytest.warns(UserWarning, match=message) as caught:
+        answerer = QuestionAnswerer(recipe).fit(facts)
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=message.replace("60 of 60", "2 of 2")):
+        answers = answerer.predict(facts[:2])
+    assert answers[0].attention.shape == (3, 50)
+
+
+def test_a_fit_that_diverges_leaves_the_answerer_as_it_was():
+    examples = stories()
+    answerer = QuestionAnswerer(replace(SMALL, learning_rate=1e30))
+    with pytest.raises(InputError, match="diverged; set learning_rate below 1e\\+30"):
+        answerer.fit(examples)
+    with pytest.raises(InputError, match="is not trained; call fit"):
+        answerer.predict(examples)
+    answerer.recipe = SMALL
+    expected = [a.word for a in answerer.fit(examples).predict(examples)]
+    answerer.recipe = replace(SMALL, l2_lambda=1e300)
+    with pytest.raises(InputError, match=r"diverged; set l2_lambda=1e\+300 nearer to 0.1"):
+        answerer.fit(examples)
+    assert [a.word for a in answerer.predict(examples)] == expected
+
+
+def test_fit_says_that_fused_steps_are_not_possible():
+    with pytest.warns(UserWarning, match="whole training steps have no fused form for MemN2N and"):
+        QuestionAnswerer(SMALL_MEMN2N, kernels="fused").fit(stories())
+
+
+@pytest.mark.parametrize("recipe", [KeyValueRecipe(batch_size=1, shuffle_questions=True), None])
+def test_one_example_is_enough_to_fit(recipe):
+    (example,) = stories(1)
+    answerer = QuestionAnswerer(recipe and replace(recipe, epochs=2)).fit([example])
+    assert answerer.predict([example])[0].word in answerer.vocabulary.words
+
+
+def test_numpy_numbers_are_settings():
+    recipe = KeyValueRecipe(
+        epochs=numpy.int64(3), learning_rate=numpy.float32(0.5), mask_padding=numpy.True_
+    )
+    assert recipe == KeyValueRecipe(epochs=3, learning_rate=0.5, mask_padding=True)
+    assert type(recipe.epochs) is int and type(recipe.learning_rate) is float
+    for wrong, message in [
+        ({"epochs": "3"}, "epochs='3' is of type str; it takes a whole number from 1"),
+        ({"epochs": 3.0}, "epochs=3.0 is of type float; it takes a whole number from 1"),
+        ({"epochs": True}, "epochs=True is of type bool; it takes a whole number from 1"),
+        ({"epochs": 10**5000}, r"epochs=a number of 16,610 bits is too large"),
+        (
+            {"learning_rate": 10**400},
+            "learning_rate=1000.* is too large; it takes a number above 0",
+        ),
+        ({"hops": 1001}, "hops=1001 is out of range; it takes a whole number from 1 to 1000"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            KeyValueRecipe(**wrong)

@@ -56,8 +56,29 @@ def test_an_unknown_word_is_refused_unless_the_vocabulary_has_unk(fitted):
     with pytest.raises(InputError, match="'zebra' is not among the"):
         fitted.perplexity(text)
     with_unk = TextContinuer(replace(SMALL, epochs=1)).fit(TALE.replace("mat", "<unk>"))
-    assert with_unk.continue_text(text, 1)[0].context[:2] == ["<eos>", "<unk>"]
-    assert with_unk.perplexity(text) == with_unk.perplexity(text.replace("zebra", "<unk>"))
+    said = r"text: 1 of 7 words \(14%\) is not in the model's vocabulary and read as <unk>"
+    with pytest.warns(UserWarning, match=said) as caught:
+        assert with_unk.continue_text(text, 1)[0].context[:2] == ["<eos>", "<unk>"]
+        perplexity = with_unk.perplexity(text)
+    assert len(caught) == 2 and {warning.filename for warning in caught} == {__file__}
+    assert perplexity == with_unk.perplexity(text.replace("zebra", "<unk>"))
+
+
+def test_a_fit_that_diverges_leaves_the_continuer_as_it_was():
+    continuer = TextContinuer(replace(SMALL, learning_rate=1e30))
+    with pytest.raises(InputError, match=r"diverged; set learning_rate below 1e\+30"):
+        continuer.fit(TALE)
+    with pytest.raises(InputError, match="is not trained; call fit"):
+        continuer.perplexity(TALE)
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_only_line_feeds_and_carriage_returns_end_a_line(end):
+    recipe, text = replace(SMALL, epochs=1), TALE.replace("cat sat", "cat\u2028sat\x0b")
+    expected = TextContinuer(recipe).fit(text)
+    assert expected.vocabulary.words == TextContinuer(recipe).fit(TALE).vocabulary.words
+    other = TextContinuer(recipe).fit(text.replace("\n", end))
+    assert (other.model.theta == expected.model.theta).all()
 
 
 def test_perplexity_is_that_of_the_last_validation():
@@ -104,8 +125,7 @@ def test_a_continuer_is_loaded_as_it_was_saved(fitted, tmp_path):
 
 def test_error_of_a_text_that_is_too_short_is_one_line(fitted):
     for short, message in [
-        (lambda: TextContinuer(SMALL).fit("the cat\n"), "text: 0 words"),
-        (lambda: TextContinuer(SMALL).fit(""), "text: 0 words"),
+        (lambda: TextContinuer(SMALL).fit("the cat\nsat\n"), "text: 3 words"),
         (lambda: TextContinuer(SMALL).fit(TALE, "the cat"), "validation_text: 3 words"),
         (lambda: fitted.perplexity("the cat"), "text: 3 words"),
     ]:
@@ -113,6 +133,12 @@ def test_error_of_a_text_that_is_too_short_is_one_line(fitted):
             short()
         assert "are too few for a memory of 5 words; use a smaller memory_size" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "the cat sat on the mat " * 50])
+def test_a_text_without_two_lines_is_refused(text):
+    with pytest.raises(InputError, match="text has fewer than two lines, but the last is held out"):
+        TextContinuer(SMALL).fit(text)
 
 
 def test_an_untrained_continuer_is_refused():

@@ -1,16 +1,24 @@
 """Answer questions typed at the terminal."""
 
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from kvnet.data.example import Example
-from kvnet.errors import InputError
+from kvnet.data.story import is_question, words_of
+from kvnet.errors import InputError, shown
 from kvnet.question_answerer import Answer, QuestionAnswerer
 
 HELP = (
     "Type a story, one sentence per line. A line that ends in ? is a question about it. An empty "
-    "line begins a new story."
+    "line begins a new story. help shows this, quit ends."
 )
+
+
+QUESTION_WORDS = {"where", "what", "who", "whom", "whose", "why", "how", "which"}
+QUESTION_WORDS |= {"is", "are", "was", "were", "am", "do", "does", "did"}
+"""Words that hardly ever begin a sentence of a story."""
 
 
 def ask(path: Path, backend: str, kernels: str) -> int:
@@ -36,28 +44,87 @@ def ask(path: Path, backend: str, kernels: str) -> int:
     answerer = QuestionAnswerer.load(path, backend, kernels)
     if sys.stdin is None:
         raise InputError("--ask reads standard input, which is closed; type or pipe a story")
+    if hasattr(sys.stdin, "reconfigure"):  # a byte that is not UTF-8 is reported, not shown
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     at_terminal = sys.stdin.isatty()
+    say = print if at_terminal else lambda text: None
     if at_terminal:
+        _edit_lines()
         print(HELP)
-    story, code = [], 0
+    conversation, number, code = _Conversation(answerer, say), 0, 0
     while True:
         try:
             line = input("> " if at_terminal else "").strip()
         except EOFError:
+            if at_terminal:
+                print()
+            return code
+        number += 1
+        if line.lower() in ("quit", "exit"):
             return code
         try:
-            if not line:
-                story = []
-            elif line.endswith("?"):
-                print(
-                    _layout(answerer.predict([Example.of_story(line, story)])[0], story), flush=True
-                )
-            else:
-                answerer.check_words(line)
-                story.append(line)
+            conversation.take(line)
         except InputError as error:
-            print(error, file=sys.stderr, flush=True)
+            where = "" if at_terminal else f"line {number}: "
+            print(f"{where}{error}", file=sys.stderr, flush=True)
             code = 0 if at_terminal else 2
+
+
+def _edit_lines():
+    """Let the arrow keys edit a line and recall earlier ones, where Python has readline."""
+    try:
+        import readline  # noqa: F401  (input uses it once it is imported)
+    except ImportError:
+        return
+
+
+class _Conversation:
+    """The story so far."""
+
+    def __init__(self, answerer: QuestionAnswerer, say: Callable[[str], None]):
+        self.answerer, self.say, self.story = answerer, say, []
+
+    def take(self, line: str) -> None:
+        """Take one line: a command, a question or a sentence."""
+        undecodable = next((c for c in line if "\udc80" <= c <= "\udcff"), None)
+        if undecodable:
+            raise InputError(
+                f"byte 0x{ord(undecodable) & 0xFF:02x} is not UTF-8; set the terminal, or save the "
+                "file, as UTF-8"
+            )
+        if line.lower() == "help":
+            print(HELP)
+        elif not line:
+            self._begin()
+        elif is_question(line):
+            self._answer(line)
+        else:
+            self._add(line)
+
+    def _begin(self):
+        if self.story:
+            self.say(f"(new story; {_sentences(len(self.story))} forgotten)")
+        self.story = []
+
+    def _add(self, line):
+        if QUESTION_WORDS.intersection(words_of(line)[:1]):
+            raise InputError(
+                f"{shown(line)} begins like a question; end it with ?, or begin the sentence with "
+                "another word"
+            )
+        self.answerer.check_words(line)
+        self.story.append(line)
+        self.say(f"(sentence {len(self.story)})")
+
+    def _answer(self, line):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a long story; the layout says it
+            (answer,) = self.answerer.predict([Example.of_story(line, self.story)])
+        print(_layout(answer, self.story), flush=True)
+
+
+def _sentences(count):
+    return f"{count} sentence{'s' * (count != 1)}"
 
 
 def _layout(answer: Answer, story: list[str]) -> str:
@@ -66,6 +133,8 @@ def _layout(answer: Answer, story: list[str]) -> str:
     lines = [f"{answer.word}  (probability {answer.probability:.3f})"]
     lines.append(" ".join(f"hop {hop + 1}" for hop in range(hops)))
     first = len(story) - slots
+    if first > 0:
+        lines.append(f"(the memory has {slots} slots: {_sentences(first)} above these not read)")
     for number in range(first, len(story)):
         weights = answer.attention[:, len(story) - 1 - number]  # slot 0 is the most recent
         lines.append(f"{_weights(weights)}  {number + 1} {story[number]}")

@@ -4,11 +4,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kvnet.cli.arguments import ArgumentParser
+from kvnet.cli.arguments import ArgumentParser, path_name, whole_number
 from kvnet.cli.exit_code import exit_code
+from kvnet.cli.generation import check_disk_space, check_generation, generation_text
 from kvnet.data.babi_format import TASK_NAMES, file_name, format_stories
 from kvnet.data.simulator import generate
-from kvnet.errors import InputError
+from kvnet.errors import InputError, shown
 from kvnet.files.atomic_file import write_atomically
 
 SPLITS = ("train", "test")
@@ -59,21 +60,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--questions",
-        type=int,
+        type=whole_number(1),
         default=1000,
         metavar="N",
         help="number of questions per file (default: 1000)",
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=whole_number(-(2**63), 2**63 - 1),
         default=1,
         metavar="N",
         help="random seed; the same seed gives the same files (default: 1)",
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path_name,
         required=True,
         metavar="DIR",
         help="output folder; created if it does not exist",
@@ -81,14 +82,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
 
     def command():
-        tasks = _parse_tasks(flags.task)
-        if flags.questions < 1:
-            raise InputError(f"--questions: got {flags.questions}; give at least 1")
-        _make_folder(flags.out)
+        tasks, folder = _parse_tasks(flags.task), Path(flags.out)
+        paths = [folder / file_name(task, split) for task in tasks for split in SPLITS]
+        existing = next((path for path in paths if path.exists()), None)
+        if existing:
+            raise InputError(
+                f"--out: {existing} exists already; give another folder, or delete the file"
+            )
+        check_generation(flags.questions, "--questions")
+        _make_folder(folder)
+        check_disk_space(folder, flags.questions * len(paths), "--questions")
+        announcement = generation_text(flags.questions * len(paths))
+        if announcement:
+            print(announcement, file=sys.stderr, flush=True)
         for task in tasks:
-            write_task(flags.out, task, flags.questions, flags.seed)
-        file_count = len(tasks) * len(SPLITS)
-        print(f"wrote {file_count} files of {flags.questions} questions each to {flags.out}")
+            write_task(folder, task, flags.questions, flags.seed)
+        print(f"wrote {len(paths)} files of {flags.questions} questions each to {folder}")
         return 0
 
     return exit_code(parser.prog, command)
@@ -98,7 +107,7 @@ def _parse_tasks(text: str) -> list[int]:
     if text == "all":
         return list(TASK_NAMES)
     if not text.isdecimal() or int(text) not in TASK_NAMES:
-        raise InputError(f"--task: got {text!r}; give a number from 1 to 20, or 'all'")
+        raise InputError(f"--task: got {shown(text)}; give a number from 1 to 20, or 'all'")
     return [int(text)]
 
 

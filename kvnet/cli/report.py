@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from kvnet.cli.published import Published
 from kvnet.data.babi_format import TASK_NAMES
 from kvnet.data.task_data import SPLITS
+from kvnet.training.text_run import perplexity_text
 
 
 def accuracies(records: list[dict]) -> dict[int, dict[str, list[float]]]:
@@ -79,7 +80,9 @@ def perplexity_table(
     -------
     text : str
     """
-    text = _aligned([["", "Perplexity"], *([what, f"{value:.1f}"] for what, value in measured)])
+    text = _aligned(
+        [["", "Perplexity"], *([what, perplexity_text(value)] for what, value in measured)]
+    )
     if not published:
         return text
     rows = [

@@ -8,16 +8,23 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, stdev
 
-from kvnet.backend import array_module, chosen_backend
-from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
+from kvnet.backend import array_module
+from kvnet.cli.arguments import (
+    ArgumentParser,
+    check_outputs,
+    path_name,
+    refuse_without_effect,
+    whole_number,
+)
 from kvnet.cli.ask import ask
-from kvnet.cli.compiling import announce_compilation
 from kvnet.cli.exit_code import exit_code
+from kvnet.cli.generation import check_generation, generation_text
 from kvnet.cli.published import published
 from kvnet.cli.report import accuracies, accuracy_table, csv_text
 from kvnet.cli.training import (
     CHECKPOINT,
     CHOICES_AMONG_STARTS,
+    MOST_RESTARTS,
     Training,
     check_checkpoints,
     checkpoint_in,
@@ -25,12 +32,12 @@ from kvnet.cli.training import (
     make_printer,
     report_stop,
 )
-from kvnet.cli.training_arguments import add_machine, add_recipe, recipe_from
+from kvnet.cli.training_arguments import add_machine, add_recipe, machine, recipe_from
 from kvnet.data.babi import Task, embedded_task, encode_tasks, find_data_dir, read_task
 from kvnet.data.babi_format import TASK_NAMES
-from kvnet.errors import InputError
+from kvnet.data.dataset import cut_text
+from kvnet.errors import InputError, settings_as_flags, shown
 from kvnet.files.atomic_file import write_atomically
-from kvnet.kernels import kernel_threads
 from kvnet.training.recipes.key_value import KEY_VALUE_PRESETS, KeyValueRecipe
 from kvnet.training.recipes.memn2n import MEMN2N_PRESETS, MemN2NRecipe
 from kvnet.training.recipes.recipe import Recipe
@@ -40,6 +47,7 @@ from kvnet.version import __version__
 
 PRESETS = {"kv": KEY_VALUE_PRESETS, "memn2n": MEMN2N_PRESETS}
 RECIPES = {"kv": KeyValueRecipe, "memn2n": MemN2NRecipe}
+USED_TO_ASK = ("ask", "checkpoint", "backend", "kernels", "threads", "quiet")
 EMBEDDED_SIZES = {"1k": 1000, "10k": 10_000}
 
 
@@ -62,28 +70,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Not defaults of the parser: it would accept --task-id 1 with --joint, and 0 with --seeds.
     arguments.task_id = arguments.task_id or 1
     arguments.random_state = arguments.random_state or 0
-    return exit_code(parser.prog, lambda: _run(arguments, parser.prog, argv))
+    with settings_as_flags():
+        return exit_code(parser.prog, lambda: _run(arguments, parser.prog, argv))
 
 
 def _run(arguments, program, argv) -> int:
     say = make_printer(arguments.quiet)
-    arguments.backend = chosen_backend(arguments.backend, say)
-    with kernel_threads(arguments.threads), announce_compilation(say):
-        if arguments.ask:
+    if arguments.ask:
+        refuse_without_effect(arguments, "--ask", USED_TO_ASK)
+        with machine(arguments, say):
             return ask(_checkpoint_to_ask(arguments), arguments.backend, arguments.kernels)
-        recipe = _recipe(arguments)
-        for flag in ("output_file", "param_output_file", "log_file"):
-            check_writable("--" + flag.replace("_", "-"), getattr(arguments, flag))
-        with StopRequest() as stop:
-            return _train(arguments, recipe, say, stop, program, argv)
+    recipe = _recipe(arguments)
+    if "choose_by" in arguments.given and arguments.restarts == 1:
+        raise InputError("--choose-by has no effect without --restarts; add it, or drop the flag")
+    with machine(arguments, say), StopRequest() as stop:
+        return _train(arguments, recipe, say, stop, program, argv)
 
 
 def _train(arguments, recipe, say, stop, program, argv) -> int:
     """Load the tasks, train every run and report the results."""
     began, xp = time.monotonic(), array_module(arguments.backend)
-    tasks = _load_tasks(arguments, say)
+    numbers = _task_numbers(arguments)
+    _check_files(arguments, [numbers] if arguments.joint else [[number] for number in numbers])
+    tasks = _load_tasks(arguments, numbers, say)
     groups = [tasks] if arguments.joint else [[task] for task in tasks]
-    _check_checkpoints(arguments, groups)
+    for task in tasks:
+        cut = cut_text([*task.train, *task.valid, *task.test], recipe.memory_size)
+        if cut:
+            say(f"task {task.number}: {cut}")
     if arguments.param_output_file:
         write_atomically(arguments.param_output_file, _flags_text(arguments, recipe).encode())
 
@@ -92,19 +106,16 @@ def _train(arguments, recipe, say, stop, program, argv) -> int:
     for seed in _seeds_of(arguments):
         for group in groups:
             data = encode_tasks(group, recipe.memory_size, seed, xp)
-            starts = [
-                TaskRun(
-                    data,
-                    recipe,
-                    seed,
-                    start,
-                    arguments.backend,
-                    arguments.kernels,
-                    _checkpoint_path(arguments, seed, group, start),
-                )
-                for start in range(arguments.restarts)
-            ]
-            if not training.train(starts, _name(arguments, group, seed)):
+            group_numbers = [task.number for task in group]
+
+            def new_run(start, data=data, seed=seed, group_numbers=group_numbers):
+                path = _checkpoint_path(arguments, seed, group_numbers, start)
+                machine = arguments.backend, arguments.kernels
+                return TaskRun(data, recipe, seed, start, *machine, path)
+
+            name = _name(arguments, group_numbers, seed)
+            starts, finished = training.train(new_run, arguments.restarts, name)
+            if not finished:
                 return report_stop(stop, starts, "--checkpoint", program, argv)
             records.append(choose(starts, say, arguments.choose_by).result)
 
@@ -145,6 +156,7 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--data-dir",
+        type=path_name,
         help="folder of bAbI files (default: $KVNET_DATA or simulator)",
     )
     size = parser.add_mutually_exclusive_group()
@@ -163,7 +175,7 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--restarts",
-        type=whole_number(1),
+        type=whole_number(1, MOST_RESTARTS),
         default=1,
         help="number of starts, of which the best is reported (default: 1)",
     )
@@ -173,14 +185,20 @@ def _parser() -> ArgumentParser:
         default="validation",
         help="accuracy or loss that selects the best start (default: validation)",
     )
-    parser.add_argument("--checkpoint", metavar="DIR", help="folder to keep the state in")
+    parser.add_argument(
+        "--checkpoint", type=path_name, metavar="DIR", help="folder to keep the state in"
+    )
     parser.add_argument("--resume", action="store_true", help="continue from --checkpoint")
     parser.add_argument(
         "--ask", action="store_true", help="answer questions from the terminal with --checkpoint"
     )
-    parser.add_argument("--output-file", help="write the accuracies as CSV, one row per task")
-    parser.add_argument("--param-output-file", help="write the flags as NAME=value lines")
-    parser.add_argument("--log-file", help="write a JSON line per evaluation")
+    parser.add_argument(
+        "--output-file", type=path_name, help="write the accuracies as CSV, one row per task"
+    )
+    parser.add_argument(
+        "--param-output-file", type=path_name, help="write the flags as NAME=value lines"
+    )
+    parser.add_argument("--log-file", type=path_name, help="write a JSON line per evaluation")
     parser.add_argument("--quiet", action="store_true", help="print the results only")
     parser.add_argument("--version", action="version", version=f"kvnet {__version__}")
     title = "hyper-parameters (default: the preset's value)"
@@ -200,7 +218,7 @@ def _task_id(text):
 def _seeds(text):
     seeds = [whole_number(0, 2**32 - 1)(part) for part in text.split(",")]
     if len(set(seeds)) < len(seeds):
-        raise argparse.ArgumentTypeError(f"{text!r} names a seed twice")
+        raise argparse.ArgumentTypeError(f"{shown(text)} names a seed twice")
     return seeds
 
 
@@ -215,40 +233,54 @@ def _recipe(arguments) -> Recipe:
     return recipe_from(arguments, presets[preset], *RECIPES.values())
 
 
-def _load_tasks(arguments, say) -> list[Task]:
+def _task_numbers(arguments) -> list[int]:
     all_tasks = arguments.joint or arguments.task_id == "all"
-    numbers = list(TASK_NAMES) if all_tasks else [arguments.task_id]
+    return list(TASK_NAMES) if all_tasks else [arguments.task_id]
+
+
+def _load_tasks(arguments, numbers, say) -> list[Task]:
     folder = find_data_dir(arguments.data_dir)
-    if folder is None:
-        questions = arguments.questions_per_task or EMBEDDED_SIZES[arguments.train_size]
-        say(
-            f"No --data-dir and no $KVNET_DATA: training on {questions:,} questions per task made "
-            "by the built-in simulator."
-        )
-        return [embedded_task(number, questions) for number in numbers]
-    if arguments.questions_per_task or arguments.train_size != "1k":
-        raise InputError(
-            f"--train-size and --questions-per-task are for the built-in simulator, not for "
-            f"{folder}; drop the flag, or leave --data-dir and $KVNET_DATA unset"
-        )
-    return [read_task(folder, number) for number in numbers]
+    if folder is not None:
+        for name in ("train_size", "questions_per_task"):
+            if name in arguments.given:
+                raise InputError(
+                    f"{arguments.given[name]} is for the built-in simulator, not for {folder}; "
+                    "drop the flag, or leave --data-dir and $KVNET_DATA unset"
+                )
+        return [read_task(folder, number) for number in numbers]
+    questions = arguments.questions_per_task or EMBEDDED_SIZES[arguments.train_size]
+    say(
+        f"No --data-dir and no $KVNET_DATA: training on {questions:,} questions per task made by "
+        "the built-in simulator."
+    )
+    check_generation(questions * len(numbers), "--questions-per-task")
+    announcement = generation_text(questions * len(numbers))
+    if announcement:
+        say(announcement)
+    return [embedded_task(number, questions) for number in numbers]
 
 
-def _check_checkpoints(arguments, groups) -> None:
+def _check_files(arguments, groups) -> None:
+    """Refuse to lose or mix files, before anything is read."""
     planned = [
-        _checkpoint_path(arguments, seed, group, start)
+        path
         for seed in _seeds_of(arguments)
-        for group in groups
+        for numbers in groups
         for start in range(arguments.restarts)
+        if (path := _checkpoint_path(arguments, seed, numbers, start))
     ]
     check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned)
+    flags = ("output_file", "param_output_file", "log_file")
+    outputs = {"--" + name.replace("_", "-"): getattr(arguments, name) for name in flags}
+    folders = [Path(arguments.checkpoint)] if arguments.checkpoint else []
+    check_outputs(outputs, {"--checkpoint": [*folders, *planned]}, arguments.resume)
 
 
 def _seeds_of(arguments) -> list[int]:
     return arguments.seeds or [arguments.random_state]
 
 
-def _checkpoint_path(arguments, seed, group, start) -> Path | None:
+def _checkpoint_path(arguments, seed, numbers, start) -> Path | None:
     """Return a run's checkpoint: in the folder, or below it where there are several runs."""
     if arguments.checkpoint is None:
         return None
@@ -256,14 +288,14 @@ def _checkpoint_path(arguments, seed, group, start) -> Path | None:
     if arguments.seeds:
         folder /= f"seed-{seed}"
     if arguments.task_id == "all" and not arguments.joint:
-        folder /= f"task-{group[0].number:02}"
+        folder /= f"task-{numbers[0]:02}"
     if arguments.restarts > 1:
         folder /= f"start-{start}"
     return folder / CHECKPOINT
 
 
-def _name(arguments, group, seed) -> str:
-    name = "joint" if arguments.joint else f"task {group[0].number}"
+def _name(arguments, numbers, seed) -> str:
+    name = "joint" if arguments.joint else f"task {numbers[0]}"
     return f"{name}, seed {seed}" if arguments.seeds else name
 
 

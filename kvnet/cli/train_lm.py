@@ -4,16 +4,23 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from itertools import chain, islice
 from pathlib import Path
 
-from kvnet.backend import array_module, chosen_backend
-from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
-from kvnet.cli.compiling import announce_compilation
+from kvnet.backend import array_module
+from kvnet.cli.arguments import (
+    ArgumentParser,
+    check_outputs,
+    path_name,
+    refuse_without_effect,
+    whole_number,
+)
 from kvnet.cli.exit_code import exit_code
 from kvnet.cli.published import PENN_TREEBANK
 from kvnet.cli.report import perplexity_table
 from kvnet.cli.training import (
     CHECKPOINT,
+    MOST_RESTARTS,
     Training,
     check_checkpoints,
     checkpoint_in,
@@ -21,10 +28,17 @@ from kvnet.cli.training import (
     make_printer,
     report_stop,
 )
-from kvnet.cli.training_arguments import add_machine, add_recipe, recipe_from
-from kvnet.data.text import END, encode_texts, made_texts, read_texts
-from kvnet.errors import InputError
-from kvnet.kernels import kernel_threads
+from kvnet.cli.training_arguments import add_machine, add_recipe, machine, recipe_from
+from kvnet.data.text import (
+    END,
+    encode_texts,
+    known_words,
+    made_texts,
+    read_texts,
+    unknown_text,
+    words_of_text,
+)
+from kvnet.errors import InputError, settings_as_flags, shown
 from kvnet.text_continuer import NextWord, TextContinuer
 from kvnet.training.recipes.language_model import LanguageModelRecipe
 from kvnet.training.stop import StopRequest
@@ -32,6 +46,9 @@ from kvnet.training.text_loss import text_loss
 from kvnet.training.text_run import TextRun, perplexity
 from kvnet.version import __version__
 
+USED_ANYWHERE = ("checkpoint_dir", "backend", "kernels", "threads", "show")
+USED_TO_GENERATE = (*USED_ANYWHERE, "generate", "length", "explain", "random_state")
+USED_TO_TEST = (*USED_ANYWHERE, "is_test", "data_dir", "data_name")
 EXPLAINED_WORDS = 3  # of a context, for each hop
 
 
@@ -52,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     arguments.quiet = not arguments.show
-    return exit_code(parser.prog, lambda: _run(arguments, parser.prog, argv))
+    with settings_as_flags():
+        return exit_code(parser.prog, lambda: _run(arguments, parser.prog, argv))
 
 
 def _parser() -> ArgumentParser:
@@ -62,14 +80,18 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--data-dir",
+        type=path_name,
         help="folder of a text's three files (default: made by the simulator)",
     )
     parser.add_argument(
         "--data-name",
+        type=path_name,
         default="ptb",
         help="NAME of NAME.{train,valid,test}.txt (default: ptb)",
     )
-    parser.add_argument("--checkpoint-dir", metavar="DIR", help="folder to keep the state in")
+    parser.add_argument(
+        "--checkpoint-dir", type=path_name, metavar="DIR", help="folder to keep the state in"
+    )
     parser.add_argument("--resume", action="store_true", help="continue from --checkpoint-dir")
     parser.add_argument(
         "--is-test",
@@ -108,11 +130,11 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--restarts",
-        type=whole_number(1),
+        type=whole_number(1, MOST_RESTARTS),
         default=1,
         help="starts; the best on validation counts (default: 1)",
     )
-    parser.add_argument("--log-file", help="write a JSON line per epoch")
+    parser.add_argument("--log-file", type=path_name, help="write a JSON line per epoch")
     add_machine(parser)
     parser.add_argument("--version", action="version", version=f"kvnet {__version__}")
     title = "hyper-parameters (default: the published value)"
@@ -122,50 +144,55 @@ def _parser() -> ArgumentParser:
 
 def _truth(text):
     if text.lower() not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"{text!r} is out of range; it takes true or false")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is out of range; it takes true or false")
     return text.lower() == "true"
 
 
 def _run(arguments, program, argv) -> int:
     say = make_printer(arguments.quiet)
-    arguments.backend = chosen_backend(arguments.backend, say)
-    with kernel_threads(arguments.threads), announce_compilation(say):
-        if arguments.generate is not None:
+    if arguments.generate is not None:
+        refuse_without_effect(arguments, "--generate", USED_TO_GENERATE)
+        with machine(arguments, say):
             return _generate(arguments)
-        if arguments.explain:
-            raise InputError("--explain needs --generate WORDS, the text to continue")
-        if arguments.is_test:
+    for name in ("explain", "length"):
+        if name in arguments.given:
+            raise InputError(
+                f"{arguments.given[name]} needs --generate WORDS, the text to continue"
+            )
+    if arguments.is_test:
+        refuse_without_effect(arguments, "--is-test", USED_TO_TEST)
+        with machine(arguments, say):
             return _test(arguments)
-        recipe = recipe_from(arguments, LanguageModelRecipe())
-        check_writable("--log-file", arguments.log_file)
-        with StopRequest() as stop:
-            return _train(arguments, recipe, say, stop, program, argv)
+    if "data_name" in arguments.given and arguments.data_dir is None:
+        raise InputError("--data-name needs --data-dir DIR, the folder of the text's files")
+    recipe = recipe_from(arguments, LanguageModelRecipe())
+    with machine(arguments, say), StopRequest() as stop:
+        return _train(arguments, recipe, say, stop, program, argv)
 
 
 def _train(arguments, recipe, say, stop, program, argv) -> int:
     """Read the text, train every start and report the results."""
     began, xp = time.monotonic(), array_module(arguments.backend)
-    data = encode_texts(_texts(arguments, say), recipe.memory_size, xp)
     paths = [_checkpoint_path(arguments, start) for start in range(arguments.restarts)]
-    check_checkpoints("--checkpoint-dir", arguments.checkpoint_dir, arguments.resume, paths)
+    planned = [path for path in paths if path]
+    check_checkpoints("--checkpoint-dir", arguments.checkpoint_dir, arguments.resume, planned)
+    folders = [Path(arguments.checkpoint_dir)] if planned else []
+    outputs = {"--log-file": arguments.log_file}
+    check_outputs(outputs, {"--checkpoint-dir": [*folders, *planned]}, arguments.resume)
+    data = encode_texts(_texts(arguments, say), recipe.memory_size, xp)
     words = f"{len(data.training):,} words for training, {len(data.vocabulary):,} different"
     say(f"{words}, a memory of {recipe.memory_size} words")
-    starts = [
-        TextRun(
-            data,
-            recipe,
-            arguments.random_state,
-            start,
-            arguments.backend,
-            arguments.kernels,
-            path,
-        )
-        for start, path in enumerate(paths)
-    ]
+
+    def new_run(start):
+        machine = arguments.backend, arguments.kernels
+        return TextRun(data, recipe, arguments.random_state, start, *machine, paths[start])
+
     training = Training(arguments.resume, arguments.quiet, arguments.log_file, stop, say)
-    if not training.train(starts, "training"):
+    starts, finished = training.train(new_run, arguments.restarts, "training")
+    if not finished:
         return report_stop(stop, starts, "--checkpoint-dir", program, argv)
     best = choose(starts, say)
+    say("computing the perplexity of the validation and the test text")
     rows = [("training text, last epoch", perplexity(best.trainer.loss))]
     _report(arguments, best.model, data, rows)
     say(f"{time.monotonic() - began:.1f} s in total")
@@ -206,22 +233,53 @@ def _loaded(arguments, flag) -> TextContinuer:
 
 def _test(arguments) -> int:
     continuer = _loaded(arguments, "--is-test")
-    model = continuer.model
-    texts = _texts(arguments, make_printer(arguments.quiet))
-    data = encode_texts(texts, model.config.memory_size, model.xp, continuer.vocabulary)
+    model, vocabulary = continuer.model, continuer.vocabulary
+    if arguments.data_dir is None:
+        texts = made_texts()
+        if {word for words in texts.values() for word in words} != set(vocabulary.words):
+            raise InputError(
+                "--is-test needs --data-dir DIR: the model was not trained on the simulator's text"
+            )
+        if "data_name" in arguments.given:
+            raise InputError("--data-name needs --data-dir DIR, the folder of the text's files")
+    else:
+        texts = read_texts(Path(arguments.data_dir), arguments.data_name)
+    known = {name: known_words(words, vocabulary, name) for name, words in texts.items()}
+    for name, words in texts.items():
+        _report_unknown(words, vocabulary, name)
+    data = encode_texts(known, model.config.memory_size, model.xp, vocabulary)
     _report(arguments, model, data, [])
     return 0
 
 
+def _report_unknown(words, vocabulary, name) -> None:
+    """Say on standard error, even if the progress is not shown, which words were not read."""
+    text = unknown_text(words, vocabulary, name)
+    if text:
+        print(text, file=sys.stderr, flush=True)
+
+
 def _generate(arguments) -> int:
+    """Print the text and every word that is added to it at once."""
     continuer = _loaded(arguments, "--generate")
-    words = continuer.words_of(arguments.generate)
-    added = continuer.continue_text(arguments.generate, arguments.length, arguments.random_state)
-    text = " ".join([*words[1:], *(next_word.word for next_word in added)])
-    print("\n".join(line.strip() for line in text.split(END)))
-    if arguments.explain:
-        for next_word in added:
-            print(_explained(next_word))
+    written = words_of_text(arguments.generate)
+    words = known_words(written, continuer.vocabulary, "--generate")
+    _report_unknown(written, continuer.vocabulary, "--generate")
+    added, before = [], END
+    drawn = continuer.draw_words(arguments.generate, arguments.random_state)
+    drawn = islice(drawn, arguments.length)
+    for word in chain(words, drawn):
+        if isinstance(word, NextWord):
+            added.append(word) if arguments.explain else None
+            word = word.word
+        if word == END:
+            print(flush=True)
+        else:
+            print(("" if before == END else " ") + word, end="", flush=True)
+        before = word
+    print()
+    for next_word in added:
+        print(_explained(next_word))
     return 0
 
 

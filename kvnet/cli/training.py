@@ -10,11 +10,13 @@ import numpy
 
 from kvnet.errors import InputError
 from kvnet.files.atomic_file import write_atomically
+from kvnet.free_memory import check_memory
 from kvnet.training.fused_steps import why_not_fused
 from kvnet.training.progress import Progress, evaluation_text
 from kvnet.training.run import Run, train_runs
 
 CHECKPOINT = "checkpoint.safetensors"
+MOST_RESTARTS = 10_000
 CHOICES_AMONG_STARTS = ("validation", "training")
 
 
@@ -97,35 +99,58 @@ class Training:
 
     def __init__(self, resume: bool, quiet: bool, log_file: str | None, stop, say):
         self.resume, self.quiet, self.log_file = resume, quiet, log_file
-        self.stop, self.say = stop, say
-        self._records, self._logged, self._reasons = [], None, set()
+        self.stop, self._say = stop, say
+        self._records, self._logged, self._said = [], None, set()
 
-    def train(self, runs: Sequence[Run], name: str) -> bool:
+    def train(
+        self, new_run: Callable[[int], Run], starts: int, name: str
+    ) -> tuple[list[Run], bool]:
         """Train starts to their end or to a stop: together on a GPU, in turn on the CPU.
 
         Parameters
         ----------
-        runs : sequence of Run
+        new_run : callable
+            Returns the run of a start, given its index.
+        starts : int
         name : str
             Shown with the progress.
 
         Returns
         -------
+        runs : list of Run
+            Those that have begun.
         finished : bool
         """
-        in_turn = runs[0].model.xp is numpy
-        for group in [[run] for run in runs] if in_turn else [list(runs)]:
-            label = name
-            if len(runs) > 1:
-                first, last = group[0].start, group[-1].start
-                label += f", start {first}" if in_turn else f", starts {first} to {last}"
-            if not self._train_together(group, label):
-                return False
-            self._records += [record for run in group for record in run.history]
-        return True
+        runs = [new_run(0)]
+        self._check_memory(runs[0], starts)
+        self.say_once(runs[0].trainer.batches.note)
+        self.say_once(_large_batch_text(runs[0]))
+        if runs[0].model.xp is not numpy:
+            runs += map(new_run, range(1, starts))
+            label = f"{name}, starts 0 to {starts - 1}" if starts > 1 else name
+            return runs, self._train_together(runs, label)
+        for start in range(starts):
+            runs += [new_run(start)] if start else []
+            label = f"{name}, start {start} (of 0 to {starts - 1})" if starts > 1 else name
+            if not self._train_together(runs[start:], label):
+                return runs, False
+        return runs, True
+
+    def say_once(self, text: str | None) -> None:
+        """Print a line of text, unless it is None or was printed before."""
+        if text and text not in self._said:
+            self._said.add(text)
+            self._say(text)
+
+    def _check_memory(self, run, starts):
+        vectors = 1 + len(run.trainer.optimizer.vectors)
+        if run.model.xp is numpy and starts > 1:
+            bytes_each = vectors * run.model.theta.nbytes
+            check_memory(starts * bytes_each, f"--restarts {starts}", "use fewer")
 
     def _train_together(self, runs, label):
-        self._say_what_is_not_fused(runs[0])
+        if runs[0].model.kernels == "fused":
+            self.say_once(why_not_fused([run.trainer for run in runs]))
         for run in runs:
             _make_folder(run)
             if self.resume:
@@ -138,15 +163,12 @@ class Training:
 
         self._log(runs)  # the evaluations of resumed runs
         try:
-            return train_runs(runs, on_steps, lambda: bool(self.stop))
+            finished = train_runs(runs, on_steps, lambda: bool(self.stop))
         finally:
             progress.close()
-
-    def _say_what_is_not_fused(self, run):
-        reason = why_not_fused(run.trainer) if run.model.kernels == "fused" else None
-        if reason and reason not in self._reasons:
-            self._reasons.add(reason)
-            self.say(reason)
+        if finished:
+            self._records += [record for run in runs for record in run.history]
+        return finished
 
     def _log(self, runs):
         records = self._records + [record for run in runs for record in run.history]
@@ -154,6 +176,15 @@ class Training:
             self._logged = len(records)
             lines = "".join(json.dumps(record) + "\n" for record in records)
             write_atomically(self.log_file, lines.encode())
+
+
+def _large_batch_text(run):
+    """Say that an epoch is one large step, which shows no progress for long, or return None."""
+    size, count = run.recipe.batch_size, len(run.trainer.dataset)
+    if size < 10 * count:
+        return None
+    name = run.recipe.setting("batch_size", size)
+    return f"{name}: an epoch is one step of {size:,} {run.unit}, drawn from {count:,}"
 
 
 def _make_folder(run):

@@ -2,13 +2,16 @@
 
 import argparse
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 
-from kvnet.backend import BACKENDS
+from kvnet.backend import BACKENDS, chosen_backend
 from kvnet.cli.arguments import whole_number
-from kvnet.errors import InputError
+from kvnet.errors import InputError, shown
 from kvnet.hyper_parameter import flag_of
-from kvnet.kernels import CHOICES
+from kvnet.kernels import CHOICES, kernel_threads
+from kvnet.training.compiling import announce_compilation
 from kvnet.training.recipes.recipe import Recipe
 
 
@@ -51,9 +54,10 @@ def _parser_of(spec):
         try:
             return spec.type(text)
         except ValueError:
-            kind = "whole number" if spec.type is int else "number"
+            kind = "a whole number" if spec.type is int else "a number"
+            problem = "is too large" if text.strip("+-").isdecimal() else f"is not {kind}"
             raise argparse.ArgumentTypeError(
-                f"{text!r} is not a {kind}; give {spec.metadata['takes']}"
+                f"{shown(text)} {problem}; give {spec.metadata['takes']}"
             ) from None
 
     return parse
@@ -99,6 +103,34 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads",
         type=whole_number(1),
-        default=os.cpu_count() or 1,
         help="threads of the fused kernels; the results do not depend on it (default: all cores)",
     )
+
+
+@contextmanager
+def machine(arguments: argparse.Namespace, say: Callable[[str], None]) -> Iterator[None]:
+    """Choose the backend and run kernels on the threads that were asked for, inside the context.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Its `backend` becomes the name of the backend that ``auto`` selects.
+    say : callable
+        Prints a line of text.
+
+    Raises
+    ------
+    InputError
+        If the backend does not run here, or ``--threads`` has no effect.
+    """
+    for name, value in (("kernels", "reference"), ("backend", "cupy")):
+        if arguments.threads and getattr(arguments, name) == value:
+            raise InputError(f"--threads has no effect with --{name} {value}; drop one of the two")
+    arguments.backend = chosen_backend(arguments.backend, say)
+    with (
+        kernel_threads(arguments.threads or os.cpu_count() or 1) as threads,
+        announce_compilation(say),
+    ):
+        if arguments.threads and threads < arguments.threads:
+            say(f"--threads {arguments.threads}: this machine runs {threads} at a time")
+        yield

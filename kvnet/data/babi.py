@@ -1,8 +1,9 @@
 """bAbI tasks as training, validation and test examples.
 
-The files and `Task` have the splits "train" and "test". `TaskData` names its splits training,
-validation and testing: validation is a random tenth of each task's "train" examples, training holds
-the remaining ones, and testing holds the "test" examples.
+The files and `Task` have the splits "train", "test" and sometimes "valid". `TaskData` names its
+splits training, validation and testing. Without "valid" examples, validation is a random tenth of
+each task's "train" examples and training holds the remaining ones. Testing holds the "test"
+examples.
 """
 
 import os
@@ -33,11 +34,14 @@ class Task(NamedTuple):
         1 to 20.
     train, test : list of Example
         The examples of the training file and of the test file.
+    valid : list of Example
+        The examples of the validation file; empty if there is none.
     """
 
     number: int
     train: list[Example]
     test: list[Example]
+    valid: list[Example] = []  # noqa: RUF012  (never changed)
 
 
 def find_data_dir(data_dir: str | None) -> Path | None:
@@ -59,7 +63,11 @@ def find_data_dir(data_dir: str | None) -> Path | None:
     InputError
         If one is set but no task files are found.
     """
-    path, origin = (data_dir, "--data-dir") if data_dir else (os.getenv("KVNET_DATA"), "KVNET_DATA")
+    path, origin = data_dir, "--data-dir"
+    if path is None:
+        path, origin = os.getenv("KVNET_DATA"), "KVNET_DATA"
+    if path == "" and origin == "--data-dir":
+        raise InputError("--data-dir: the name is empty; give one, or leave the flag out")
     if not path:
         return None
     folder = Path(path)
@@ -74,7 +82,7 @@ def find_data_dir(data_dir: str | None) -> Path | None:
 
 
 def read_task(folder: Path, number: int) -> Task:
-    """Read the training and test file of a task.
+    """Read the files of a task: training, test and, if there is one, validation.
 
     Parameters
     ----------
@@ -89,19 +97,42 @@ def read_task(folder: Path, number: int) -> Task:
     Raises
     ------
     InputError
-        If a file is missing, violates the format or contains no question.
+        If a file is missing, violates the format or contains no question, or if there are two.
     """
     splits = {}
-    for split in ("train", "test"):
-        path = folder / file_name(number, split)
-        if not path.exists():
-            raise InputError(
-                f"{path}: file of task {number} does not exist; add it or omit the task"
-            )
-        splits[split] = examples_of(read_stories(path))
-        if not splits[split]:
-            raise InputError(f"{path}: contains no question; check that it is a bAbI task file")
-    return Task(number, **splits)
+    for split in ("train", "test", "valid"):
+        path = _file_of(folder, number, split)
+        if path:
+            splits[split] = examples_of(read_stories(path))
+    task = Task(number, **splits)
+    if not task.valid and len(task.train) < 2:
+        raise InputError(
+            f"{_file_of(folder, number, 'train')}: has one question, but one is held out for "
+            f"validation; add questions, or a file {_short_name(number, 'valid')}"
+        )
+    return task
+
+
+def _file_of(folder: Path, number: int, split: str) -> Path | None:
+    """Return the file of a task, or None for a validation file that does not exist."""
+    found = sorted(folder.glob(f"qa{number}_*_{split}.txt")) + [
+        path for path in [folder / _short_name(number, split)] if path.exists()
+    ]
+    if len(found) > 1:
+        raise InputError(
+            f"{folder}: {found[0].name} and {found[1].name} are both the {split} file of task "
+            f"{number}; keep one of them"
+        )
+    if not found and split != "valid":
+        raise InputError(
+            f"{folder / file_name(number, split)}: file of task {number} does not exist; add it or "
+            "omit the task"
+        )
+    return found[0] if found else None
+
+
+def _short_name(number, split):
+    return f"qa{number}_{split}.txt"  # as in the release's folder en-valid
 
 
 def embedded_task(number: int, questions: int = EMBEDDED_QUESTIONS) -> Task:
@@ -129,9 +160,9 @@ def embedded_task(number: int, questions: int = EMBEDDED_QUESTIONS) -> Task:
 def encode_tasks(tasks: Sequence[Task], memory_size: int, random_state: int, xp=numpy) -> TaskData:
     """Hold out a validation split and encode all examples.
 
-    The validation split is a random tenth of each task's `train` examples. The splits are ordered
-    by task, then as in the files. Vocabulary and sizes are those of the training and test text
-    together.
+    The validation split is a random tenth of the `train` examples of each task that has no `valid`
+    ones. The splits are ordered by task, then as in the files. Vocabulary and sizes are those of
+    all texts together.
 
     Parameters
     ----------
@@ -149,10 +180,10 @@ def encode_tasks(tasks: Sequence[Task], memory_size: int, random_state: int, xp=
     """
     splits = {"training": [], "validation": [], "testing": []}
     for task in tasks:
-        count = max(1, int(len(task.train) * VALIDATION_SHARE))
+        count = 0 if task.valid else max(1, int(len(task.train) * VALIDATION_SHARE))
         name = f"validation of task {task.number}"
         kept, drawn = held_out(task.train, count, random_state, name)
         splits["training"].append((task.number, kept))
-        splits["validation"].append((task.number, drawn))
+        splits["validation"].append((task.number, drawn or task.valid))
         splits["testing"].append((task.number, task.test))
     return encode_splits(splits, memory_size, xp)

@@ -4,12 +4,19 @@ A line is ``ID sentence`` or ``ID question TAB answer TAB supporting IDs``. IDs 
 story.
 """
 
-from codecs import BOM_UTF8
 from collections.abc import Iterable
 from pathlib import Path
 
-from kvnet.data.story import Question, Sentence, Story, words_of
-from kvnet.errors import InputError
+from kvnet.data.lines import read_lines
+from kvnet.data.story import (
+    Question,
+    Sentence,
+    Story,
+    answer_of,
+    is_question,
+    words_of,
+)
+from kvnet.errors import InputError, shown
 
 TASK_NAMES = {
     1: "single-supporting-fact",
@@ -53,7 +60,7 @@ def file_name(task: int, split: str) -> str:
 
 
 def read_stories(path: str | Path) -> list[Story]:
-    """Read a bAbI file.
+    """Read a bAbI file. Blank lines may separate its stories.
 
     Parameters
     ----------
@@ -69,19 +76,20 @@ def read_stories(path: str | Path) -> list[Story]:
         If the file cannot be read or a line violates the format. The message names file and line.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    if not content.strip():
-        raise InputError(f"{path}: the file is empty; write lines like '1 Mary is here.'")
-    stories, lines = [], []
-    raw_lines = content.removeprefix(BOM_UTF8).rstrip().splitlines()
-    for line_number, raw in enumerate(raw_lines, start=1):
-        where = f"{path}, line {line_number}"
-        line_id, line = _parse_line(raw, where)
+    stories, lines, blank, before = [], [], False, str(path)
+    for where, text in read_lines(path, "write lines like '1 Mary is here.'"):
+        if not text.strip():
+            blank = True
+            continue
+        line_id, line = _parse_line(text, where)
+        if blank and line_id != 1:
+            raise InputError(
+                f"{where}: got ID {line_id} after a blank line; a blank line may only end a story, "
+                "so delete it, or number the lines below it 1, 2, 3, ..."
+            )
+        blank = False
         if line_id == 1 and lines:
-            stories.append(tuple(lines))
+            stories.append(_checked(lines, before))
             lines = []
         if line_id != len(lines) + 1:
             raise InputError(
@@ -91,8 +99,8 @@ def read_stories(path: str | Path) -> list[Story]:
         if isinstance(line, Question):
             if not any(isinstance(earlier, Sentence) for earlier in lines):
                 raise InputError(
-                    f"{where}: the question {line.text.strip()!r} comes before any sentence; add "
-                    "the sentences of its story above it"
+                    f"{where}: the question {shown(line.text.strip())} comes before any sentence; "
+                    "add the sentences of its story above it"
                 )
             for fact in line.supporting:
                 if not 1 <= fact < line_id or isinstance(lines[fact - 1], Question):
@@ -101,29 +109,30 @@ def read_stories(path: str | Path) -> list[Story]:
                         "question; give IDs of sentences of the same story"
                     )
         lines.append(line)
-    stories.append(tuple(lines))
-    return stories
+        before = where
+    return [*stories, _checked(lines, before)]
 
 
-def _parse_line(raw: bytes, where: str) -> tuple[int, Sentence | Question]:
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
+def _checked(lines: list, where: str) -> Story:
+    """Return the lines of a story as a story, which has a question."""
+    if not any(isinstance(line, Question) for line in lines):
         raise InputError(
-            f"{where}: byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8 text"
-        ) from None
-    if "\0" in text:
-        raise InputError(f"{where}: contains a zero byte; give a text file in the bAbI format")
+            f"{where}: the story that ends here has no question; add one, or delete the story"
+        )
+    return tuple(lines)
+
+
+def _parse_line(text: str, where: str) -> tuple[int, Sentence | Question]:
     line_id, _, rest = text.partition(" ")
     if not _is_id(line_id):
         raise InputError(
-            f"{where}: {text[:40]!r} does not start with an ID; write a line like '3 Mary is here.'"
+            f"{where}: {shown(text)} does not start with an ID; write a line like '3 Mary is here.'"
         )
     if "\t" not in rest:
-        if rest.rstrip().endswith("?"):
+        if is_question(rest):
             raise InputError(
-                f"{where}: the question {rest.strip()!r} is not followed by a tab and an answer; "
-                "write 'question?<TAB>answer<TAB>supporting IDs'"
+                f"{where}: the question {shown(rest.strip())} is not followed by a tab and an "
+                "answer; write 'question?<TAB>answer<TAB>supporting IDs'"
             )
         if not words_of(rest):
             raise InputError(
@@ -131,23 +140,33 @@ def _parse_line(raw: bytes, where: str) -> tuple[int, Sentence | Question]:
             )
         return int(line_id), Sentence(rest.rstrip())
     question, answer, *more = rest.split("\t")
-    if not question.rstrip().endswith("?"):
+    if not is_question(question):
         raise InputError(
-            f"{where}: a tab after {question.strip()!r}, which does not end with '?'; end a "
+            f"{where}: a tab after {shown(question.strip())}, which does not end with '?'; end a "
             "question with '?', or delete the tab"
         )
     if not words_of(question):
         raise InputError(
-            f"{where}: no question text in {question.strip()!r} before the tab; write the question"
+            f"{where}: no question text in {shown(question.strip())} before the tab; write the "
+            "question"
         )
     if not answer.strip():
         raise InputError(
-            f"{where}: the question {question.strip()!r} has no answer after its tab; add one"
+            f"{where}: the question {shown(question.strip())} has no answer after its tab; add one"
+        )
+    if not answer_of(answer):
+        raise InputError(
+            f"{where}: the answer {shown(answer.strip())} is punctuation only; write the answer"
+        )
+    if len(more) > 1:
+        raise InputError(
+            f"{where}: {len(more) + 2} fields separated by tabs after the ID; write "
+            "'question?<TAB>answer<TAB>supporting IDs', the IDs separated by spaces"
         )
     facts = " ".join(more).split()
     if not all(map(_is_id, facts)):
         raise InputError(
-            f"{where}: supporting IDs {' '.join(facts)!r} are not line IDs; give integers "
+            f"{where}: supporting IDs {shown(' '.join(facts))} are not line IDs; give integers "
             "separated by spaces"
         )
     return int(line_id), Question(question, answer.strip(), tuple(map(int, facts)))

@@ -1,6 +1,7 @@
 """Examples as arrays of word ids, ready to be cut into batches."""
 
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,8 +9,9 @@ import numpy
 
 from kvnet.data.batch import Batch
 from kvnet.data.example import Example
+from kvnet.data.story import answer_of, tokens_of
 from kvnet.data.vocabulary import Vocabulary
-from kvnet.errors import InputError
+from kvnet.errors import InputError, setting, shown
 from kvnet.renumber import renumber_sentences, split
 
 
@@ -33,13 +35,103 @@ def vocabulary_of(examples: Sequence[Example]) -> Vocabulary:
     sentences = {
         sentence for e in examples for sentence in (e.question, *e.keys, *e.values, (e.answer,))
     }
-    return Vocabulary(word for sentence in sentences for word in sentence)
+    words = (word for sentence in sentences for word in sentence)
+    return Vocabulary(words, spelling=spelling_of(examples))
+
+
+def spelling_of(examples: Sequence[Example]) -> dict[str, str]:
+    """Return how the words are written that some examples do not write in lower case.
+
+    An answer is spelled as most examples spell it; another word in lower case if any text does, and
+    otherwise as most texts do.
+
+    Returns
+    -------
+    spelling : dict of str to str
+        By the word in lower case.
+    """
+    texts = {text for example in examples for text in example.texts}
+    in_texts, of_answers = defaultdict(Counter), defaultdict(Counter)
+    for token in (token for text in texts for token in tokens_of(text)):
+        in_texts[token.lower()][token] += 1
+    for answer in (answer_of(e.texts[-1]) for e in examples if e.answer and e.texts):
+        of_answers[answer.lower()][answer] += 1
+    in_texts = {word: counts for word, counts in in_texts.items() if word not in counts}
+    spelling = {word: _most_common(counts) for word, counts in (in_texts | of_answers).items()}
+    return {word: spelled for word, spelled in spelling.items() if spelled != word}
+
+
+def _most_common(counts):
+    return max(
+        sorted(counts), key=counts.__getitem__
+    )  # the first in order of those with equal counts
 
 
 def sizes_of(examples: Sequence[Example], memory_size: int) -> Sizes:
     """Return the longest sentence and the longest memory, the latter at most `memory_size`."""
     longest = max(len(s) for e in examples for s in {e.question, *e.keys, *e.values})
     return Sizes(longest, min(memory_size, max(len(e.keys) for e in examples)))
+
+
+def cut_text(examples: Sequence[Example], memory_size: int) -> str | None:
+    """Say how many memories are longer than a number of slots, or return None if none is.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    memory_size : int
+        Slots that are kept of a longer memory, the most recent ones.
+
+    Returns
+    -------
+    text : str or None
+        With the number of memories, the longest one and the limit.
+    """
+    longer = [len(e.keys) for e in examples if len(e.keys) > memory_size]
+    if not longer:
+        return None
+    kept = f"{setting('memory_size', memory_size)} keeps the most recent slots of each"
+    return (
+        f"{len(longer):,} of {len(examples):,} questions have a memory of more than {memory_size} "
+        f"slots, up to {max(longer)}; {kept}"
+    )
+
+
+def check_example(example: Example) -> None:
+    """Check that an example has a question and a memory whose slots have words.
+
+    Parameters
+    ----------
+    example : Example
+
+    Raises
+    ------
+    InputError
+    """
+    question = " ".join(example.question)
+    if not example.question:
+        written = f" ({shown(example.texts[0])})" if example.texts else ""
+        raise InputError(f"has no question{written}; give one with a word in it")
+    if not example.keys:
+        raise InputError(f"{shown(question)}: asked of an empty memory; give it at least one slot")
+    if len(example.keys) != len(example.values):
+        raise InputError(
+            f"{shown(question)}: {len(example.keys)} keys but {len(example.values)} values; "
+            "give one value per key"
+        )
+    if () in example.keys or () in example.values:
+        side, name = (example.keys, "key") if () in example.keys else (example.values, "value")
+        raise InputError(
+            f"{shown(question)}: the {name} of slot {side.index(()) + 1} of {len(side)} has no "
+            "word; give it one, or leave the slot out"
+        )
+
+
+def check_words(example: Example, vocabulary: Vocabulary, sentence_size: int) -> None:
+    """Check that a model can read an example; see `Dataset.of_examples` for the errors."""
+    check_example(example)
+    for sentence in dict.fromkeys((example.question, *example.keys, *example.values)):
+        _word_ids(sentence, vocabulary, sentence_size)
 
 
 class Dataset:
@@ -100,7 +192,8 @@ class Dataset:
         Raises
         ------
         InputError
-            If a word is not in the vocabulary, a sentence is too long or a memory is empty.
+            If a word is not in the vocabulary, a sentence is too long, or an example has no
+            question or no memory.
         """
         table = _SentenceTable(vocabulary, sizes.sentence_size)
         N, M = len(examples), sizes.memory_size
@@ -109,7 +202,7 @@ class Dataset:
         same = all(e.values is e.keys for e in examples)
         values = keys if same else numpy.zeros((N, M), numpy.int32)
         for n, example in enumerate(examples):
-            _check_memory(example)
+            check_example(example)
             queries[n] = table.row_of(example.question)
             if example.answer:
                 (answers[n],) = vocabulary.ids((example.answer,), "answer")
@@ -193,7 +286,8 @@ class _SentenceTable:
         row = self._rows.get(sentence)
         if row is None:
             row = self._rows[sentence] = len(self._ids)
-            self._ids.append(_padded_ids(sentence, self._vocabulary, self._size))
+            ids = _word_ids(sentence, self._vocabulary, self._size)
+            self._ids.append(ids + [0] * (self._size - len(ids)))
         return row
 
     def as_array(self):
@@ -201,22 +295,10 @@ class _SentenceTable:
         return numpy.array(self._ids, numpy.int32)
 
 
-def _padded_ids(sentence, vocabulary, size):
-    text = " ".join(sentence)
+def _word_ids(sentence, vocabulary, size):
     if len(sentence) > size:
         raise InputError(
-            f"{text!r}: {len(sentence)} words, but the model reads sentences of at most {size}; "
-            "shorten it"
+            f"{shown(' '.join(sentence))}: {len(sentence)} words, but the model reads sentences of "
+            f"at most {size}; shorten it"
         )
-    return vocabulary.ids(sentence, repr(text)) + [0] * (size - len(sentence))
-
-
-def _check_memory(example):
-    question = " ".join(example.question)
-    if not example.keys:
-        raise InputError(f"{question!r}: asked of an empty memory; give it at least one slot")
-    if len(example.keys) != len(example.values):
-        raise InputError(
-            f"{question!r}: {len(example.keys)} keys but {len(example.values)} values; "
-            "give one value per key"
-        )
+    return vocabulary.ids(sentence, shown(" ".join(sentence)))

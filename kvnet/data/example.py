@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from kvnet.data.story import Question, Story, words_of
-from kvnet.errors import InputError
+from kvnet.data.story import Question, Story, answer_of, words_of
+from kvnet.errors import InputError, shown
 
 Words = tuple[str, ...]
 
@@ -23,12 +23,16 @@ class Example(NamedTuple):
     answer : str
         One word of the vocabulary, even if it lists several items: ``"apple,football"``. Empty for
         a question to be answered.
+    texts : tuple of str
+        The question, the slots and the answer, last, as they are written. Predicted words are
+        spelled as in the texts that a model was trained on; without texts, in lower case.
     """
 
     question: Words
     keys: tuple[Words, ...]
     values: tuple[Words, ...]
     answer: str
+    texts: tuple[str, ...] = ()
 
     @classmethod
     def of_story(cls, question: str, story: Sequence[str], answer: str = "") -> "Example":
@@ -49,10 +53,13 @@ class Example(NamedTuple):
         Raises
         ------
         InputError
-            If the story is one text instead of a sequence of sentences.
+            If the story is one text instead of a sequence of sentences, or the answer is
+            punctuation only.
         """
-        sentences = _slots("story", story)
-        return cls(words_of(question), sentences, sentences, answer.strip().lower())
+        texts = _texts("story", story)
+        slots = tuple(map(words_of, texts))
+        word = _answer(answer)
+        return cls(words_of(question), slots, slots, word, (question, *texts, answer))
 
     @classmethod
     def of_memory(
@@ -75,16 +82,26 @@ class Example(NamedTuple):
         Raises
         ------
         InputError
-            If keys or values are one text instead of a sequence.
+            If keys or values are one text instead of a sequence, or the answer is punctuation
+            only.
         """
-        slots = _slots("keys", keys), _slots("values", values)
-        return cls(words_of(question), *slots, answer.strip().lower())
+        sides = _texts("keys", keys), _texts("values", values)
+        slots = (tuple(map(words_of, texts)) for texts in sides)
+        texts = (question, *sides[0], *sides[1], answer)
+        return cls(words_of(question), *slots, _answer(answer), texts)
 
 
-def _slots(name, texts):
+def _texts(name, texts):
     if isinstance(texts, str):
-        raise InputError(f"{name}={texts!r} is one text; give a list of texts, one per slot")
-    return tuple(words_of(text) for text in texts)
+        raise InputError(f"{name}={shown(texts)} is one text; give a list of texts, one per slot")
+    return tuple(texts)
+
+
+def _answer(text):
+    answer = answer_of(text).lower()
+    if text.strip() and not answer:
+        raise InputError(f"answer={shown(text)} is punctuation only; give a word")
+    return answer
 
 
 def examples_of(stories: Iterable[Story]) -> list[Example]:
@@ -101,11 +118,13 @@ def examples_of(stories: Iterable[Story]) -> list[Example]:
     """
     examples = []
     for story in stories:
-        sentences = []
+        sentences, texts = [], []
         for line in story:
             if isinstance(line, Question):
-                memory = tuple(sentences)
-                examples.append(Example(words_of(line.text), memory, memory, line.answer.lower()))
+                words, memory = words_of(line.text), tuple(sentences)
+                answer, written = answer_of(line.answer), (line.text, *texts, line.answer)
+                examples.append(Example(words, memory, memory, answer.lower(), written))
             else:
                 sentences.append(words_of(line.text))
+                texts.append(line.text)
     return examples

@@ -7,8 +7,9 @@ the slots above it. An empty line starts a new memory.
 from pathlib import Path
 
 from kvnet.data.example import Example
-from kvnet.data.story import words_of
-from kvnet.errors import InputError
+from kvnet.data.lines import read_lines
+from kvnet.data.story import answer_of, is_question, words_of
+from kvnet.errors import InputError, shown
 
 
 def read_key_value_examples(path: str | Path) -> list[Example]:
@@ -30,33 +31,71 @@ def read_key_value_examples(path: str | Path) -> list[Example]:
         names the file and the line.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
-    examples, keys, values = [], (), ()
-    for line_number, line in enumerate(text.splitlines(), start=1):
-        where = f"{path}, line {line_number}"
+    examples, memory = [], _Memory()
+    for where, line in read_lines(
+        path, "write lines 'key<TAB>value' and '?<TAB>question<TAB>answer'"
+    ):
         fields = [field.strip() for field in line.split("\t")]
-        if not line.strip():
-            keys, values = (), ()
+        if fields == [""]:
+            memory.check_used()
+            memory = _Memory()
         elif fields[0] == "?":
-            if len(fields) != 3 or not all(fields):
-                raise InputError(
-                    f"{where}: malformed question {line!r}; write '?<TAB>question<TAB>answer'"
-                )
-            if not keys:
-                raise InputError(
-                    f"{where}: question {fields[1]!r} without a memory; add at least one line "
-                    "'key<TAB>value' above it"
-                )
-            examples.append(Example(words_of(fields[1]), keys, values, fields[2].lower()))
+            examples.append(_question(fields, line, memory, where))
         else:
-            if len(fields) != 2 or not all(fields):
-                raise InputError(f"{where}: malformed memory slot {line!r}; write 'key<TAB>value'")
-            keys, values = (*keys, words_of(fields[0])), (*values, words_of(fields[1]))
+            memory.add(fields, line, where)
+    memory.check_used()
     if not examples:
         raise InputError(f"{path}: contains no question; add lines '?<TAB>question<TAB>answer'")
     return examples
+
+
+class _Memory:
+    """The slots that a file has listed since its last empty line."""
+
+    def __init__(self):
+        self.keys, self.values, self.texts = (), (), ()
+        self.unused = None  # the place of the last slot that no question is about
+
+    def add(self, fields, line, where):
+        if len(fields) != 2 or not all(fields):
+            raise InputError(f"{where}: malformed memory slot {shown(line)}; write 'key<TAB>value'")
+        key, value = fields
+        if key.startswith("?") or is_question(key):
+            raise InputError(
+                f"{where}: the key {shown(key)} reads like a question; write "
+                "'?<TAB>question<TAB>answer' for a question, or a key without '?' at either end"
+            )
+        for name, text in (("key", key), ("value", value)):
+            if not words_of(text):
+                raise InputError(
+                    f"{where}: the {name} {shown(text)} is punctuation only; write a word"
+                )
+        self.keys, self.values = (*self.keys, words_of(key)), (*self.values, words_of(value))
+        self.texts, self.unused = (*self.texts, key, value), where
+
+    def check_used(self):
+        if self.unused:
+            raise InputError(
+                f"{self.unused}: no question follows this memory slot; add a line "
+                "'?<TAB>question<TAB>answer' below it, or delete it"
+            )
+
+
+def _question(fields, line, memory, where):
+    if len(fields) != 3 or not all(fields):
+        raise InputError(
+            f"{where}: malformed question {shown(line)}; write '?<TAB>question<TAB>answer'"
+        )
+    _, question, answer = fields
+    if not memory.keys:
+        raise InputError(
+            f"{where}: question {shown(question)} without a memory; add at least one line "
+            "'key<TAB>value' above it"
+        )
+    words, answer_word = words_of(question), answer_of(answer)
+    if not words or not answer_word:
+        name, text = ("answer", answer) if words else ("question", question)
+        raise InputError(f"{where}: the {name} {shown(text)} is punctuation only; write a word")
+    memory.unused = None
+    texts = (question, *memory.texts, answer)
+    return Example(words, memory.keys, memory.values, answer_word.lower(), texts)

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy
 
 from kvnet.data.batch import Context
+from kvnet.data.lines import LINE_END, read_lines
 from kvnet.data.simulator import generate
 from kvnet.data.story import Question, words_of
 from kvnet.data.vocabulary import Vocabulary
-from kvnet.errors import InputError
+from kvnet.errors import InputError, setting
 from kvnet.renumber import renumber, split
 
 END, UNKNOWN = "<eos>", "<unk>"
@@ -37,20 +38,18 @@ def read_words(path: Path) -> list[str]:
     InputError
         If the file is missing, empty or not UTF-8.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
-    if not text.strip():
-        raise InputError(f"{path}: the file is empty; expected text, one sentence per line")
-    return words_of_lines(text.splitlines())
+    lines = read_lines(path, "write text, one sentence per line")
+    return words_of_lines([line for _, line in lines])
 
 
 def words_of_lines(lines: Sequence[str]) -> list[str]:
     """Return the words of each line, and ``<eos>`` for its end."""
     return [word for line in lines for word in (*line.split(), END)]
+
+
+def words_of_text(text: str) -> list[str]:
+    """Return the words of a text whose last line continues: no ``<eos>`` is added to it."""
+    return words_of_lines(LINE_END.split(text))[:-1]
 
 
 def made_words(split: str) -> list[str]:
@@ -180,8 +179,9 @@ def read_texts(folder: Path, name: str) -> dict[str, list[str]]:
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise InputError(
-            f"{missing[0]}: there is no such file; data_name={name!r} needs "
-            f"{', '.join(path.name for path in paths)} in data_dir; correct one of the two"
+            f"{missing[0]}: there is no such file; {setting('data_name', name)} needs "
+            f"{', '.join(path.name for path in paths)} in {setting('data_dir')}; correct one of "
+            "the two"
         )
     return {str(path): read_words(path) for path in paths}
 
@@ -219,6 +219,18 @@ def known_words(words: Sequence[str], vocabulary: Vocabulary, where: str) -> lis
     return list(words)
 
 
+def unknown_text(words: Sequence[str], vocabulary: Vocabulary, where: str) -> str | None:
+    """Say how many words of a text `known_words` replaces, or return None if it replaces none."""
+    count = sum(word not in vocabulary for word in words)
+    if not count:
+        return None
+    verb = "is" if count == 1 else "are"
+    return (
+        f"{where}: {count:,} of {len(words):,} words ({count / len(words):.0%}) {verb} not in the "
+        f"model's vocabulary and read as {UNKNOWN}"
+    )
+
+
 def encode_texts(
     texts: dict[str, list[str]], memory_size: int, xp=numpy, vocabulary: Vocabulary | None = None
 ) -> TextData:
@@ -251,7 +263,7 @@ def encode_texts(
         if len(words) <= memory_size:
             raise InputError(
                 f"{name}: {len(words)} words, line ends included, are too few for a memory of "
-                f"{memory_size} words; use a smaller memory_size (--mem-size)"
+                f"{memory_size} words; use a smaller {setting('memory_size', flag='mem_size')}"
             )
         ids = numpy.array(vocabulary.ids(known_words(words, vocabulary, name), name), numpy.int32)
         encoded.append(Text(ids, memory_size, len(vocabulary), xp))

@@ -1,8 +1,8 @@
 """The vocabulary: words and their ids."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from kvnet.errors import InputError
+from kvnet.errors import InputError, shown
 
 MAX_LISTED = 10
 """Number of unknown words that an error message lists."""
@@ -17,15 +17,21 @@ class Vocabulary:
         In any order. Duplicates are dropped.
     nil : bool
         Whether id 0 is the nil word. If False, word ids start at 0.
+    spelling : mapping of str to str, optional
+        How words are shown that are not shown as they are.
 
     Attributes
     ----------
     words : list of str
         The word ``words[i]`` has id ``i + 1``, or id ``i`` without a nil word.
+    spelling : dict of str to str
     """
 
-    def __init__(self, words: Iterable[str], nil: bool = True):
+    def __init__(
+        self, words: Iterable[str], nil: bool = True, spelling: Mapping[str, str] | None = None
+    ):
         self.words = sorted(set(words))
+        self.spelling = dict(spelling or {})
         self._first_id = int(nil)
         self._ids = {word: word_id for word_id, word in enumerate(self.words, self._first_id)}
 
@@ -57,7 +63,7 @@ class Vocabulary:
         """
         unknown = list(dict.fromkeys(word for word in words if word not in self._ids))
         if unknown:
-            listed = ", ".join(map(repr, unknown[:MAX_LISTED]))
+            listed = ", ".join(map(shown, unknown[:MAX_LISTED]))
             rest = f" and {len(unknown) - MAX_LISTED} more" if len(unknown) > MAX_LISTED else ""
             verb = "is" if len(unknown) == 1 else "are"
             raise InputError(
@@ -69,3 +75,8 @@ class Vocabulary:
     def word(self, word_id: int) -> str:
         """Return the word of an id; the nil word is ``"<nil>"``."""
         return self.words[word_id - self._first_id] if word_id >= self._first_id else "<nil>"
+
+    def spelled(self, word_id: int) -> str:
+        """Return the word of an id as the training text writes it."""
+        word = self.word(word_id)
+        return self.spelling.get(word, word)

@@ -8,6 +8,7 @@ from kvnet.hyper_parameter import (
     HyperParameters,
     at_least_one,
     hyper_parameter,
+    number_of_hops,
     one_of,
     true_or_false,
 )
@@ -24,7 +25,7 @@ class KeyValueOptions(HyperParameters):
 
     embedding_size: int = at_least_one(40, "E, components of a word's embedding")
     feature_size: int = at_least_one(50, "F, components of the query during the hops")
-    hops: int = at_least_one(3, "H, reads of the memory")
+    hops: int = number_of_hops(3)
     reader: str = one_of("bow", READERS, "sentence reader")
     keep_prob: float = hyper_parameter(
         1.0,
@@ -38,8 +39,9 @@ class KeyValueOptions(HyperParameters):
         super().__post_init__()
         if self.keep_prob < 1 and self.reader == "bow":
             raise InputError(
-                f"keep_prob={self.keep_prob} has no effect with reader='bow'; use "
-                "reader='simple_gru' or leave keep_prob at 1"
+                f"{self.setting('keep_prob', self.keep_prob)} has no effect with "
+                f"{self.setting('reader', 'bow')}; use {self.setting('reader', 'simple_gru')} or "
+                f"leave {self.setting('keep_prob')} at 1"
             )
 
 

@@ -9,6 +9,7 @@ from kvnet.hyper_parameter import (
     HyperParameters,
     at_least_one,
     hyper_parameter,
+    number_of_hops,
     one_of,
     positive,
 )
@@ -23,7 +24,7 @@ class MemN2NOptions(HyperParameters):
     """The hyper-parameters of MemN2N; the defaults are the published ones for joint training."""
 
     embedding_size: int = at_least_one(50, "E, components of a word's embedding")
-    hops: int = at_least_one(3, "H, reads of the memory")
+    hops: int = number_of_hops(3)
     tying: str = one_of("adjacent", TYINGS, "which hops share embedding tables")
     encoding: str = one_of("matlab", ENCODINGS, "position encoding of the words in a sentence")
     time_noise: float = hyper_parameter(

@@ -6,7 +6,13 @@ import numpy
 
 from kvnet.data.batch import Context
 from kvnet.errors import InputError
-from kvnet.hyper_parameter import HyperParameters, at_least_one, hyper_parameter, positive
+from kvnet.hyper_parameter import (
+    HyperParameters,
+    at_least_one,
+    hyper_parameter,
+    number_of_hops,
+    positive,
+)
 from kvnet.models.network import Network, NetworkConfig
 from kvnet.operations import ContextMemory
 from kvnet.updates.row_gradient import RowGradient
@@ -23,12 +29,12 @@ class LanguageModelOptions(HyperParameters):
     embedding_size: int = at_least_one(150, "E, components of a word's embedding", flag="edim")
     linear_size: int = hyper_parameter(
         75,
-        "a whole number from 0 to edim",
+        "a whole number from 0 to the embedding size",
         lambda n: n >= 0,
         "components of the query that a hop does not rectify",
         flag="lindim",
     )
-    hops: int = at_least_one(6, "H, reads of the memory", flag="nhop")
+    hops: int = number_of_hops(6, flag="nhop")
     memory_size: int = at_least_one(100, "M, words before the target", flag="mem_size")
     initial_query: float = hyper_parameter(
         0.1,
@@ -45,8 +51,8 @@ class LanguageModelOptions(HyperParameters):
         super().__post_init__()
         if self.linear_size > self.embedding_size:
             raise InputError(
-                f"{self.name('linear_size')}={self.linear_size} is out of range; it takes a whole "
-                f"number from 0 to {self.name('embedding_size')}={self.embedding_size}"
+                f"{self.setting('linear_size', self.linear_size)} is out of range; it takes a "
+                f"whole number from 0 to {self.setting('embedding_size', self.embedding_size)}"
             )
 
 

@@ -3,12 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import ClassVar, Self
 
+import numpy
+
 from kvnet.backend import array_module
-from kvnet.errors import InputError
+from kvnet.errors import InputError, shown
 from kvnet.files.checkpoint import named, read_arrays, write_arrays
+from kvnet.free_memory import check_memory
 from kvnet.hyper_parameter import HyperParameters, at_least_one, hyper_parameter, one_of
 from kvnet.kernels import choose_operations
 from kvnet.operations import Operations
@@ -66,8 +70,19 @@ class Network(ABC):
         self.xp = array_module(backend)
         self.ops: Operations = choose_operations(kernels, self.xp)
         self.shapes = self._parameter_shapes()
+        self._check_memory()
         initial = {name: self._initial_value(name, shape) for name, shape in self.shapes.items()}
         self.set_theta(as_vector(self.xp, initial))
+
+    def _check_memory(self):
+        """Refuse sizes whose parameters and their gradient exceed the memory."""
+        count = sum(map(prod, self.shapes.values()))
+        check_memory(
+            2 * numpy.dtype(self.config.dtype).itemsize * count,
+            f"a {type(self).__name__} of {count:,.4g} parameters",
+            f"use a smaller {self.config.setting('embedding_size')} (it is "
+            f"{shown(self.config.embedding_size)}) or other smaller sizes",
+        )
 
     def set_theta(self, theta) -> None:
         """Use another vector of parameters, of any dtype."""

@@ -3,7 +3,7 @@
 import numpy
 
 from kvnet.counter_random import permutation, random_words
-from kvnet.errors import InputError
+from kvnet.errors import InputError, setting
 
 
 class Batches:
@@ -40,14 +40,34 @@ class Batches:
         usable = questions if shuffle_questions else questions - 1
         self.steps_per_epoch = usable // batch_size
         if not self.steps_per_epoch:
-            remedy = f"use batch_size={usable} or less" if usable else "give more questions"
-            if not shuffle_questions:
-                remedy += ", or shuffle_questions, which does not drop the last batch when full"
             raise InputError(
-                f"batch_size={batch_size} cannot be filled from {questions} training questions; "
-                f"{remedy}"
+                f"{setting('batch_size', batch_size)} cannot be filled from {questions} training "
+                f"question{'s' * (questions > 1)}; {self._remedy(questions, usable)}"
             )
         self._epoch = None
+
+    def _remedy(self, questions, usable):
+        """Say what fills a batch."""
+        less = " or less" if usable > 1 else ""
+        remedy = f"use {setting('batch_size', usable)}{less}" if usable else "give more questions"
+        if not self.shuffle_questions:
+            remedy += (
+                f", or {setting('shuffle_questions', True)}, which does not drop the last batch "
+                f"when full, with {setting('batch_size', questions)}"
+                f"{' or less' if questions > 1 else ''}"
+            )
+        return remedy
+
+    @property
+    def note(self) -> str | None:
+        """What the schedule leaves out, in one line, or None."""
+        unused = self.questions - self.steps_per_epoch * self.batch_size if self.recurring else 0
+        if not unused:
+            return None
+        return (
+            f"the last {unused} of {self.questions:,} training questions fill no batch and are not "
+            f"trained on, as published; {setting('shuffle_questions', True)} trains on all"
+        )
 
     def next_rows(self, step: int, count: int) -> numpy.ndarray:
         """Return the questions of consecutive steps.
@@ -104,9 +124,12 @@ class RandomBatches:
     steps_per_epoch : int
     recurring : bool
         False: every epoch has other batches.
+    note : None
+        Nothing is left out.
     """
 
     recurring = False
+    note = None
 
     def __init__(self, words: int, batch_size: int, random_state: int, first: int):
         self.words, self.batch_size = words, batch_size

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy
 
+from kvnet.errors import setting
 from kvnet.kernels import whole_kernel
 from kvnet.training.bow import bow_model, is_bow, questions_of
 from kvnet.training.optimizers.noisy_adam import NoisyAdam
@@ -30,36 +31,38 @@ def steps_for(trainers: Sequence[Trainer]) -> Steps:
     """
     model = trainers[0].model
     kernel = whole_kernel("bow_steps", model.kernels, model.xp)
-    if kernel is None or any(map(why_not_fused, trainers)):
+    if kernel is None or why_not_fused(trainers):
         return Steps(trainers)
-    if model.xp is numpy:
-        return FusedSteps(trainers, kernel)
-    return GraphSteps(trainers, kernel) if GraphSteps.serves(trainers, kernel) else Steps(trainers)
+    return (FusedSteps if model.xp is numpy else GraphSteps)(trainers, kernel)
 
 
-def why_not_fused(trainer: Trainer) -> str | None:
-    """Return the reason why there is no kernel for a trainer's complete steps, or None if there is.
-
-    On a GPU the kernel also needs to hold a question; see `GraphSteps.serves`.
+def why_not_fused(trainers: Sequence[Trainer]) -> str | None:
+    """Return the reason why no kernel takes complete steps of some trainers, or None if one does.
 
     Parameters
     ----------
-    trainer : Trainer
+    trainers : sequence of Trainer
+        On one array module.
 
     Returns
     -------
     reason : str or None
-        One line.
+        One line; None also for ``kernels="reference"``, which asks for no kernel.
     """
-    model, optimizer = trainer.model, trainer.optimizer
-    if is_bow(model) and type(optimizer) is NoisyAdam:
+    first = trainers[0]
+    model, optimizer = first.model, first.optimizer
+    kernel = whole_kernel("bow_steps", model.kernels, model.xp)
+    if kernel is None:
         return None
-    reader = getattr(model.config, "reader", None)
-    name = type(model).__name__ + (f" with reader={reader!r}" if reader else "")
-    return (
-        f"whole training steps have no fused form for {name} and {type(optimizer).__name__}: each "
-        "step runs one operation after another"
-    )
+    each = "each step runs one operation after another"
+    if not (is_bow(model) and type(optimizer) is NoisyAdam):
+        reader = getattr(model.config, "reader", None)
+        name = type(model).__name__ + (f" with {setting('reader', reader)}" if reader else "")
+        kind = type(optimizer).__name__
+        return f"whole training steps have no fused form for {name} and {kind}: {each}"
+    if model.xp is not numpy and not GraphSteps.serves(trainers, kernel):
+        return f"the memory of a GPU's thread blocks cannot hold a question of these sizes: {each}"
+    return None
 
 
 class FusedSteps(Steps):

@@ -1,4 +1,4 @@
-"""The progress of a training: a bar on a terminal, plain lines elsewhere, and its wording."""
+"""The progress of a training: plain lines, on a terminal with a bar below them, and its wording."""
 
 import sys
 import time
@@ -6,17 +6,19 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from kvnet.training.compiling import CompileClock
 from kvnet.training.run import Run
-from kvnet.training.text_run import perplexity
+from kvnet.training.text_run import perplexity, perplexity_text
 
-SECONDS_BETWEEN_LINES = 10
-SECONDS_WITHIN_EPOCH = 60  # between lines in an epoch that takes long
+FIRST_SECONDS_BETWEEN_LINES = 5
+MOST_SECONDS_BETWEEN_LINES = 60  # the time doubles from line to line
+SECONDS_BETWEEN_EVALUATIONS = 0.5  # that are shown, except the last
 
 
 def evaluation_text(record: dict) -> str:
     """Describe an evaluation in a few words."""
     if "validation_loss" in record:
-        return f"validation perplexity {perplexity(record['validation_loss']):.1f}"
+        return f"validation perplexity {perplexity_text(perplexity(record['validation_loss']))}"
     name = "validation" if "validation_accuracy" in record else "training"
     return f"{name} accuracy {record[f'{name}_accuracy']:.3f}"
 
@@ -27,7 +29,7 @@ def loss_text(run: Run) -> str:
     if run.unit == "questions":
         return f"loss {trainer.loss:.3f}"
     rate = trainer.optimizer.learning_rate_at(trainer.step)
-    return f"perplexity {perplexity(trainer.loss):.1f}, rate {rate:.3g}"
+    return f"perplexity {perplexity_text(perplexity(trainer.loss))}, rate {rate:.3g}"
 
 
 class Progress:
@@ -58,9 +60,11 @@ class Progress:
             leave=False,
             disable=quiet or not self._terminal,
         )
-        self._done_before, self._began = self._done, time.monotonic()
-        self._last_line, self._evaluations = self._began, self._evaluated
-        self._epoch = self._slowest.trainer.epoch  # of the last line
+        self._last_line, self._evaluations = time.monotonic(), self._evaluated
+        self._patience = FIRST_SECONDS_BETWEEN_LINES
+        self._epoch = self._slowest.trainer.epoch  # that the bar shows
+        self._clock, self._compiled = CompileClock(), None
+        self._clock.register()
 
     @property
     def _done(self):
@@ -71,31 +75,53 @@ class Progress:
         return sum(len(run.history) for run in self.runs)
 
     def step(self, count: int) -> None:
-        """Count steps; show the state after an epoch, or after a minute."""
-        self._bar.update(count * self._batch)
+        """Count steps; show the state after an evaluation, and elsewhere than on a terminal often.
+
+        The time left does not count the compilation of kernels, nor the first steps, which compile
+        on a GPU.
+        """
         if self.quiet:
             return
-        epoch = self._slowest.trainer.epoch
-        if self._terminal:
-            if epoch > self._epoch:
-                self._epoch = epoch
-                self._bar.set_postfix_str(self._state_text(), refresh=False)
-            return
-        now = time.monotonic()
+        self._leave_out_compilation()
+        self._bar.update(count * self._batch)
+        epoch, now = self._slowest.trainer.epoch, time.monotonic()
+        if epoch > self._epoch:
+            self._epoch = epoch
+            self._bar.set_postfix_str(self._state_text(), refresh=False)
+        since = now - self._last_line
         evaluated = self._evaluated > self._evaluations
-        patience = SECONDS_BETWEEN_LINES if epoch > self._epoch else SECONDS_WITHIN_EPOCH
-        if evaluated or now - self._last_line >= patience:
-            self._last_line, self._evaluations, self._epoch = now, self._evaluated, epoch
-            speed = (self._done - self._done_before) / max(now - self._began, 1e-9)
-            seconds_left = (self._steps - self._done) / speed
-            rate = f"{speed * self._batch:,.0f} {self._unit}/s"
-            time_left = tqdm.format_interval(seconds_left)
-            line = f"{self.name}: {self._state_text()}, {rate}, {time_left} left"
-            print(line, file=sys.stderr, flush=True)
+        finished = all(run.finished for run in self.runs)
+        due = since >= self._patience and not self._terminal
+        if (evaluated and (finished or since >= SECONDS_BETWEEN_EVALUATIONS)) or due:
+            self._patience = min(2 * self._patience, MOST_SECONDS_BETWEEN_LINES)
+            self._last_line, self._evaluations = now, self._evaluated
+            line = f"{self.name}: {self._state_text()}{self._time_text(now)}"
+            tqdm.write(line, file=sys.stderr)  # above the bar, where it stays
+            sys.stderr.flush()
+
+    def _leave_out_compilation(self):
+        """Move the beginning of the measurement by the time of compilations since the last call."""
+        if self._compiled is None:  # after the first steps
+            self._began, self._done_before = time.monotonic(), self._done
+            self._bar.unpause()
+        elif self._clock.seconds > self._compiled:
+            self._began += self._clock.seconds - self._compiled
+            self._bar.unpause()
+        self._compiled = self._clock.seconds
+
+    def _time_text(self, now):
+        """Describe the speed and the time left, once there are steps to measure."""
+        steps, seconds = self._done - self._done_before, now - self._began
+        if steps <= 0 or seconds <= 0:
+            return ""
+        seconds_left = (self._steps - self._done) * seconds / steps
+        rate = f"{steps / seconds * self._batch:,.0f} {self._unit}/s"
+        return f", {rate}, {tqdm.format_interval(seconds_left)} left"
 
     def close(self) -> None:
         """Remove the bar."""
         self._bar.close()
+        self._clock.unregister()
 
     @property
     def _slowest(self):

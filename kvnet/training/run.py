@@ -6,8 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
-from kvnet.errors import InputError
+import numpy
+
+from kvnet.errors import InputError, setting, shown
 from kvnet.files.checkpoint import named, read_arrays, write_arrays
+from kvnet.free_memory import check_memory
 from kvnet.parameter_vector import by_name
 from kvnet.training.fused_steps import steps_for
 from kvnet.training.pace import Pace
@@ -60,9 +63,20 @@ class Run(ABC):
         self.data, self.recipe, self.checkpoint = data, recipe, checkpoint
         self.random_state, self.start = random_state, start
         self.model = recipe.new_model(data, seed, backend, kernels)
+        self._check_memory()
         self.trainer = Trainer(self.model, self._training_data(), recipe, seed)
         self.history = []
         self._best_params = None
+
+    def _check_memory(self):
+        """Refuse a batch whose slots, attention and scores exceed the memory."""
+        if self.model.xp is not numpy:
+            return
+        c, B = self.model.config, self.recipe.batch_size
+        numbers = B * (c.memory_size + c.hops * (c.memory_size + c.embedding_size))
+        size = self.recipe.setting("batch_size", B)
+        remedy = f"use a smaller {self.recipe.setting('batch_size')}"
+        check_memory(numpy.dtype(c.dtype).itemsize * numbers, f"a step with {size}", remedy)
 
     @abstractmethod
     def _training_data(self):
@@ -156,6 +170,7 @@ class Run(ABC):
             metadata["weights"] = "average"
         metadata |= self._identity()
         metadata |= {"vocabulary": self.data.vocabulary.words, "history": self.history}
+        metadata["spelling"] = self.data.vocabulary.spelling
         write_arrays(self.checkpoint, arrays, metadata)
 
     def _identity(self):
@@ -192,7 +207,7 @@ class Run(ABC):
         if self.trainer.step > self.trainer.steps or max(evaluated, default=0) > self.trainer.epoch:
             raise InputError(
                 f"{path}: has done {self.trainer.epoch} epochs, more than "
-                f"{self.recipe.name('epochs')}={self.recipe.epochs}; give at least as many, or "
+                f"{self.recipe.setting('epochs', self.recipe.epochs)}; give at least as many, or "
                 "another folder"
             )
         if self.recipe.early_stopping and self.history:
@@ -211,10 +226,10 @@ class Run(ABC):
                 raise InputError(
                     f"{path}: was trained on other data or tasks; give the same, or another folder"
                 )
-            label = self.recipe.name(name) if hasattr(self.recipe, name) else name
+            name_in = self.recipe.setting if hasattr(self.recipe, name) else setting
             raise InputError(
-                f"{path}: was trained with {label}={theirs[name]!r}, not {value!r}; give the same, "
-                "or another folder"
+                f"{path}: was trained with {name_in(name, theirs[name])}, not {shown(value)}; give "
+                "the same, or another folder"
             )
 
 

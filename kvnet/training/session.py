@@ -2,12 +2,13 @@
 
 import numbers
 import os
-import sys
 import threading
+import warnings
 from contextlib import nullcontext
 
 from kvnet.errors import InputError
 from kvnet.kernels import kernel_threads
+from kvnet.training.compiling import announce_compilation
 from kvnet.training.fused_steps import why_not_fused
 from kvnet.training.progress import Progress
 from kvnet.training.run import Run, train_runs
@@ -37,15 +38,15 @@ def train_to_end(run: Run, verbose: bool) -> None:
     KeyboardInterrupt
         After Ctrl-C or SIGTERM, between two steps.
     """
-    reason = why_not_fused(run.trainer)
-    if run.model.kernels == "fused" and reason and verbose:
-        print(reason, file=sys.stderr, flush=True)
+    reason = why_not_fused([run.trainer])
+    if run.model.kernels == "fused" and reason:
+        warnings.warn(reason, stacklevel=3)  # names the caller of fit
     progress = Progress([run], "training", quiet=not verbose)
     in_main_thread = threading.current_thread() is threading.main_thread()
     # Python delivers signals to the main thread only.
     with StopRequest() if in_main_thread else nullcontext(False) as stop:
         try:
-            with kernel_threads(os.cpu_count() or 1):
+            with kernel_threads(os.cpu_count() or 1), announce_compilation():
                 finished = train_runs([run], progress.step, lambda: bool(stop))
         finally:
             progress.close()

@@ -52,3 +52,8 @@ class TextRun(Run):
 def perplexity(loss: float) -> float:
     """Return the exponential of the mean loss per word; infinite if it is too large."""
     return exp(loss) if loss < 700 else float("inf")
+
+
+def perplexity_text(value: float) -> str:
+    """Return a perplexity with one decimal, or in exponential notation from a million on."""
+    return f"{value:.1f}" if value < 1e6 else f"{value:.2e}"

@@ -35,6 +35,7 @@ def write_trained(path: str | Path, trained: Trained) -> None:
     """
     arrays, metadata = trained.model.state()
     metadata |= {"vocabulary": trained.vocabulary.words, "recipe": asdict(trained.recipe)}
+    metadata["spelling"] = trained.vocabulary.spelling
     write_arrays(path, arrays, metadata)
 
 
@@ -75,7 +76,8 @@ def read_trained(
         ) from None
     except (TypeError, InputError) as error:
         raise InputError(f"{path}: its recipe is damaged ({error}); give another") from None
-    vocabulary = Vocabulary(words, nil=bool(model.nil_rows))
+    spelling = metadata.get("spelling")
+    vocabulary = Vocabulary(words, nil=bool(model.nil_rows), spelling=spelling)
     if len(vocabulary) != model.config.vocabulary_size:
         raise InputError(
             f"{path}: {len(vocabulary)} word ids for a vocabulary_size of "

@@ -103,8 +103,8 @@ class Trainer:
     def _check_loss(self, epoch):
         if not isfinite(self.loss):
             raise InputError(
-                f"the loss of epoch {epoch} is {self.loss}: the training diverged; set "
-                f"{self.recipe.name('learning_rate')} below {self.recipe.learning_rate}"
+                f"the loss of epoch {epoch} is {self.loss}: the training diverged; "
+                f"{self.recipe.remedy_of_divergence()}"
             )
 
     def state(self) -> tuple[dict, dict]:

@@ -62,3 +62,20 @@ def test_missing_and_unwritable_out(tmp_path, capsys):
         assert run(main, *flags) == 2
         assert capsys.readouterr().err.count("\n") == 1
     assert blocked.read_text() == "here"
+
+
+def test_existing_files_and_requests_beyond_memory_are_refused(tmp_path, capsys):
+    name = file_name(3, "test")
+    (tmp_path / name).write_text("mine")
+    assert run(main, "--questions", 5, "--out", tmp_path) == 2
+    err = capsys.readouterr().err
+    assert f"--out: {tmp_path / name} exists already; give another folder" in err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+    assert run(main, "--questions", 5, "--task", 4, "--out", tmp_path) == 0
+    assert run(main, "--questions", 10**12, "--out", tmp_path / "new") == 2
+    assert (
+        "out of memory: --questions: making 1,000,000,000,000 questions" in capsys.readouterr().err
+    )
+    assert run(main, "--out", "") == 2
+    assert "--out: the name is empty" in capsys.readouterr().err

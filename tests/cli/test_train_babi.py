@@ -1,6 +1,7 @@
 """The command that trains on bAbI, run as a user runs it."""
 
 import csv
+import io
 import json
 import os
 import signal
@@ -118,7 +119,11 @@ def test_fit_gives_the_same_bits_as_the_command(stories, tmp_path):
     assert train_babi(*flags) == 0
     kept, _ = held_out(read_task(stories, 1).train, 10, 4, "validation of task 1")
     _, metadata = read_arrays(tmp_path / CHECKPOINT)
-    answerer = QuestionAnswerer(KeyValueRecipe(**metadata["recipe"]), random_state=4).fit(kept)
+    with pytest.warns(UserWarning) as caught:
+        answerer = QuestionAnswerer(KeyValueRecipe(**metadata["recipe"]), random_state=4).fit(kept)
+    cut, unused = (str(warning.message) for warning in caught)
+    assert "of 90 questions have a memory of more than 6 slots, up to 10; memory_size=6" in cut
+    assert "the last 10 of 90 training questions fill no batch" in unused
     loaded = QuestionAnswerer.load(tmp_path / CHECKPOINT)
     assert loaded.vocabulary.words == answerer.vocabulary.words
     assert loaded.model.config == answerer.model.config
@@ -173,7 +178,7 @@ def test_resume_refuses_fewer_epochs_than_are_done(stories, tmp_path, capsys):
     flags = ["--task-id", 1, "--data-dir", stories, *SMALL, "--quiet", "--checkpoint", tmp_path]
     assert train_babi(*flags, "--epochs", 3) == 0
     assert train_babi(*flags, "--epochs", 2, "--resume") == 2
-    assert "has done 3 epochs, more than epochs=2" in capsys.readouterr().err
+    assert "has done 3 epochs, more than --epochs 2" in capsys.readouterr().err
 
 
 def test_resume_of_a_finished_run_prints_its_results(stories, tmp_path, capsys):
@@ -221,7 +226,7 @@ def test_ask_reports_unknown_words_and_continues(trained):
     assert "'ate', 'zebra' are not among the" in err
     assert "1 Mary moved to the office." in out
     _, _, err = ask(trained, "Where is Mary?\n")
-    assert err.startswith("'where is mary': asked of an empty")
+    assert err.startswith("line 1: 'where is mary': asked of an empty")
 
 
 def test_invalid_flags_exit_with_2_and_one_line(stories, tmp_path, trained, capsys):
@@ -235,24 +240,36 @@ def test_invalid_flags_exit_with_2_and_one_line(stories, tmp_path, trained, caps
             "'0' is out of range; it takes a whole number from 1 to 20, or all; --joint",
         ),
         (["--task-id", 21], "'21' is out of range"),
-        (["--hops", 0, *data], "hops=0 is out of range; it takes a whole number from 1"),
-        (["--learning-rate", "-1", *data], "learning_rate=-1.0 is out of range"),
+        (["--hops", 0, *data], "--hops 0 is out of range; it takes a whole number from 1"),
+        (["--learning-rate", "-1", *data], "--learning-rate -1.0 is out of range"),
         (["--hops", "x"], "argument --hops: 'x' is not a whole number; give a whole number from 1"),
         (["--task", 3], "--task is not a flag of this command; did you mean --task-id?"),
-        (["--learning-rate", "1e30", *data], "the training diverged; set learning_rate below"),
-        (["--embedding-size", 10**13, *data], "out of memory"),
-        (["--output-file", "/dev/null", *data], "/dev/null: is not a regular file"),
+        (["--learning-rate", "1e30", *data], "the training diverged; set --learning-rate below"),
+        (
+            ["--embedding-size", 10**13, *data],
+            "out of memory: a KeyValueMemoryNetwork of 1.4e+15",
+        ),
+        (["--output-file", "/dev/null", *data], "--output-file: /dev/null is not a regular file"),
         (["--epoch", 3], "--epoch is not a flag of this command; did you mean --epochs?"),
         (["--joint", "--task-id", 3], "not allowed with argument"),
         (["--joint", "--task-id", 1], "not allowed with argument"),
         (["--seeds", "0,1", "--random-state", 0], "not allowed with argument"),
         (["--seeds", "0,0"], "'0,0' names a seed twice"),
-        (["--reader", "lstm", *data], "reader='lstm' is out of range; it takes bow or simple_gru"),
-        (["--keep-prob", "0.5", *data], "keep_prob=0.5 has no effect with reader='bow'"),
+        (["--reader", "lstm", *data], "--reader lstm is out of range; it takes bow or simple_gru"),
+        (
+            ["--keep-prob", "0.5", *data],
+            "--keep-prob 0.5 has no effect with --reader bow; use --reader simple_gru",
+        ),
         (["--data-dir", tmp_path / "none"], "none is not a folder"),
+        (["--data-dir", tmp_path / "a\nb"], "a\\nb is not a folder"),
+        (["--resume", "--a\nb"], "--a\\nb is not a flag of this command"),
+        (["--task-id", "1\n2" * 1000], "out of range"),
         (["--data-dir", tmp_path / "empty"], "holds no qa*_train.txt files"),
-        (["--train-size", "10k", *data], "are for the built-in simulator, not for"),
-        (["--batch-size", 90, *data], "batch_size=90 cannot be filled from 90"),
+        (["--train-size", "10k", *data], "is for the built-in simulator, not for"),
+        (
+            ["--batch-size", 90, *data],
+            "--batch-size 90 cannot be filled from 90 training questions; use --batch-size 89 or",
+        ),
         (["--resume", *data], "--resume needs --checkpoint DIR"),
         (["--resume", "--checkpoint", tmp_path / "empty", *data], f"has no {CHECKPOINT}"),
         (
@@ -262,7 +279,7 @@ def test_invalid_flags_exit_with_2_and_one_line(stories, tmp_path, trained, caps
         (["--checkpoint", trained, *data], "exists already; add --resume"),
         (
             ["--checkpoint", trained, "--resume", "--batch-size", 16, "--epochs", 2, *SMALL, *data],
-            "was trained with batch_size=32, not",
+            "was trained with --batch-size 32, not 16",
         ),
         (
             ["--checkpoint", trained, "--resume", "--model", "memn2n", *data],
@@ -282,6 +299,201 @@ def test_invalid_flags_exit_with_2_and_one_line(stories, tmp_path, trained, caps
         out, err = capsys.readouterr()
         assert message in err, arguments
         assert out == "" and err.count("\n") == 1 and err.startswith("train_babi.py: error: ")
+
+
+def test_flags_without_effect_are_refused(stories, trained, tmp_path, capsys):
+    data, ask_it = ["--data-dir", stories, "--quiet"], ["--ask", "--checkpoint", trained]
+    cases = [
+        ([*ask_it, "--resume"], "--resume has no effect with --ask; drop one of the two"),
+        ([*ask_it, "--hops", 3], "--hops has no effect with --ask"),
+        ([*ask_it, "--task_id=3"], "--task-id has no effect with --ask"),
+        ([*ask_it, "--output-file", tmp_path / "a"], "--output-file has no effect with --ask"),
+        ([*data, "--train-size", "1k"], "--train-size is for the built-in simulator, not for"),
+        ([*data, "--choose-by", "training"], "--choose-by has no effect without --restarts"),
+        (
+            [*data, "--kernels", "reference", "--threads", 2],
+            "--threads has no effect with --kernels reference",
+        ),
+        ([*data, "--epochs", 3, "--epochs=5"], "--epochs is given twice; give it once"),
+    ]
+    for arguments, message in cases:
+        assert train_babi(*arguments) == 2, arguments
+        out, err = capsys.readouterr()
+        assert message in err and err.count("\n") == 1 and out == ""
+
+
+def test_paths_that_lose_files_are_refused(stories, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old").write_text("{}\n")
+    (tmp_path / "link").symlink_to(tmp_path / "new")
+    data = ["--data-dir", stories, "--epochs", 1, *SMALL, "--quiet"]
+    empty = "the name is empty; give one, or leave the flag out"
+    cases = [
+        (["--data-dir", ""], f"--data-dir: {empty}"),
+        (["--checkpoint", " ", *data], f"--checkpoint: {empty}"),
+        (["--log-file=", *data], f"--log-file: {empty}"),
+        (["--log-file", "a" * 5000, *data], "File name too long"),
+        (["--log-file", "old", *data], "--log-file: old exists already; give another name"),
+        (["--output-file", "old", *data], "--output-file: old exists already; give another"),
+        (["--param-output-file", "old", *data], "--param-output-file: old exists already"),
+        (
+            ["--log-file", "new", "--output-file", "./new", *data],
+            "--log-file and --output-file both name new; give another name to one",
+        ),
+        (
+            ["--log-file", "link", "--output-file", "new", *data],
+            "--log-file and --output-file both name link",
+        ),
+        (
+            ["--checkpoint", "c", "--log-file", f"c/../c/{CHECKPOINT}", *data],
+            "--log-file and --checkpoint both name",
+        ),
+        (
+            ["--checkpoint", "c", "--log-file", "c", *data],
+            "--log-file and --checkpoint both name c",
+        ),
+    ]
+    for arguments, message in cases:
+        assert train_babi(*arguments) == 2, arguments
+        out, err = capsys.readouterr()
+        assert message in err and err.count("\n") == 1 and out == "" and len(err) < 400, err
+    assert (tmp_path / "old").read_text() == "{}\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "old"]
+    (tmp_path / "empty").touch()  # as mktemp makes
+    assert train_babi("--log-file", "empty", *data) == 0
+    assert (tmp_path / "empty").stat().st_size
+
+
+def test_requests_beyond_memory_are_refused_at_once(stories, capsys):
+    many, data = 10**12, ["--data-dir", stories, "--quiet"]
+    memn2n = ["--model", "memn2n", *data]
+    cases = [
+        (["--questions-per-task", many], f"{many:,} questions needs at least 700 TB"),
+        (["--restarts", 10**9, *data], "it takes a whole number from 1 to 10000"),
+        (
+            ["--restarts", 10**4, "--embedding-size", 10**5, *data],
+            "--restarts 10000 needs at least",
+        ),
+        (["--batch-size", many, *memn2n], f"out of memory: a step with --batch-size {many} needs"),
+        (
+            ["--hops", 10**6, *memn2n],
+            "--hops 1000000 is out of range; it takes a whole number from",
+        ),
+        (
+            ["--embedding-size", 10**20, *data],
+            "-size 100000000000000000000 is too large",
+        ),
+        (["--embedding-size", "9" * 5000, *data], "999' (5,000 characters) is too large"),
+        (["--epochs", 10**30, *data], "is too large; it takes a whole number from 1"),
+        (
+            ["--l2-lambda", "1e300", *data],
+            "the training diverged; set --l2-lambda 1e+300 nearer to 0.1",
+        ),
+        (
+            ["--epsilon", "1e-300", *data],
+            "the training diverged; set --epsilon 1e-300 nearer to 0.1",
+        ),
+    ]
+    for arguments, message in cases:
+        began = time.monotonic()
+        assert train_babi(*arguments) == 2, arguments
+        out, err = capsys.readouterr()
+        assert message in err and out == "" and len(err) < 500, err
+        assert err.splitlines()[-1].startswith("train_babi.py: error: ")
+        assert time.monotonic() - began < 20
+
+
+def test_what_is_cut_or_left_out_is_said(stories, capsys):
+    flags = ["--task-id", 1, "--data-dir", stories, "--epochs", 1, *SMALL]
+    assert train_babi(*flags, "--threads", 1000) == 0
+    err = capsys.readouterr().err
+    assert "task 1: 80 of 200 questions have a memory of more than 6 slots, up to 10; " in err
+    assert "--memory-size 6 keeps the most recent slots of each" in err
+    assert "the last 26 of 90 training questions fill no batch and are not trained on" in err
+    assert "--threads 1000: this machine runs " in err
+
+
+@pytest.mark.parametrize("model", ["kv", "memn2n"])
+@pytest.mark.parametrize(("count", "code"), [(1, 2), (2, 0), (3, 0)])
+def test_files_of_few_questions(tmp_path, capsys, model, count, code):
+    for split, questions in (("train", count), ("test", 1)):
+        (tmp_path / file_name(1, split)).write_text(
+            format_stories(generate(1, questions, 1, split))
+        )
+    flags = ["--data-dir", tmp_path, "--quiet", "--epochs", 2, "--batch-size", 1, "--model", model]
+    flags += ["--shuffle-questions"] if model == "kv" else []
+    assert train_babi(*flags) == code
+    out, err = capsys.readouterr()
+    if code:
+        assert "has one question, but one is held out for validation; add questions" in err
+        assert err.count("\n") == 1
+    else:
+        assert "1 single-supporting-fact" in out and err == ""
+
+
+def test_the_advice_for_few_questions_can_be_followed(tmp_path, capsys):
+    for split in ("train", "test"):
+        (tmp_path / file_name(1, split)).write_text(format_stories(generate(1, 2, 1, split)))
+    flags = ["--data-dir", tmp_path, "--quiet", "--epochs", 1]
+    assert train_babi(*flags) == 2
+    assert (
+        "--batch-size 32 cannot be filled from 1 training question; give more questions, or "
+        "--shuffle-questions, which does not drop the last batch when full, with --batch-size 1\n"
+    ) in capsys.readouterr().err
+    assert train_babi(*flags, "--shuffle-questions") == 2
+    assert "use --batch-size 1\n" in capsys.readouterr().err
+    assert train_babi(*flags, "--shuffle-questions", "--batch-size", 1) == 0
+
+
+def test_answers_are_spelled_as_in_the_files(tmp_path, capsys, monkeypatch):
+    story = (
+        "1 Mary met Bill.\n2 Who met Bill?\tMary\t1\n1 Fred met Bill.\n2 Who met Bill?\tFred\t1\n"
+    )
+    for split in ("train", "test"):
+        (tmp_path / file_name(1, split)).write_text(story * 20)
+    flags = ["--data-dir", tmp_path, "--quiet", "--epochs", 60, "--learning-rate", "0.01"]
+    assert train_babi(*flags, "--checkpoint", tmp_path / "c") == 0
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdin", io.StringIO("Mary met Bill.\nWho met Bill?\n"))
+    assert train_babi("--ask", "--checkpoint", tmp_path / "c") == 0
+    assert capsys.readouterr().out.startswith("Mary  (probability")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_ask_at_a_terminal_says_what_was_understood(trained, capsys, monkeypatch):
+    lines = [
+        "Mary moved to the office.",
+        "where is Mary",
+        "Where is Mary?",
+        "",
+        "",
+        "help",
+        "quit",
+        "x",
+    ]
+    monkeypatch.setattr("sys.stdin", Terminal("\n".join(lines)))
+    assert train_babi("--ask", "--checkpoint", trained) == 0
+    out, err = capsys.readouterr()
+    shown = out.replace("> ", "").splitlines()
+    assert shown[0].startswith("Type a story") and shown[0] == shown[-1]
+    assert shown[1] == "(sentence 1)" and "(probability 0." in shown[2]
+    assert shown.count("(new story; 1 sentence forgotten)") == 1
+    assert "'where is Mary' begins like a question; end it with ?" in err and err.count("\n") == 1
+
+
+def test_ask_names_bytes_that_are_not_utf_8_and_slots_that_are_not_read(trained):
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = start("train_babi.py", "--ask", "--checkpoint", trained, **pipes)
+    story = "Mary moved to the office.\n" * 8 + "caf\udce9\nWhere is Mary?\n"
+    process.stdin.buffer.write(story.encode("utf-8", "surrogateescape"))
+    out, err = process.communicate()
+    assert process.returncode == 2
+    assert err.startswith("line 9: byte 0xe9 is not UTF-8; set the terminal, or save the file")
+    assert "(the memory has 6 slots: 2 sentences above these not read)" in out
 
 
 def test_resume_refuses_other_data(stories, trained, tmp_path, capsys):

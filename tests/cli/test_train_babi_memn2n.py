@@ -44,10 +44,10 @@ def test_the_start_with_the_lowest_training_loss_is_reported(tmp_path, capsys):
     [
         (["--reader", "bow"], "--reader is not a flag of this model"),
         (["--preset", "kv-joint"], "--preset kv-joint is not a preset of --model memn2n"),
-        (["--tying", "all"], "tying='all' is out of range; it takes adjacent or layerwise"),
+        (["--tying", "all"], "--tying all is out of range; it takes adjacent or layerwise"),
         (
             ["--linear-start", 0, "--epochs", 2, "--learning-rate", "1e20"],
-            "the training diverged; set learning_rate below 1e+20",
+            "the training diverged; set --learning-rate below 1e+20",
         ),
     ],
     ids=str,

@@ -148,7 +148,9 @@ def test_unknown_words_are_read_as_unk_if_the_vocabulary_has_it(texts, tmp_path,
     assert (
         train_lm("--checkpoint-dir", tmp_path / "c", "--generate", "the zebra", "--length", 1) == 0
     )
-    assert capsys.readouterr().out.startswith("the <unk>")
+    out, err = capsys.readouterr()
+    assert out.startswith("the <unk> ") and len(out.split()) == 3
+    assert "--generate: 1 of 2 words (50%) is not in the model's vocabulary" in err
     test = tmp_path / "t.test.txt"
     flags = ["--checkpoint-dir", tmp_path / "c", "--is-test", "--data-dir", tmp_path]
     assert train_lm(*flags, "--data-name", "t") == 0
@@ -156,7 +158,11 @@ def test_unknown_words_are_read_as_unk_if_the_vocabulary_has_it(texts, tmp_path,
     assert "<unk>" in test.read_text()
     test.write_text(test.read_text().replace("<unk>", "scullery"))
     assert train_lm(*flags, "--data-name", "t") == 0
-    assert capsys.readouterr().out == with_unk
+    out, err = capsys.readouterr()
+    assert out == with_unk
+    assert "t.test.txt: " in err and "words (2%) are not in the model's vocabulary and" in err
+    assert train_lm("--checkpoint-dir", tmp_path / "c", "--is-test") == 2
+    assert "--is-test needs --data-dir DIR: the model was not trained on" in capsys.readouterr().err
 
 
 def test_invalid_flags_exit_with_2_and_one_line(texts, trained, tmp_path, capsys):
@@ -180,26 +186,40 @@ def test_invalid_flags_exit_with_2_and_one_line(texts, trained, tmp_path, capsys
         ([*data, "--mem-size", 100_000], "are too few for a memory of 100000 words; use"),
         (
             [*data, "--lindim", 151],
-            "linear_size (--lindim)=151 is out of range; it takes a whole number from 0",
+            "--lindim 151 is out of range; it takes a whole number from 0 to --edim 150",
         ),
-        ([*data, "--clip", "none"], "clip='none' is out of range; it takes global or each"),
+        ([*data, "--clip", "none"], "--clip none is out of range; it takes global or each"),
         (
             [*data, "--init-lr", "1e30", *SMALL],
-            "the training diverged; set learning_rate (--init-lr) below",
+            "the training diverged; set --init-lr below",
         ),
         ([*data, "--epochs", 3], "--epochs is not a flag of this command"),
         (["--show", "perhaps"], "'perhaps' is out of range; it takes true or false"),
         (["--explain"], "--explain needs --generate"),
+        (["--length", 3], "--length needs --generate"),
+        (["--data-name", "x"], "--data-name needs --data-dir"),
+        (["--data-dir", ""], "--data-dir: the name is empty"),
+        *[
+            (
+                [*checkpoint, "--generate", "the", *extra],
+                f"{extra[0]} has no effect with --generate",
+            )
+            for extra in (["--is-test"], ["--resume"], ["--edim", 9], ["--data-name", "tale"])
+        ],
+        *[
+            ([*checkpoint, "--is-test", *data, *extra], f"{extra[0]} has no effect with --is-test")
+            for extra in (["--resume"], ["--nhop", 2], ["--random-state", 1], ["--restarts", 2])
+        ],
         (["--generate", "a"], "--generate needs --checkpoint-dir"),
         (["--is-test"], "--is-test needs --checkpoint-dir"),
         ([*checkpoint, *data, *SMALL], "exists already; add --resume"),
         (
             [*checkpoint, *data, *SMALL, "--resume", "--nepoch", 1],
-            "has done 2 epochs, more than epochs (--nepoch)=1; give at least as many",
+            "has done 2 epochs, more than --nepoch 1; give at least as many",
         ),
         (
-            [*checkpoint, *data, *SMALL, "--resume", "--edim", 9],
-            "was trained with embedding_size (--edim)=8, not 9",
+            [*checkpoint, *data, "--edim", 9, *SMALL[2:], "--resume"],
+            "was trained with --edim 8, not 9",
         ),
         (["--resume", *data], "--resume needs --checkpoint-dir DIR"),
         (["--log-file", tmp_path, *data], "is a folder; give a file name"),

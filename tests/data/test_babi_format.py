@@ -6,7 +6,7 @@ from kvnet import InputError
 from kvnet.data.babi import encode_tasks, find_data_dir, read_task
 from kvnet.data.babi_format import TASK_NAMES, file_name, format_stories, read_stories
 from kvnet.data.example import examples_of
-from kvnet.data.story import Question, Sentence, words_of
+from kvnet.data.story import Question, Sentence, answer_of, words_of
 
 GOOD = (
     "1 Mary moved to the bathroom.\n"
@@ -71,8 +71,19 @@ MALFORMED = {
         "1 A b.\n2 Mary\tis here.\n",
         r"line 2: a tab after 'Mary', which does not end with '\?'",
     ),
-    "too long ID": ("9" * 5000 + " A b.\n", "line 1: '9{40}' does not start with an ID"),
-    "blank line": ("1 A b.\n\n2 C d.\n", "line 2: '' does not start with an ID"),
+    "too long ID": ("9" * 5000 + " A b.\n", r"line 1: '9{40}' \.\.\. .* does not start with an ID"),
+    "blank line in a story": ("1 A b.\n\n2 C d.\n", "line 3: got ID 2 after a blank line"),
+    "surplus tab": ("1 A b.\n2 C?\td\t1\t1\n", "line 2: 4 fields separated by tabs"),
+    "answer of marks": ("1 A b.\n2 C?\t.\t1\n", "line 2: the answer '.' is punctuation only"),
+    "story without a question": (
+        "1 A b.\n1 C d.\n2 E?\tf\n",
+        "line 1: the story that ends here has no question",
+    ),
+    "no question at all": ("1 A b.\n2 C d.\n", "line 2: the story that ends here has no question"),
+    "long line": (
+        "1 " + "a " * 10**6 + "?",
+        r"line 1: the question 'a a .*' \.\.\. .* \(2,000,001",
+    ),
     "zero byte": ("1 A b.\n2 C\0d.\n", "line 2: contains a zero byte"),
     "latin-1": ("1 A b.\n2 caf\xe9.\n".encode("latin-1"), "line 2: byte 0xe9 is not UTF-8"),
     "binary": (b"\x80\x04\x95\xff\x00\x01", "line 1: byte 0x80 is not UTF-8"),
@@ -89,7 +100,66 @@ def test_malformed_file_error_names_file_and_line(tmp_path, kind):
     with pytest.raises(InputError, match=message) as caught:
         read_stories(path)
     assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
+def test_blank_lines_may_separate_stories(tmp_path):
+    path = tmp_path / "qa.txt"
+    path.write_text("\n" + GOOD.replace("1 Sheep", "\n \n1 Sheep") + "\n\n")
+    assert format_stories(read_stories(path)) == GOOD
+
+
+def test_punctuation_is_split_off_and_end_marks_are_dropped():
+    for text, words in {
+        "Mary, who left, is back!": "mary , who left , is back",
+        "Is she (really) here ?!": "is she ( really ) here",
+        'He said "hello."': 'he said " hello . "',
+        "मैरी बाथरूम गई।": "मैरी बाथरूम गई",
+        "Don't e-mail a,b at 3.14 or C#.": "don't e-mail a,b at 3.14 or c#",
+        "Where is Mary?\u00a0": "where is mary",
+        "Cafe\u0301": "caf\u00e9",
+        "...": "",
+    }.items():
+        assert " ".join(words_of(text)) == words
+    for text, answer in {
+        "apple,football": "apple,football",
+        "apple, football.": "apple,football",
+        " (Lima) ": "Lima",
+        "?": "",
+    }.items():
+        assert answer_of(text) == answer
+
+
+def test_a_folder_like_en_valid_has_its_own_validation_questions(tmp_path):
+    for split, place in (("train", "bathroom"), ("valid", "office"), ("test", "garden")):
+        text = f"1 Mary is in the {place}.\n2 Where is Mary?\t{place}\t1\n"
+        (tmp_path / f"qa1_{split}.txt").write_text(text)
+    task = read_task(tmp_path, 1)
+    assert [e.answer for e in (*task.train, *task.valid, *task.test)] == [
+        "bathroom",
+        "office",
+        "garden",
+    ]
+    data = encode_tasks([task], memory_size=5, random_state=0)
+    answers = [
+        data.vocabulary.word(int(split.dataset.answers[0]))
+        for split in (data.training, data.validation, data.testing)
+    ]
+    assert answers == ["bathroom", "office", "garden"]
+    (tmp_path / "qa1_valid.txt").unlink()
+    with pytest.raises(InputError, match=r"qa1_train\.txt: has one question, but one is held out"):
+        read_task(tmp_path, 1)
+
+
+def test_two_files_for_one_task_are_refused(tmp_path):
+    for name in ("qa1_single-supporting-fact_train.txt", "qa1_mine_train.txt", "qa11_a_train.txt"):
+        (tmp_path / name).write_text(GOOD)
+    message = "qa1_mine_train.txt and qa1_single-supporting-fact_train.txt are both the train file"
+    with pytest.raises(InputError, match=message):
+        read_task(tmp_path, 1)
+    (tmp_path / "qa1_mine_train.txt").rename(tmp_path / "qa1_train.txt")
+    with pytest.raises(InputError, match=r"and qa1_train.txt are both the train file of task 1"):
+        read_task(tmp_path, 1)
 
 
 def test_missing_task_file_error(tmp_path):

@@ -111,6 +111,7 @@ def test_keys_of_a_story_are_its_values():
         (("a", "is", "here"), ("b", "left")),
         (("a", "is", "here"), ("b", "left")),
         "here",
+        ("Where is A? ", "A is here.", "B left.", " Here"),
     )
     assert example.keys is example.values
 

@@ -5,7 +5,7 @@ import pytest
 from helpers.small_models import LANGUAGE_MODEL, random_text
 
 from kvnet import InputError, renumber
-from kvnet.data.text import encode_texts, made_words, words_of_lines
+from kvnet.data.text import encode_texts, made_words, read_words, words_of_lines
 from kvnet.data.vocabulary import Vocabulary
 
 M = LANGUAGE_MODEL.memory_size
@@ -48,8 +48,18 @@ def test_the_vocabulary_is_that_of_all_texts_which_are_longer_than_the_memory():
     data = encode_texts(texts, 4)
     assert data.vocabulary.words == list("abcdefg")
     assert data.vocabulary.word(0) == "a" and len(data.vocabulary) == 7
-    message = r"one: 5 words, .* memory of 5 words; use a smaller memory_size \(--mem-size\)"
+    message = r"one: 5 words, .* memory of 5 words; use a smaller memory_size"
     with pytest.raises(InputError, match=message):
         encode_texts(texts, 5)
     with pytest.raises(InputError, match="two, from line 1 on: 'f' is not among the 5"):
         encode_texts(texts, 4, vocabulary=Vocabulary("abcde", nil=False))
+
+
+def test_only_line_feeds_and_carriage_returns_end_a_line(tmp_path):
+    path, others = tmp_path / "a.train.txt", "\u2028\u2029\x85\f\v\x1c\x1d\x1e"
+    path.write_bytes("".join(f"a{other}b\n" for other in others).encode() + b"c\r\nd\re")
+    ends = ["a", "b", "<eos>"] * len(others) + ["c", "<eos>", "d", "<eos>", "e", "<eos>"]
+    assert read_words(path) == ends
+    path.write_bytes(b"a\nb\xe9\n")
+    with pytest.raises(InputError, match="line 2: byte 0xe9 is not UTF-8"):
+        read_words(path)

@@ -163,6 +163,6 @@ def test_why_not_fused_names_model_and_optimiser_in_one_line(recipe, names):
         data = stories()
     dataset = getattr(data.training, "dataset", data.training)
     trainer = Trainer(recipe.new_model(data, 0, "numpy", "fused"), dataset, recipe, 3)
-    reason = why_not_fused(trainer)
+    reason = why_not_fused([trainer])
     assert names in reason and "\n" not in reason
-    assert why_not_fused(trainer_of(stories(), RECIPE, "fused")) is None
+    assert why_not_fused([trainer_of(stories(), RECIPE, "fused")]) is None

@@ -9,6 +9,10 @@ from kvnet.models.network import Network, NetworkConfig
 from kvnet.training.batches import Batches, RandomBatches
 from kvnet.training.optimizers.optimizer import Optimizer
 
+DIVERGES_ABOVE = ("l2_lambda", "init_std", "initial_query")
+DIVERGES_BELOW = ("epsilon",)
+UNUSUAL = 100  # times the default, or less than it by this factor
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(HyperParameters, ABC):
@@ -54,6 +58,20 @@ class Recipe(HyperParameters, ABC):
 
     def set_mode(self, model: Network, epoch: int) -> None:
         """Set the model's mode for an epoch, counted from 0. Does nothing by default."""
+
+    def remedy_of_divergence(self) -> str:
+        """Say which setting to change after a loss that is not finite.
+
+        These are the settings that diverge far from their defaults; without any, the learning rate.
+        """
+        unusual = [
+            f"{self.setting(spec.name, value)} nearer to {spec.default:g}"
+            for spec, value in ((spec, getattr(self, spec.name)) for spec in fields(self))
+            if (spec.name in DIVERGES_ABOVE and abs(value) > UNUSUAL * abs(spec.default))
+            or (spec.name in DIVERGES_BELOW and UNUSUAL * value < spec.default)
+        ]
+        rate = f"{self.setting('learning_rate')} below {self.learning_rate:g}"
+        return "set " + " and ".join(unusual or [rate])
 
     def config(self, kind: type[NetworkConfig], **sizes) -> NetworkConfig:
         """Return a model's configuration: this recipe's hyper-parameters, and the sizes given."""

@@ -14,7 +14,7 @@ from kvnet.files.checkpoint import read_arrays
 from kvnet.kernels.cuda import bow_steps
 from kvnet.kernels.cuda.parts import batch_records, gather, key_value_hops, large_memory
 from kvnet.training.bow import questions_of
-from kvnet.training.fused_steps import GraphSteps, steps_for
+from kvnet.training.fused_steps import GraphSteps, steps_for, why_not_fused
 from kvnet.training.prediction import predict_words
 from kvnet.training.steps import Steps
 
@@ -119,6 +119,15 @@ def test_records_of_batches(xp, monkeypatch):
                 first, last = record[starts + row : starts + row + 2]
                 places = record[order + first : order + last]
                 assert (places == numpy.flatnonzero(held == row)).all()
+
+
+def test_why_steps_are_not_fused_names_questions_that_do_not_fit(xp, monkeypatch):
+    _, trainer = textbook_and_graph(xp, RECIPE)
+    assert why_not_fused([trainer]) is None
+    monkeypatch.setattr(GraphSteps, "serves", lambda trainers, kernel: False)
+    reason = why_not_fused([trainer])
+    assert "the memory of a GPU's thread blocks cannot hold a question of these sizes" in reason
+    assert type(steps_for([trainer])) is Steps
 
 
 def test_other_models_take_the_textbook_steps(xp):
