@@ -42,14 +42,14 @@ def records_of(name: str) -> list[dict]:
 
 def run(path: Path, only: str, workers: int) -> None:
     """Judge all functions that are not in the file yet, and add them to it."""
-    from separate_processes import Lost, in_processes
+    from kvnet.gradcheck.separate_processes import Lost, in_processes
     from zoo import jax_functions, torch_functions
 
     done = {json.loads(line)["function"] for line in path.read_text().splitlines()}
     names = [*torch_functions.names(), *jax_functions.names()]
     names = [name for name in names if only in name and name not in done]
     with path.open("a") as file:
-        for name, outcome in in_processes(records_of, names, workers, SECONDS, reuse=True):
+        for name, outcome in in_processes(records_of, names, workers, SECONDS):
             if isinstance(outcome, Lost):
                 outcome = [{"name": name, "unusable": outcome.reason}]
             file.write(json.dumps({"function": name, "records": outcome}) + "\n")

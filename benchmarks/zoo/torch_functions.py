@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from zoo.foreign_function import ForeignFunction
 
-FEW, MANY = 64, 1300  # entries of a sample: at most FEW, or if there is none, at most MANY
+FEW, MANY = 30, 1300  # entries of a sample: at most FEW, or if there is none, at most MANY
 SAMPLES = 2  # per operation
 
 
@@ -36,7 +36,7 @@ def functions(name: str) -> list[ForeignFunction]:
     few = [s for s, size in zip(samples, sizes, strict=True) if 0 < size <= FEW]
     if not few:
         size = min((size for size in sizes if size), default=MANY + 1)
-        few = [s for s, n in zip(samples, sizes, strict=True) if n == size <= MANY]
+        few = [s for s, n in zip(samples, sizes, strict=True) if n == size <= MANY][:1]
     places = numpy.unique(numpy.linspace(0, len(few) - 1, SAMPLES).round().astype(int))
     chosen = [few[place] for place in places] if few else []
     found = []
