@@ -23,7 +23,10 @@ def gradient_noise(function, d_output, right) -> list:
     epsilon = numpy.finfo("float64").eps
     noise = [epsilon * abs(g) for g in right]
     for _ in range(MOVES):
-        moved = function.gradients(last_digits(function.inputs, rng), d_output)
+        try:
+            moved = function.gradients(last_digits(function.inputs, rng), d_output)
+        except Exception:  # outside the function's domain
+            continue
         noise = [
             numpy.fmax(n, numpy.nan_to_num(abs(a - b), nan=0.0, posinf=0.0))
             for n, a, b in zip(noise, moved, right, strict=True)
@@ -38,7 +41,10 @@ def value_noise(function, d_output) -> float:
     here = (d_output * output).sum()
     noise = numpy.finfo("float64").eps * float(abs(d_output * output).sum())
     for _ in range(MOVES):
-        moved = function.forward(*last_digits(function.inputs, rng))
+        try:
+            moved = function.forward(*last_digits(function.inputs, rng))
+        except Exception:  # outside the function's domain
+            continue
         if moved.shape == output.shape:
             noise = numpy.fmax(noise, abs(float((d_output * moved).sum() - here)))
     return float(noise)
@@ -75,7 +81,10 @@ def _difference(function, d_output, i, index, h):
         moved = list(function.inputs)
         moved[i] = numpy.array(moved[i])
         moved[i][index] += step
-        output = function.forward(*moved)
+        try:
+            output = function.forward(*moved)
+        except Exception:  # outside the function's domain
+            return numpy.nan
         values.append((d_output * output).sum() if output.shape == d_output.shape else numpy.nan)
     return (values[0] - values[1]) / (2 * h)
 

@@ -1,7 +1,5 @@
 """The operations of PyTorch's own test database, at its own samples."""
 
-import warnings
-
 import numpy
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
@@ -12,26 +10,29 @@ from zoo.foreign_function import ForeignFunction
 
 FEW, MANY = 30, 1300  # entries of a sample: at most FEW, or if there is none, at most MANY
 SAMPLES = 2  # per operation
+core.M, core.L = 4, 4  # sizes of element-wise samples: 16 entries show what 400 do
 
 
 def names() -> list[str]:
     """List the operations that have gradients in float64."""
-    core.M, core.L = 4, 4  # sizes of element-wise samples: 16 entries prove what 400 do
-    return [f"torch.{i}.{o.name}" + f".{o.variant_test_name}" * bool(o.variant_test_name)
-            for i, o in enumerate(op_db)
-            if o.supports_autograd and torch.float64 in o.supported_dtypes("cpu")]
+    return list(_operations())
+
+
+def _operations():
+    return {
+        f"torch.{op.name}" + f".{op.variant_test_name}" * bool(op.variant_test_name): op
+        for op in op_db
+        if op.supports_autograd and torch.float64 in op.supported_dtypes("cpu")
+    }
 
 
 def functions(name: str) -> list[ForeignFunction]:
     """Return an operation at some of its samples."""
-    core.M, core.L = 4, 4
-    op = op_db[int(name.split(".")[1])]
+    op = _operations()[name]
     torch.set_num_threads(1)
     torch.manual_seed(0)
     numpy.random.seed(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        samples = [s for s in op.sample_inputs("cpu", torch.float64, requires_grad=True)]
+    samples = list(op.sample_inputs("cpu", torch.float64, requires_grad=True))
     sizes = [sum(x.numel() for x in _parts(s)[0] if _is_moved(x)) for s in samples]
     few = [s for s, size in zip(samples, sizes, strict=True) if 0 < size <= FEW]
     if not few:
@@ -41,9 +42,7 @@ def functions(name: str) -> list[ForeignFunction]:
     chosen = [few[place] for place in places] if few else []
     found = []
     for number, sample in enumerate(chosen):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            function = _function(op, sample, f"{name}#{number}")
+        function = _function(op, sample, f"{name}#{number}")
         found += [function] if function else []
     return found
 
@@ -75,10 +74,8 @@ def _function(op, sample, name):
             replaced[i] = tensor * 1  # operations may change their inputs in place
         first, args, kwargs = tree_unflatten(replaced, structure)
         torch.manual_seed(0)  # an operation that draws random numbers draws the same ones
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            output = op.gradcheck_wrapper(op.get_op(), first, *args, **kwargs)
-            output = sample.output_process_fn_grad(output)
+        output = op.gradcheck_wrapper(op.get_op(), first, *args, **kwargs)
+        output = sample.output_process_fn_grad(output)
         return [x for x in tree_flatten(output)[0] if isinstance(x, torch.Tensor)]
 
     with torch.enable_grad():
@@ -99,9 +96,7 @@ def _function(op, sample, name):
         with torch.enable_grad():
             tensors = [torch.tensor(x, requires_grad=True) for x in arrays]
             output = joined(run(tensors))
-            found = torch.autograd.grad(
-                output, tensors, torch.tensor(d_output), allow_unused=True
-            )
+            found = torch.autograd.grad(output, tensors, torch.tensor(d_output), allow_unused=True)
         zeros = [torch.zeros_like(t) for t in tensors]
         found = [z if g is None else g for g, z in zip(found, zeros, strict=True)]
         return [g.to_dense().detach().resolve_conj().numpy().copy() for g in found]

@@ -3,7 +3,6 @@
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 
 import numpy
 import torch

@@ -1,0 +1,22 @@
+"""Functions of the zoo whose gradient by their framework is not their derivative, with the reason.
+
+Each is left out of the table of false verdicts, and listed under it.
+"""
+
+MEMORY = "writes to overlapping or uninitialised memory"
+NO_GRADIENT = "its framework defines a gradient that is not the derivative"
+REASONS = {
+    "torch.as_strided_scatter": MEMORY,
+    "torch.nn.functional.max_unpool1d": MEMORY,
+    "torch.nn.functional.max_unpool2d": MEMORY,
+    "torch.nn.functional.max_unpool3d": MEMORY,
+    "torch.normal": "draws random numbers, and has a gradient of zero by definition",
+    "torch.normal.number_mean": "draws random numbers, and has a gradient of zero by definition",
+    "torch.round.decimals_3": "a staircase of steps of 1e-3, whose gradient is zero by definition",
+    "torch.bernoulli": "draws random numbers, and has a gradient of zero by definition",
+}
+
+
+def reason(name: str) -> str | None:
+    """Return why a function is left out; None if it is not."""
+    return REASONS.get(name.partition("#")[0])
