@@ -167,8 +167,18 @@ def empty_cache() -> Iterator[None]:
 
 
 def use_python_form() -> None:
-    """Give the kernels, which run as Python, what only exists in compiled form."""
-    from kvnet.kernels.parts import threads, vector_math
+    """Give the kernels, which run as Python, what only exists in compiled form.
+
+    Their blocks are of two rows, so that there are several of them in a small case.
+    """
+    from kvnet.kernels.parts import blocks, threads, vector_math
+
+    cut = blocks.cut
+    blocks.QUESTIONS_PER_BLOCK = 2
+    blocks.cut = lambda rows, rows_per_block: cut(rows, min(rows_per_block, 2))
+    from kvnet.kernels.parts import word_sums
+
+    word_sums.SENTENCES_PER_BLOCK = 2
 
     def count_up(counters, place):
         counters[place] += 1

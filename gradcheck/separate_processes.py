@@ -66,7 +66,7 @@ def in_processes(
                 if item is _END:
                     break
                 worker = idle.pop() if idle else _Worker(function)
-                worker.start(item, time_limit)
+                worker.start(item)
                 busy.append(worker)
             if not busy:
                 return
@@ -76,6 +76,9 @@ def in_processes(
                 if worker.pipe not in ready and time.monotonic() < worker.deadline:
                     continue
                 outcome = worker.result() if worker.pipe in ready else Lost("time limit")
+                if isinstance(outcome, _Begun):
+                    worker.deadline = time.monotonic() + time_limit
+                    continue
                 busy.remove(worker)
                 if reuse and not isinstance(outcome, Lost):
                     idle.append(worker)
@@ -90,6 +93,10 @@ def in_processes(
 _END = object()
 
 
+class _Begun:
+    """A process's message that a call begins: the time limit excludes the start of the process."""
+
+
 class _Worker:
     """A process that calls the function on one item after another."""
 
@@ -99,8 +106,8 @@ class _Worker:
         self.process.start()
         theirs.close()
 
-    def start(self, item, time_limit: float) -> None:
-        self.item, self.deadline = item, time.monotonic() + time_limit
+    def start(self, item) -> None:
+        self.item, self.deadline = item, inf  # until the call begins
         with suppress(OSError):  # the process has ended, which `result` reports
             self.pipe.send(item)
 
@@ -125,6 +132,7 @@ def _serve(pipe, function):
     with suppress(EOFError, OSError):
         while True:
             item = pipe.recv()
+            pipe.send(_Begun())
             try:
                 outcome = function(item)
             except Exception as error:
