@@ -265,7 +265,7 @@ def scores(chosen: Iterable[Mutant], seed: int) -> list[dict]:
         exceeds the time limit, is a crash.
     """
     chosen, rows = list(chosen), {}
-    place = {mutant[:-3]: i for i, mutant in enumerate(chosen)}
+    place = {id(mutant): i for i, mutant in enumerate(chosen)}
     cores = os.cpu_count() or 1
     with closing(in_processes(partial(scored, seed=seed), chosen, cores, SECONDS, False)) as done:
         for mutant, outcome in done:
@@ -273,7 +273,7 @@ def scores(chosen: Iterable[Mutant], seed: int) -> list[dict]:
                 raise outcome
             if isinstance(outcome, Lost):
                 outcome = described(mutant) | dict.fromkeys(METHODS, "crash") | {"oracle": ""}
-            rows[place[mutant[:-3]]] = outcome
+            rows[place[id(mutant)]] = outcome
     return [rows[i] for i in range(len(chosen))]
 
 

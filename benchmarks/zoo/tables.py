@@ -46,6 +46,9 @@ def verdict_table(records: list[dict]) -> str:
             counted = [each for each in said if _counts(*each)]
             cells.append(f"{sum(_is_false(*each) for each in counted)} of {len(counted)}")
         lines.append("| " + " | ".join(cells) + " |")
+    seconds = [[r["seconds"][c] for r in chosen if c in r["seconds"]] for c in checks]
+    times = [f"{1e3 * median(s):.1f}" if s else "" for s in seconds]
+    lines.append("| milliseconds, median | " + " | ".join(times) + " |")
     refused = [sum(r["verdicts"]["right"][c] == "refused" for r in chosen) for c in checks]
     lines.append("| cannot be checked by it | " + " | ".join(map(str, refused)) + " |")
     return "\n".join(lines)

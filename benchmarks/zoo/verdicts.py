@@ -63,8 +63,9 @@ def judge(function: ForeignFunction) -> dict:
             verdicts[check] = said
             if message:
                 record["messages"][f"{form}, {check}"] = message[:400]
-            if check in METHODS and form == "right":
+            if form == "right":
                 record["seconds"][check] = time.perf_counter() - started
+            if check in METHODS and form == "right":
                 _describe(record, check, report, function, d_output)
             elif check in METHODS and said == "right" and record["differs"][form][check]:
                 places = [(i, tuple(p)) for i, d in enumerate(deltas) for p in numpy.argwhere(d)]
