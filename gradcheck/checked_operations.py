@@ -222,7 +222,9 @@ def layerwise_hops_by_row(a: RandomArrays, kernels, with_softmax, B, M, N, E, H)
 @operation(kernels=("reference", "fused"))
 def context_hops_by_row(a: RandomArrays, kernels, linear_size, B, M, N, E, H) -> Case:
     """Hop over a memory whose slots name their words."""
-    readings, temporal = (a.normal(N, E), a.normal(N, E)), (a.normal(M, E), a.normal(M, E))
+    size = (2 * E) ** -0.5  # so that scores are near 1: a saturated softmax has no gradient
+    readings = a.normal(N, E, size=size), a.normal(N, E, size=size)
+    temporal = a.normal(M, E, size=size), a.normal(M, E, size=size)
     matrix, memory = a.normal(E, E, size=E**-0.5), (*readings, *temporal, a.rows(N, B, M))
     inputs = (a.normal(B, E), ops.ContextMemory(*memory), matrix, H, min(linear_size, E))
     return in_form("context_hops_by_row", kernels, a, inputs)
