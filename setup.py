@@ -50,7 +50,6 @@ setup(
             "autograd>=1.7",
             "build>=1.2",
             "clang-format>=19",
-            "hypothesis>=6.100",
             "import-linter>=2.17",
             "jedi>=0.19",
             "matplotlib>=3.8",
@@ -58,7 +57,7 @@ setup(
             "ruff>=0.12",
             "sybil>=9.0",
         ],
-        "bench": ["jax>=0.5", "matplotlib>=3.8", "torch>=2.7"],
+        "bench": ["expecttest>=0.3", "jax>=0.5", "matplotlib>=3.8", "torch>=2.7"],
     },
     classifiers=[
         "Intended Audience :: Education",

@@ -4,19 +4,23 @@ A mutant is caught if the check raises a GradientError or the mutant itself rais
 it survives, HIPS autograd decides on random inputs whether its gradients are correct nevertheless
 (the mutant is equivalent) or wrong (gradcheck has missed it).
 
+The kernels run as Python, or with ``--compiled`` as compiled code with bounds checks; a mutant
+that ends its process counts as caught.
+
     python benchmarks/mutation_score.py --output results/gradcheck_mutants.csv
 """
 
 import argparse
 import csv
 import io
-import multiprocessing
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -31,25 +35,23 @@ from kvnet.gradcheck import METHODS, GradientError
 from kvnet.gradcheck.cases import Subject
 from kvnet.gradcheck.checked_models import MODELS
 from kvnet.gradcheck.checked_operations import OPERATIONS
-from kvnet.gradcheck.command_line import MODEL_EXAMPLES, OPERATION_EXAMPLES
-from kvnet.gradcheck.random_cases import run_random_cases
+from kvnet.gradcheck.command_line import examples_of
+from kvnet.gradcheck.random_cases import random_cases
+from kvnet.gradcheck.separate_processes import Lost, in_processes
 from kvnet.gradcheck.survey import check_case, method_for
 
 sys.path.insert(0, str(ROOT / "tests"))
 from helpers.autograd_formulas import formula_of, oracle_gradients, own_gradients
 
+SECONDS = 120  # for one mutant
 ORACLE_CASES = 40
 TOLERANCE = 1e-10  # relative: far above rounding, and far below a factor of 1.001
-
-
-class FirstFailure(BaseException):
-    """Ends a check at its first failure; hypothesis would shrink an Exception first."""
 
 
 @contextmanager
 def planted(mutant: Mutant) -> Iterator[list[Subject]]:
     """Replace a module of the project by a mutant; yields the subjects that run it."""
-    fused = mutant.path.startswith("kernels/")
+    fused = is_fused(mutant)
     subjects = subjects_of(mutant)
     with (recompiled if fused else patched)(mutant):
         # Only the variants that run the mutant: a fused kernel does not run its textbook operation.
@@ -59,6 +61,11 @@ def planted(mutant: Mutant) -> Iterator[list[Subject]]:
             else s
             for s in subjects
         ]
+
+
+def is_fused(mutant: Mutant) -> bool:
+    """Return whether a mutant is in a fused kernel."""
+    return mutant.path.startswith("kernels/")
 
 
 def subjects_of(mutant: Mutant) -> list[Subject]:
@@ -159,19 +166,26 @@ def empty_cache() -> Iterator[None]:
             numba.config.CACHE_DIR = before
 
 
-@contextmanager
-def kernels_with_bounds_checks() -> Iterator[None]:
-    """Compile kernels, which must not be imported yet, with bounds checks.
+def use_python_form() -> None:
+    """Give the kernels, which run as Python, what only exists in compiled form.
 
-    A mutant may index past the end of an array.
+    Their blocks are of two rows, so that there are several of them in a small case.
     """
-    before = numba.config.BOUNDSCHECK
-    numba.config.BOUNDSCHECK = 1
-    with empty_cache():
-        try:
-            yield
-        finally:
-            numba.config.BOUNDSCHECK = before
+    from kvnet.kernels.parts import blocks, threads, vector_math
+
+    cut = blocks.cut
+    blocks.QUESTIONS_PER_BLOCK = 2
+    blocks.cut = lambda rows, rows_per_block: cut(rows, min(rows_per_block, 2))
+    from kvnet.kernels.parts import word_sums
+
+    word_sums.SENTENCES_PER_BLOCK = 2
+
+    def count_up(counters, place):
+        counters[place] += 1
+        return counters[place] - 1
+
+    threads._count_up, threads._look_at = count_up, lambda counters, place: counters[place]
+    vector_math.exp, vector_math.log = numpy.exp, numpy.log
 
 
 def outcome(subject: Subject, method: str, seed: int) -> str:
@@ -181,20 +195,16 @@ def outcome(subject: Subject, method: str, seed: int) -> str:
     -------
     outcome : {"caught", "crash", "survives"}
     """
-    examples = MODEL_EXAMPLES if subject.name in MODELS else OPERATION_EXAMPLES
     for variant in subject.combinations():
-
-        def check(parameters, variant=variant):
+        for drawn in random_cases(subject.options(), examples_of(subject), seed):
+            parameters = variant | drawn
             try:
-                case = subject.case(numpy, "float64", variant | parameters)
+                case = subject.case(numpy, "float64", parameters)
                 check_case(case, method_for(case, method), parameters["seed"])
-            except Exception as error:
-                raise FirstFailure(error) from error
-
-        try:
-            run_random_cases(check, subject.options(), examples, seed)
-        except FirstFailure as failure:
-            return "caught" if isinstance(failure.args[0], GradientError) else "crash"
+            except GradientError:
+                return "caught"
+            except Exception:
+                return "crash"
     return "survives"
 
 
@@ -230,10 +240,14 @@ def described(mutant: Mutant) -> dict:
 def scored(mutant: Mutant, seed: int) -> dict:
     """Run every method on a mutant, and autograd if it survives one of them."""
     row = described(mutant)
-    with planted(mutant) as subjects:
-        for method in METHODS:
+    if numba.config.DISABLE_JIT:
+        use_python_form()
+    with planted(mutant) as subjects, threadpool_limits(1), numpy.errstate(all="ignore"):
+        for method in METHODS[:1] if is_fused(mutant) else METHODS:
             outcomes = [outcome(subject, method, seed) for subject in subjects]
             row[method] = min(outcomes, key=["crash", "caught", "survives"].index)
+        if is_fused(mutant):  # it is compared with the textbook, whatever the method
+            row |= dict.fromkeys(METHODS, row[METHODS[0]])
         row["oracle"] = ""
         if "survives" in [row[method] for method in METHODS]:
             correct = all(is_right(subject, seed) for subject in subjects)
@@ -241,51 +255,26 @@ def scored(mutant: Mutant, seed: int) -> dict:
     return row
 
 
-class Scorer:
-    """Scores mutants in another process, because a mutant may end the process that runs it.
+def scores(chosen: Iterable[Mutant], seed: int) -> list[dict]:
+    """Score mutants, each in a process of its own: a mutant may end its process, or never end.
 
-    Parameters
-    ----------
-    seed : int
+    Returns
+    -------
+    rows : list of dict
+        What `scored` returns, in the order of the mutants. A mutant that ends its process, or
+        exceeds the time limit, is a crash.
     """
-
-    def __init__(self, seed: int):
-        self.seed = seed
-        self._start()
-
-    def _start(self):
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self.seed), daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def __call__(self, mutant: Mutant) -> dict:
-        """Return what `scored` returns; a mutant that ends the process is a crash."""
-        self._pipe.send(mutant)
-        try:
-            return self._pipe.recv()
-        except EOFError:
-            self.close()
-            self._start()
-            return described(mutant) | dict.fromkeys(METHODS, "crash") | {"oracle": ""}
-
-    def close(self) -> None:
-        """End the process."""
-        self._pipe.close()
-        self._process.join()
-
-
-def _serve(pipe, seed: int) -> None:
-    """Score mutants until the other end closes the pipe."""
-    with (
-        kernels_with_bounds_checks(),
-        threadpool_limits(1),
-        numpy.errstate(all="ignore"),
-        suppress(EOFError),
-    ):
-        while True:
-            pipe.send(scored(pipe.recv(), seed))
+    chosen, rows = list(chosen), {}
+    place = {id(mutant): i for i, mutant in enumerate(chosen)}
+    cores = os.cpu_count() or 1
+    with closing(in_processes(partial(scored, seed=seed), chosen, cores, SECONDS, False)) as done:
+        for mutant, outcome in done:
+            if isinstance(outcome, Exception):
+                raise outcome
+            if isinstance(outcome, Lost):
+                outcome = described(mutant) | dict.fromkeys(METHODS, "crash") | {"oracle": ""}
+            rows[place[id(mutant)]] = outcome
+    return [rows[i] for i in range(len(chosen))]
 
 
 def table(rows: list[dict]) -> str:
@@ -310,10 +299,17 @@ def main() -> int:
     parser.add_argument("--output", help="CSV file with one line per mutant")
     parser.add_argument("--seed", type=int, default=0, help="seed of the cases (default: 0)")
     parser.add_argument("--paths", default="", help="score only files whose path contains this")
+    parser.add_argument(
+        "--compiled", action="store_true", help="compile the kernels; by default they run as Python"
+    )
     arguments = parser.parse_args()
     started = time.perf_counter()
-    with closing(Scorer(arguments.seed)) as score:
-        rows = [score(mutant) for mutant in mutants() if arguments.paths in mutant.path]
+    with tempfile.TemporaryDirectory() as folder:
+        # For the processes of the mutants. A mutant may index past the end of an array.
+        settings = {"BOUNDSCHECK": 1, "CACHE_DIR": folder, "NUM_THREADS": 1}
+        settings["DISABLE_JIT"] = int(not arguments.compiled)
+        os.environ |= {f"NUMBA_{name}": str(value) for name, value in settings.items()}
+        rows = scores((m for m in mutants() if arguments.paths in m.path), arguments.seed)
     print(table(rows))
     seconds = time.perf_counter() - started
     missed = [row for row in rows if row["oracle"] == "wrong"]

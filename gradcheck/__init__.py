@@ -12,11 +12,14 @@
 ``python -m kvnet.gradcheck`` checks every operation and model of kvnet.
 """
 
-# In a checkout this folder is importable as ``gradcheck`` too. The imports in it are absolute, so
-# that both names give the same classes and functions.
 from kvnet.gradcheck.check_gradients import METHODS, check_gradients
 from kvnet.gradcheck.gradient_error import GradientError
 from kvnet.gradcheck.kinks import Kink
 from kvnet.gradcheck.report import CheckedInput, Report
 
 __all__ = ["METHODS", "CheckedInput", "GradientError", "Kink", "Report", "check_gradients"]
+
+if __name__ != "kvnet.gradcheck":  # in a checkout this folder is importable as ``gradcheck`` too
+    from kvnet.gradcheck.checkout_name import use_package
+
+    use_package()

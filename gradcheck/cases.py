@@ -30,6 +30,7 @@ OPTIONS = {
     "linear_size": (0, 1, 3, 5),
 }
 LARGEST_SEED = 2**32 - 1
+DATA = 0xDA7A  # makes the random data of a case independent of other numbers with the same seed
 # Multiplier of the logits by kind; sharp logits saturate a softmax almost to machine precision.
 LOGITS = {"ordinary": 1.0, "sharp": 10.0, "extreme": 1e4}
 
@@ -86,7 +87,8 @@ class Subject:
     def case(self, xp, dtype: str, parameters: dict) -> Case:
         """Build a case from the variant parameters, the drawn parameters and ``seed``."""
         parameters = dict(parameters)
-        arrays = RandomArrays(xp, dtype, numpy.random.default_rng(parameters.pop("seed")))
+        rng = numpy.random.default_rng([DATA, parameters.pop("seed")])
+        arrays = RandomArrays(xp, dtype, rng)
         return self.build(arrays, **parameters)
 
     def numbers(self, text: str) -> dict:

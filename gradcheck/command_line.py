@@ -1,10 +1,13 @@
 """Command line: check operations and models, print a table and a command for each failure."""
 
 import json
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
+from itertools import groupby
 
 import numpy
 from threadpoolctl import threadpool_limits
@@ -15,16 +18,19 @@ from kvnet.cli.arguments import ArgumentParser, check_outputs, whole_number
 from kvnet.cli.exit_code import exit_code
 from kvnet.errors import InputError
 from kvnet.files.atomic_file import write_atomically
-from kvnet.gradcheck.cases import LARGEST_SEED
+from kvnet.gradcheck.cases import LARGEST_SEED, Subject
 from kvnet.gradcheck.check_gradients import METHODS
 from kvnet.gradcheck.checked_models import MODELS
 from kvnet.gradcheck.checked_operations import CONSTANTS, OPERATIONS
+from kvnet.gradcheck.separate_processes import Lost, in_processes
 from kvnet.gradcheck.step_size_plot import draw
-from kvnet.gradcheck.survey import plans_for, survey_case, survey_random_cases
+from kvnet.gradcheck.survey import Survey, plans_for, survey_case, survey_random_cases
 from kvnet.gradcheck.table import PROGRAM, failure_text, results, summary, table
+from kvnet.kernels import kernel_threads
 
 OPERATION_EXAMPLES, MODEL_EXAMPLES = 25, 3
 DTYPES = ("float64", "float32")
+QUIET = {"leave": False, "disable": None}  # no progress bar in a file, and none that stays
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,8 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command():
         outputs = {f"--{flag}": getattr(arguments, flag) for flag in ("json", "plot")}
         check_outputs(outputs, {}, replace=True)
-        with threadpool_limits(1):  # the matrices are too small for several threads to be faster
-            return _run(arguments)
+        return _run(arguments)
 
     return exit_code(parser.prog, command)
 
@@ -99,8 +104,7 @@ def _run(arguments):
     if arguments.plot:
         write_atomically(arguments.plot, draw(subjects[0], xp, arguments.seed))
         return 0
-    progress = tqdm(_surveys(subjects, arguments, xp), unit=" checked", leave=False, disable=None)
-    surveys = list(progress)
+    surveys = _surveys(subjects, arguments, xp)
     seconds = time.perf_counter() - started
     print(table(surveys))
     print(summary(surveys, CONSTANTS, seconds))
@@ -133,9 +137,66 @@ def _subjects(arguments):
 def _surveys(subjects, arguments, xp):
     plans = plans_for(arguments.method, arguments.dtype)
     if arguments.case is not None:
-        yield survey_case(subjects[0], subjects[0].numbers(arguments.case), plans, xp)
-        return
-    for subject in subjects:
-        examples = MODEL_EXAMPLES if subject.name in MODELS else OPERATION_EXAMPLES
-        for variant in subject.combinations():
-            yield survey_random_cases(subject, variant, plans, xp, examples, arguments.seed)
+        with one_thread():
+            return [survey_case(subjects[0], subjects[0].numbers(arguments.case), plans, xp)]
+    variants = [(each, variant) for each in subjects for variant in each.combinations()]
+    survey = partial(_survey_variants, plans, arguments.backend, arguments.seed)
+    in_parallel = len(subjects) > 1 and arguments.backend == "numpy"  # one subject is soon checked
+    done = _done_in_processes(survey, variants) if in_parallel else _done_here(survey, variants)
+    found = {}
+    with closing(done), tqdm(total=len(variants), unit=" checked", **QUIET) as progress:
+        for each in done:
+            found[each.label] = each
+            progress.update()
+    return [found[Survey(*variant).label] for variant in variants]
+
+
+def _survey_variants(plans, backend, seed, variants) -> list[Survey]:
+    xp = array_module(backend)
+    with one_thread():
+        return [
+            survey_random_cases(subject, variant, plans, xp, examples_of(subject), seed)
+            for subject, variant in variants
+        ]
+
+
+def _done_here(survey, variants):
+    for variant in variants:
+        yield from survey([variant])
+
+
+def _done_in_processes(survey, variants):
+    # Only one process compiles the kernels of an operation. Models, which take the longest, are
+    # first, so that the last processes end at about the same time.
+    tasks = [[v] for v in variants if v[0].name in MODELS]
+    operations = [v for v in variants if v[0].name not in MODELS]
+    tasks += [list(group) for _, group in groupby(operations, key=lambda v: v[0].name)]
+    with closing(in_processes(survey, tasks, available_cores())) as done:
+        for task, outcome in done:
+            if isinstance(outcome, Lost):
+                raise InputError(
+                    f"the process that checked {task[0][0].name} has crashed; check it alone with "
+                    f"`{PROGRAM} --op {task[0][0].name}` to see where"
+                )
+            if isinstance(outcome, Exception):
+                raise outcome
+            yield from outcome
+
+
+def examples_of(subject: Subject) -> int:
+    """Return the number of random cases of each variant of a subject."""
+    return MODEL_EXAMPLES if subject.name in MODELS else OPERATION_EXAMPLES
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run on one thread: the matrices are too small for several threads to be faster."""
+    with threadpool_limits(1), kernel_threads(1):
+        yield
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

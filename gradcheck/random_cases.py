@@ -1,54 +1,65 @@
-"""Random cases, drawn and shrunk by hypothesis."""
+"""Random parameters of cases, and the simplest parameters of a case that fails."""
 
 from collections.abc import Callable
 
-import hypothesis
-from hypothesis import strategies
+import numpy
 
 from kvnet.gradcheck.cases import LARGEST_SEED
 
+SIMPLE_SEEDS = (0, 1, 2)
 
-def run_random_cases(
-    check: Callable[[dict], None], options: dict[str, tuple], examples: int, seed: int
-) -> None:
-    """Run a check on random case parameters; after a failure, shrink them while it still fails.
+
+def random_cases(options: dict[str, tuple], examples: int, seed: int) -> list[dict]:
+    """Draw case parameters; every option occurs once before any occurs again.
 
     Parameters
     ----------
-    check : callable
-        Takes the case parameters; records a failure and raises. The last failure that it records
-        is the simplest.
     options : dict of str to tuple
-        Options of each parameter, the simplest first. A ``seed`` is drawn in addition.
+        Options of each parameter. A ``seed`` is drawn in addition.
     examples : int
-        Number of cases to draw.
+        Number of cases.
     seed : int
         The same seed gives the same cases.
+
+    Returns
+    -------
+    cases : list of dict
     """
-    failed = False
-    choices = {name: strategies.sampled_from(values) for name, values in options.items()}
-    choices["seed"] = strategies.integers(0, LARGEST_SEED)
+    rng = numpy.random.default_rng(seed)
+    columns = {}
+    for name, values in options.items():
+        rounds = [rng.permutation(len(values)) for _ in range(0, examples, len(values))]
+        columns[name] = [values[index] for index in numpy.concatenate(rounds)]
+    columns["seed"] = [int(s) for s in rng.integers(0, LARGEST_SEED, examples, endpoint=True)]
+    return [{name: column[i] for name, column in columns.items()} for i in range(examples)]
 
-    @hypothesis.seed(seed)
-    @hypothesis.settings(
-        max_examples=examples,
-        database=None,
-        deadline=None,
-        report_multiple_bugs=False,
-        suppress_health_check=list(hypothesis.HealthCheck),
-        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
-    )
-    @hypothesis.given(strategies.fixed_dictionaries(choices))
-    def run(parameters):
-        nonlocal failed
-        try:
-            check(parameters)
-        except Exception:
-            failed = True
-            raise
 
-    try:
-        run()
-    except Exception:
-        if not failed:  # the error is hypothesis's own, not that of the check
-            raise
+def simplest_failure(
+    fails: Callable[[dict], bool], options: dict[str, tuple], parameters: dict
+) -> dict:
+    """Simplify the parameters of a case that fails, one after the other, while it still fails.
+
+    Parameters
+    ----------
+    fails : callable
+        Takes the parameters of a case.
+    options : dict of str to tuple
+        Options of each parameter, the simplest first.
+    parameters : dict
+        Those of a case that fails.
+
+    Returns
+    -------
+    parameters : dict
+        No single parameter can be replaced by a simpler one without the failure being lost.
+    """
+    options = {**options, "seed": (*SIMPLE_SEEDS, parameters["seed"])}
+    simplified = True
+    while simplified:
+        simplified = False
+        for name, values in options.items():
+            for value in values[: values.index(parameters[name])]:
+                if fails(parameters | {name: value}):
+                    parameters, simplified = parameters | {name: value}, True
+                    break
+    return parameters

@@ -1,12 +1,11 @@
 """Checks of many random cases of one subject: coverage, worst errors and smallest failure."""
 
-import contextlib
 from dataclasses import dataclass, field
 
 from kvnet.gradcheck.cases import Case, Subject
 from kvnet.gradcheck.check_gradients import METHODS, check_gradients
 from kvnet.gradcheck.equality import check_equality
-from kvnet.gradcheck.random_cases import run_random_cases
+from kvnet.gradcheck.random_cases import random_cases, simplest_failure
 from kvnet.gradcheck.report import CheckedInput, Report
 
 EQUALITY = "equality"
@@ -129,7 +128,7 @@ def survey_random_cases(
     examples: int,
     seed: int,
 ) -> Survey:
-    """Check random cases of a variant, each by every plan.
+    """Check random cases of a variant, each by every plan, until one fails.
 
     Parameters
     ----------
@@ -148,14 +147,18 @@ def survey_random_cases(
         Includes the smallest case that fails, if one does.
     """
     survey = Survey(subject, variant)
+    for drawn in random_cases(subject.options(), examples, seed):
+        _check_plans(survey, plans, xp, variant | drawn)
+        if survey.failure:
+            plan = survey.failure.method, survey.failure.dtype
 
-    def check(parameters):
-        # Once a plan has failed, only that one has to fail again while the case shrinks.
-        failed = survey.failure
-        remaining = [(failed.method, failed.dtype)] if failed else plans
-        _check_plans(survey, remaining, xp, variant | parameters)
+            def fails(parameters, plan=plan):
+                tried = survey_case(subject, variant | parameters, [plan], xp)
+                survey.failure = tried.failure or survey.failure
+                return tried.failure is not None
 
-    run_random_cases(check, subject.options(), examples, seed)
+            simplest_failure(fails, subject.options(), drawn)
+            break
     return survey
 
 
@@ -176,12 +179,12 @@ def survey_case(subject: Subject, parameters: dict, plans: list[tuple[str, str]]
     survey : Survey
     """
     survey = Survey(subject, {name: parameters[name] for name in subject.variants})
-    with contextlib.suppress(Exception):  # recorded in the survey
-        _check_plans(survey, plans, xp, parameters)
+    _check_plans(survey, plans, xp, parameters)
     return survey
 
 
 def _check_plans(survey, plans, xp, parameters):
+    """Add a case's reports to a survey, up to the first failure."""
     for method, dtype in plans:
         try:
             case = survey.subject.case(xp, dtype, parameters)
@@ -189,7 +192,7 @@ def _check_plans(survey, plans, xp, parameters):
             survey.add(check_case(case, used, parameters["seed"]), used, dtype)
         except Exception as error:
             survey.failure = Failure(method, dtype, parameters, error)
-            raise
+            return
 
 
 def method_for(case: Case, method: str) -> str:

@@ -37,14 +37,18 @@ def table(surveys: list[Survey]) -> str:
     return "\n".join(lines)
 
 
+def _counted(count: int, noun: str, plural: str | None = None) -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def _remarks(row: Row):
     remarks = []
     if row.zeros:
-        remarks.append(f"{row.zeros} entries with zero gradient")
+        remarks.append(f"{_counted(row.zeros, 'entry', 'entries')} with zero gradient")
     if row.kinks:
         remarks.append(f"{row.kinks} at a kink")
     if row.vacuous:
-        remarks.append(f"zero up to rounding in {row.vacuous} cases")
+        remarks.append(f"zero up to rounding in {_counted(row.vacuous, 'case')}")
     return f"  ({'; '.join(remarks)})" if remarks else ""
 
 
@@ -65,12 +69,13 @@ def summary(surveys: list[Survey], constants: tuple[str, ...], seconds: float) -
     rows = [row for each in surveys for by_plan in each.rows.values() for row in by_plan.values()]
     subjects = {each.subject.name for each in surveys}
     models = len(subjects & set(MODELS))
-    plural = "" if models == 1 else "s"
+    counts = {"operation": len(subjects) - models, "model": models}
+    checked = " and ".join(_counted(n, noun) for noun, n in counts.items() if n)
     covered = (
-        f"{len(subjects) - models} operations and {models} model{plural} in {len(surveys)} "
-        "variants; "
-        f"{sum(row.cases for row in rows):,} gradients of {sum(row.entries for row in rows):,} "
-        f"entries compared in {seconds:.1f} s"
+        f"{checked} in {_counted(len(surveys), 'variant')}; "
+        f"{_counted(sum(row.cases for row in rows), 'gradient')} of "
+        f"{_counted(sum(row.entries for row in rows), 'entry', 'entries')} "
+        f"compared in {seconds:.1f} s"
     )
     if models and len(subjects) > models:
         covered += f"; constants without a gradient: {', '.join(constants)}"

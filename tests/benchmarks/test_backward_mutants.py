@@ -3,12 +3,11 @@
 import ast
 import inspect
 import textwrap
-from contextlib import closing
 
 import numpy
 import pytest
 from backward_mutants import KINDS, ROOT, mutants, mutants_of
-from mutation_score import METHODS, Scorer, described, planted, subjects_of
+from mutation_score import METHODS, described, planted, scores, subjects_of
 
 from kvnet import models
 from kvnet import operations as ops
@@ -76,6 +75,25 @@ def test_the_hops_that_kernels_share_have_mutants(helper):
     assert len(found) >= 20
     for subject in subjects_of(found[0]):
         assert subject.name.endswith("hops_by_row") or subject.name == "answer_loss"
+
+
+def test_compiled_functions_that_take_a_gradient_have_mutants():
+    found = changes_of(
+        """
+        @njit(**OPTIONS)
+        def _scatter(rows, d_table):
+            d_table[rows] = weights
+
+        @njit(**OPTIONS)
+        def _look_up(rows, table):
+            table[rows] = weights
+        """
+    )
+    assert ("sign", "d_table[rows] = -weights") in found
+    assert not [after for _, after in found if "= -weights" in after and "d_" not in after]
+    for name in ("context_hops_by_row", "gru_reading", "word_cross_entropy"):
+        mine = [m for m in ALL if m.path == f"kernels/{name}.py"]
+        assert [m.compiled for m in mine].count(True) > 40
 
 
 def test_every_field_of_a_returned_record_is_made_wrong():
@@ -153,7 +171,6 @@ def test_a_mutant_is_described_by_its_place_and_change():
 def test_a_mutant_that_ends_the_process_is_a_crash_and_the_next_one_is_scored():
     wrong = next(m for m in mutants_in(ops.linear) if m.kind == "sign")
     ending = wrong._replace(new=ast.parse("__import__('os')._exit(1)").body[0])
-    with closing(Scorer(seed=0)) as score:
-        rows = [score(ending), score(wrong)]
+    rows = scores([ending, wrong], seed=0)
     assert [rows[0][method] for method in METHODS] == ["crash"] * len(METHODS)
     assert [rows[1][method] for method in METHODS] == ["caught"] * len(METHODS)

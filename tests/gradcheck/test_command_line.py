@@ -1,11 +1,13 @@
 """``python -m kvnet.gradcheck``: the table, the exit code and the command of a failing case."""
 
-import importlib
 import json
+import math
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 
 import numpy
 import pytest
@@ -13,12 +15,15 @@ from helpers import ROOT
 
 from kvnet import gradcheck
 from kvnet import operations as ops
-from kvnet.gradcheck import checked_operations
-from kvnet.gradcheck.cases import Case, registering
+from kvnet.gradcheck import checked_operations, command_line
+from kvnet.gradcheck.cases import Case, Subject, registering
 from kvnet.gradcheck.checked_models import MODELS
 from kvnet.gradcheck.checked_operations import OPERATIONS
 from kvnet.gradcheck.command_line import main
+from kvnet.gradcheck.random_cases import random_cases, simplest_failure
+from kvnet.gradcheck.separate_processes import Lost, in_processes
 from kvnet.gradcheck.step_size_plot import STEPS, errors_by_step
+from kvnet.gradcheck.survey import check_case, survey_case
 from kvnet.gradcheck.table import PROGRAM
 
 
@@ -186,11 +191,18 @@ def test_help_of_the_folder_is_that_of_the_package():
     assert done.stdout.startswith(f"usage: {PROGRAM} ")
 
 
-@pytest.mark.parametrize("name", gradcheck.__all__)
-def test_the_folder_and_the_package_give_the_same_classes_and_functions(name, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT)
-    folder = importlib.import_module("gradcheck")
-    assert getattr(folder, name) is getattr(gradcheck, name)
+def test_the_folder_is_another_name_of_the_package():
+    script = (
+        "import gradcheck, gradcheck.report, kvnet.gradcheck.kinks, sys\n"
+        "from gradcheck.kinks import Kink\n"
+        "assert Kink is kvnet.gradcheck.kinks.Kink\n"
+        "assert gradcheck is kvnet.gradcheck\n"
+        "assert gradcheck.report is kvnet.gradcheck.report is sys.modules['gradcheck.report']\n"
+        "assert kvnet.gradcheck.report.__spec__.name == 'kvnet.gradcheck.report'\n"
+        "assert kvnet.gradcheck.report.__name__ == 'kvnet.gradcheck.report'\n"
+    )
+    done = run_in_checkout("-c", script)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_command_loads_each_module_once():
@@ -199,7 +211,133 @@ def test_the_command_loads_each_module_once():
         "sys.argv[1:] = ['--op', 'hop', '--method', 'complex_step']\n"
         "try:\n    runpy.run_module('gradcheck', run_name='__main__', alter_sys=True)\n"
         "except SystemExit as stop:\n    print(stop.code)\n"
-        "print(sorted(name for name in sys.modules if name.startswith('gradcheck')))"
+        "import kvnet.gradcheck\n"
+        "print(*(name for name in sys.modules if name.startswith('gradcheck')))\n"
+        "assert sys.modules['gradcheck'] is kvnet.gradcheck"
     )
     done = run_in_checkout("-c", script)
-    assert done.stdout.splitlines()[-2:] == ["0", "['gradcheck']"], done.stderr
+    assert done.stdout.splitlines()[-2:] == ["0", "gradcheck"], done.stderr
+
+
+def test_the_command_needs_no_package_of_the_test_extra():
+    script = (
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in ('hypothesis', 'pytest', 'matplotlib', 'autograd'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Missing)\n"
+        "from kvnet.gradcheck.command_line import main\n"
+        "sys.exit(main(['--op', 'hop', '--method', 'complex_step']))"
+    )
+    done = run_in_checkout("-c", script)
+    assert done.returncode == 0, done.stderr
+
+
+def hop_with_inputs_for_gradients(xp, u, o, matrix):
+    s = u + o
+    return s @ matrix.T, lambda d: (d @ matrix, d @ matrix, u.T @ s)
+
+
+def partial_relu_with_inputs_for_gradients(xp, x, linear_size):
+    passes = x.real > 0
+    passes[:, :linear_size] = True
+    return x * passes, lambda dy: x * passes
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("hop", hop_with_inputs_for_gradients),
+        ("partial_relu", partial_relu_with_inputs_for_gradients),
+    ],
+)
+@pytest.mark.parametrize("method", gradcheck.METHODS)
+def test_inputs_in_place_of_the_output_s_gradient_are_seen(name, wrong, method, monkeypatch):
+    monkeypatch.setattr(ops, name, wrong)
+    subject = OPERATIONS[name]
+    parameters = {option: values[-1] for option, values in subject.options().items()}
+    survey = survey_case(subject, parameters | {"seed": 0}, [(method, "float64")], numpy)
+    assert isinstance(survey.failure.error, gradcheck.GradientError)
+
+
+def test_data_and_weights_are_independent_at_the_same_seed():
+    drawn = {}
+
+    def build(a):
+        drawn["x"] = a.normal(20)
+        return Case(lambda x: (x, lambda dy: drawn.setdefault("dy", dy)), (drawn["x"],))
+
+    case = Subject("identity", build).case(numpy, "float64", {"seed": 3})
+    check_case(case, "complex_step", 3)
+    assert not numpy.isin(drawn["x"], drawn["dy"]).any()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_processes_return_every_outcome(processes):
+    items = [2.0, "x", -1, 4.0]
+    outcomes = dict(in_processes(math.sqrt, items, processes))
+    assert (outcomes[2.0], outcomes[4.0]) == (math.sqrt(2), 2)
+    assert isinstance(outcomes["x"], TypeError)
+    assert isinstance(outcomes[-1], ValueError)
+
+
+def test_a_process_that_crashes_or_does_not_end_is_lost_and_the_next_item_is_served():
+    outcomes = list(in_processes(os._exit, [0], 1)) + list(
+        in_processes(time.sleep, [60, 0], 1, time_limit=0.5)
+    )
+    assert outcomes == [(0, Lost("crash")), (60, Lost("time limit")), (0, None)]
+
+
+def test_the_whole_table_is_the_same_in_processes(monkeypatch, capsys):
+    monkeypatch.setattr(command_line, "OPERATIONS", {n: OPERATIONS[n] for n in ("hop", "linear")})
+    monkeypatch.setattr(command_line, "MODELS", {})
+    tables = []
+    for cores in (1, 2):
+        monkeypatch.setattr(command_line, "available_cores", lambda cores=cores: cores)
+        assert main([]) == 0
+        tables.append(capsys.readouterr().out.splitlines()[:-2])
+    for name in ("hop", "linear"):
+        assert main(["--op", name]) == 0
+        tables.append(capsys.readouterr().out.splitlines()[:-2])
+    assert tables[0] == tables[1] == tables[2] + tables[3][1:]
+
+
+def test_counts_are_singular_and_plural(capsys):
+    assert main(["--op", "l2_penalty", "--case", "N=1"]) == 0
+    assert "1 operation in 1 variant; " in capsys.readouterr().out
+
+
+def test_every_option_is_drawn_before_any_is_drawn_again():
+    options = {"N": (1, 2, 3), "kind": ("a", "b")}
+    cases = random_cases(options, 6, seed=4)
+    assert cases == random_cases(options, 6, seed=4) != random_cases(options, 6, seed=5)
+    for first in (0, 3):
+        assert {case["N"] for case in cases[first : first + 3]} == {1, 2, 3}
+    assert len({case["seed"] for case in cases}) == 6
+
+
+def test_a_failure_is_simplified_parameter_by_parameter():
+    options = {"N": (1, 2, 3, 5), "B": (1, 2), "kind": ("a", "b")}
+
+    def fails(case):
+        return case["N"] >= 3 and case["kind"] == "b"
+
+    case = {"N": 5, "B": 2, "kind": "b", "seed": 99}
+    assert simplest_failure(fails, options, case) == {"N": 3, "B": 1, "kind": "b", "seed": 0}
+
+
+def test_ctrl_c_ends_the_command_and_its_processes():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kvnet.gradcheck"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted" in err.splitlines()[-1]
+    assert "Traceback" not in err and "leaked" not in err

@@ -9,13 +9,13 @@ from kvnet.gradcheck.survey import plans_for, survey_random_cases
 
 LARGEST_ERRORS = {
     ("complex_step", "float64"): 1e-12,
-    ("central_differences", "float64"): 1e-8,
+    ("central_differences", "float64"): 1e-7,  # 1e-10, but some gradients are 1e-6 and smaller
     ("random_directions", "float64"): 1e-12,
     ("complex_step", "float32"): 1e-5,
 }
 EQUALITY = {("equality", "float64"): 1e-12, ("equality", "float32"): 5e-5}
 FUSED = {  # a fused form does not accept complex numbers: equality replaces the complex step
-    ("central_differences", "float64"): 1e-8,
+    ("central_differences", "float64"): 1e-7,
     ("random_directions", "float64"): 1e-8,
     **EQUALITY,
 }
