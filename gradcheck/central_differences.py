@@ -11,6 +11,9 @@ from kvnet.gradcheck.moved_function import MANTISSA, Bundle, MovedFunction
 HALVINGS = 3  # differences of the steps h, h/2, h/4
 STEP_REDUCTION = 8.0  # the step is divided by this where the estimate does not converge
 ATTEMPTS = 8
+MOST_ATTEMPTS = 16  # where values are not finite
+NEGLIGIBLE = 1e-300  # error of a slope that is 0
+NEAR = 2.0**-20
 GOOD = 1e-7  # relative error with which an estimate is accepted at once
 # The nearest points are h/4 away and extrapolation adds to it: 4 noise / h is the standard
 # deviation. The bound is eight of them, because the noise is itself an estimate.
@@ -58,7 +61,9 @@ def first_steps(sizes: numpy.ndarray, epsilon: float) -> numpy.ndarray:
     return _power_of_two(epsilon ** (1 / 7) * numpy.maximum(1.0, sizes / MANTISSA))
 
 
-def slopes(moved: MovedFunction, bundle: Bundle, h: numpy.ndarray) -> Estimate:
+def slopes(
+    moved: MovedFunction, bundle: Bundle, h: numpy.ndarray, depends: numpy.ndarray | bool = False
+) -> Estimate:
     """Differentiate by the entries of a bundle by Richardson extrapolation.
 
     Parameters
@@ -67,6 +72,8 @@ def slopes(moved: MovedFunction, bundle: Bundle, h: numpy.ndarray) -> Estimate:
     bundle : Bundle
     h : array
         Largest step of each entry.
+    depends : bool array, optional
+        Outputs that are known to depend on the entries, though a small step may not show it.
 
     Returns
     -------
@@ -85,10 +92,11 @@ def slopes(moved: MovedFunction, bundle: Bundle, h: numpy.ndarray) -> Estimate:
         difference = moved.weights * ((plus - minus) / bundle.per_output(distance))
         differences.append(bundle.sums(difference))
         largest = largest or (plus, minus)
-    noise, curvature = _noise_and_curvature(moved, *largest)
-    rounding = AMPLIFICATION * bundle.sums(noise) / h
+    noise, curvature = _noise_and_curvature(moved, *largest, depends)
+    rounding = AMPLIFICATION * (bundle.sums(noise) + _least_noise(moved, noise)) / h
     # x + h and x - h are rounded, so that their middle is not x.
-    rounding += abs(bundle.sums(curvature)) / h**2 * EPSILON * numpy.maximum(abs(x), h)
+    asymmetry = abs(((x + h) - x) - (x - (x - h)))
+    rounding += abs(bundle.sums(curvature)) / h * (asymmetry / h)
     return Estimate(*extrapolate(differences), rounding)
 
 
@@ -116,7 +124,9 @@ def slope_along(
         differences.append(numpy.array([moved.weights @ (plus - minus) * 2**k / (2 * h)]))
         largest = largest or (plus, minus)
     noise, _ = _noise_and_curvature(moved, *largest)
-    rounding = AMPLIFICATION * (noise.sum(keepdims=True) + point_noise) / h
+    rounding = (
+        AMPLIFICATION * (noise.sum(keepdims=True) + _least_noise(moved, noise) + point_noise) / h
+    )
     return Estimate(*extrapolate(differences), rounding)
 
 
@@ -132,25 +142,35 @@ def careful_slope(moved: MovedFunction, bundle: Bundle) -> Estimate:
     bundle : Bundle
         Of a single entry.
     """
-    best = None
+    best, first, depends = None, None, False
     for attempt, h in enumerate(_candidates(moved, bundle)):
-        estimate = slopes(moved, bundle, numpy.array([h]))
-        if best is None or estimate.error < best.error:
+        estimate = slopes(moved, bundle, numpy.array([h]), depends)
+        is_good = estimate.converged and estimate.error <= GOOD * abs(estimate.slope)
+        if first is not None:  # the entry is much smaller than the first step
+            apart = abs(estimate.slope - first.slope) > estimate.error + first.error
+            return estimate if estimate.converged and apart else first
+        if is_good:
+            size = abs(moved.x[bundle.leaf_index].reshape(-1)[bundle.entries])
+            if attempt or not 0 < size < NEAR * h:
+                return estimate
+            first = estimate
+            depends = moved.step(bundle, numpy.array([h])) != moved.y
+        if best is None or _rank(estimate) < _rank(best):
             best = estimate
-        if best.converged and best.error <= GOOD * abs(best.slope):
+        if attempt >= (5 if best.converged else ATTEMPTS) and numpy.isfinite(best.error):
             break
-        if best.converged and (attempt >= 5 or best.error == 0):
+        if best.converged and best.error <= NEGLIGIBLE:
             break
-    if numpy.isfinite(best.error).all():
-        return best
-    return _one_sided_slope(moved, bundle) or best
+    return best if numpy.isfinite(best.error) else _one_sided_slope(moved, bundle) or best
 
 
 def is_good(moved: MovedFunction, bundle: Bundle, estimate: Estimate, h) -> numpy.ndarray:
     """Return for which entries of a bundle smaller steps would not give a better estimate."""
     size = abs(moved.x[bundle.leaf_index].reshape(-1)[bundle.entries])
     accurate = (size >= h) | (size == 0) | (estimate.error <= GOOD * abs(estimate.slope))
-    return estimate.converged & (accurate | (estimate.error == 0))
+    # A kink or a pole closer than this would not show in a difference with a step of h.
+    near = (size > 0) & (size < NEAR * h)
+    return estimate.converged & ((accurate & ~near) | (estimate.error <= NEGLIGIBLE))
 
 
 def extrapolate(
@@ -182,24 +202,37 @@ def extrapolate(
 def _one_sided_slope(moved, bundle):
     """Differentiate at the edge of the domain: ``(f(x + h) - f(x)) / h``, extrapolated."""
     best = None
-    for h in _candidates(moved, bundle):
-        for side in (1.0, -1.0):
+    for side in (1.0, -1.0):
+        previous = numpy.nan
+        for h in _candidates(moved, bundle):
             points = [moved.step(bundle, numpy.array([side * h / 2**k])) for k in range(4)]
             quotients = [
                 numpy.array([moved.weights @ (y - moved.y) * side * 2**k / h])
                 for k, y in enumerate(points)
             ]
             noise, _ = _noise_and_curvature(moved, points[0], moved.y)
-            rounding = AMPLIFICATION * 4 * noise.sum(keepdims=True) / h
-            estimate = Estimate(*extrapolate(quotients, 2.0), rounding)
-            if best is None or estimate.error < best.error:
+            slope, change = extrapolate(quotients, 2.0)
+            # Where the function is a fractional power, the slope changes with every step.
+            change = numpy.fmax(change, abs(slope - previous))
+            estimate = Estimate(slope, change, 4 * AMPLIFICATION * noise.sum(keepdims=True) / h)
+            if best is None or _rank(estimate) < _rank(best):
                 best = estimate
-    return best if numpy.isfinite(best.error).all() else None
+            previous = slope
+    return best if numpy.isfinite(best.error) else None
 
 
-def _noise_and_curvature(moved, plus, minus):
+def _least_noise(moved, noise):
+    """Return the noise of terms that cancel in the outputs, and of numbers that underflow."""
+    return (moved.hidden_noise if noise.any() else 0.0) + 4 * QUANTUM
+
+
+def _rank(estimate):
+    return not estimate.converged, float(estimate.error[0])
+
+
+def _noise_and_curvature(moved, plus, minus, depends=False):
     """Return each output's weighted noise at these points, and its weighted second difference."""
-    changed = (plus != moved.y) | (minus != moved.y)
+    changed = (plus != moved.y) | (minus != moved.y) | depends
     size = numpy.maximum(abs(plus), abs(minus))
     noise = numpy.maximum(numpy.maximum(moved.noise, moved.epsilon * size), QUANTUM)
     curvature = moved.weights * ((plus - moved.y) - (moved.y - minus))
@@ -214,7 +247,7 @@ def _candidates(moved, bundle) -> Iterator[float]:
     first = float(first_steps(numpy.array(size), moved.epsilon))
     relative = float(_power_of_two(numpy.array(moved.epsilon ** (1 / 7) * scale)))
     yield first
-    for attempt in range(ATTEMPTS):
+    for attempt in range(MOST_ATTEMPTS):
         if relative < first / STEP_REDUCTION:
             yield relative / STEP_REDUCTION**attempt
         if first / STEP_REDUCTION ** (attempt + 1) > relative or relative >= first / STEP_REDUCTION:

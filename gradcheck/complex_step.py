@@ -61,9 +61,9 @@ def slopes(moved: MovedFunction, bundle: Bundle, h=None) -> tuple[numpy.ndarray,
         h = steps(moved.x[i].reshape(-1)[bundle.entries], moved.scales[i].flat[bundle.entries])
     terms = moved.weights * (moved.step(bundle, 1j * h).imag / bundle.per_output(h))
     if bundle.owners is None:
-        return terms.sum(keepdims=True), numpy.array([FACTOR * EPSILON * norm(terms)])
+        return terms.sum(keepdims=True), numpy.array([FACTOR * moved.epsilon * norm(terms)])
     size = float(abs(terms).max(initial=0.0)) or 1.0  # relative to it, squares do not overflow
-    return bundle.sums(terms), FACTOR * EPSILON * size * numpy.sqrt(
+    return bundle.sums(terms), FACTOR * moved.epsilon * size * numpy.sqrt(
         bundle.sums((terms / size) ** 2)
     )
 
@@ -92,12 +92,12 @@ def careful_slope(moved: MovedFunction, bundle: Bundle) -> tuple[float, float]:
     def at(h):
         terms = moved.weights * (moved.step(bundle, 1j * h).imag / h)
         quantum = QUANTUM * float(abs(moved.weights[terms != 0]).sum() or abs(moved.weights).sum())
-        return float(terms.sum()), FACTOR * EPSILON * norm(terms) + quantum / float(h[0])
+        return float(terms.sum()), FACTOR * moved.epsilon * norm(terms) + quantum / float(h[0])
 
     def pair(h, other):
         (slope, error), (second, other_error) = at(h), at(other)
         error = abs(slope - second) + max(error, other_error)
-        return slope, error if numpy.isfinite(error) else numpy.inf
+        return second, error if numpy.isfinite(error) else numpy.inf
 
     slope, error = pair(usual, usual * 2.0**-4 if x[0] < TINY else usual * 2.0**-10)
     if error <= 1e-10 * abs(slope):

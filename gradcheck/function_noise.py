@@ -37,11 +37,15 @@ class Noise(NamedTuple):
     norm : float
         Of the whole array.
     entries : array
-        Of each entry.
+        Of each entry. Both are infinite where a value is not finite on both sides.
+    precision : float
+        Relative noise of most entries if it was measured at distant points, because the function
+        computes in a lower precision than its inputs have; otherwise 0.
     """
 
     norm: float
     entries: numpy.ndarray
+    precision: float = 0.0
 
 
 def nearby_points(
@@ -83,8 +87,9 @@ def estimate_noise(values: numpy.ndarray) -> Noise:
     """Estimate the noise of arrays from the high-order differences of their values.
 
     Repeated differences remove the smooth part and keep the noise, whose standard deviation grows
-    by a known factor with each order. Each side is estimated separately and the smaller estimate is
-    returned, because a kink on one side looks like noise.
+    by a known factor with each order. Each side is estimated separately. For the norm the smaller
+    estimate is returned, because a kink on one side looks like noise; for single entries, whose
+    estimates vary more, the mean square.
 
     Parameters
     ----------
@@ -109,5 +114,10 @@ def estimate_noise(values: numpy.ndarray) -> Noise:
     size = numpy.where((size > 0) & (size < numpy.inf), size, 1.0)  # whose squares are floats
     squares = (DIFFERENCES @ (relative / size)) ** 2
     by_order = size * numpy.sqrt(numpy.add.reduceat(squares, FIRST_ROWS, axis=1))
+    by_order[~numpy.isfinite(by_order)] = numpy.inf  # one side may be outside the domain
     norms = [max(map(norm, orders)) for orders in by_order]
-    return Noise(min(norms), by_order.max(axis=1).min(axis=0).reshape(shape))
+    sides = by_order.max(axis=1)
+    one = sides.min(axis=0)
+    both = numpy.sqrt((sides**2).mean(axis=0)) if sides.max(initial=0.0) < 1e150 else sides.max(0)
+    entries = numpy.where(numpy.isfinite(both), both, one)
+    return Noise(min(norms), entries.reshape(shape))

@@ -7,6 +7,7 @@ import numpy
 
 from kvnet.backend import to_numpy
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction, on_device_of
+from kvnet.gradcheck.function_noise import Noise
 from kvnet.gradcheck.progress import Progress
 from kvnet.gradcheck.rounding import measured_noise
 
@@ -72,6 +73,8 @@ class MovedFunction:
         The outputs, and their weights.
     noise : float64 vector
         Standard deviation of the outputs' rounding errors.
+    hidden_noise : float
+        Noise of terms that cancel in the outputs, which the measured noise may miss.
     epsilon : float
         Machine epsilon of the precision in which the function computes.
     """
@@ -93,6 +96,7 @@ class MovedFunction:
         self.y = numpy.concatenate([output.ravel() for output in outputs]).astype("float64")
         self.epsilon = float(max(numpy.finfo(output.dtype).eps for output in outputs))
         self.noise = self.epsilon * abs(self.y)
+        self.hidden_noise = 0.0
         self._work = {}
 
     def at(self, moved: dict[int, numpy.ndarray]) -> numpy.ndarray:
@@ -126,14 +130,13 @@ class MovedFunction:
         finally:
             flat[bundle.entries] = before
 
-    def set_noise(self, noise: numpy.ndarray) -> None:
-        """Store the outputs' measured noise, and the precision that follows from it."""
-        size = abs(self.y)
-        if (size > 0).any():
-            relative = float(numpy.median(noise[size > 0] / size[size > 0]))
-            if relative > LOW_PRECISION * self.epsilon:
-                self.epsilon = min(relative, LOWEST_PRECISION)
-        self.noise = numpy.maximum(noise, self.epsilon * size)
+    def set_noise(self, noise: list[Noise]) -> None:
+        """Store the noise of the outputs, and the precision that it shows."""
+        lower = min(max(each.precision for each in noise), LOWEST_PRECISION)
+        if lower > LOW_PRECISION * self.epsilon:
+            self.epsilon = lower
+        entries = numpy.concatenate([each.entries.ravel() for each in noise])
+        self.noise = numpy.maximum(entries, self.epsilon * abs(self.y))
 
     def measure_noise(self, rng: numpy.random.Generator) -> None:
         """Measure the outputs' noise for leaves in float64."""
@@ -143,8 +146,7 @@ class MovedFunction:
             return [self.at(dict(zip(indices, points, strict=True)))]
 
         arrays = [self.x[i] for i in indices]
-        (noise,) = measured_noise(results_at, arrays, [self.y], rng)
-        self.set_noise(noise.entries)
+        self.set_noise(measured_noise(results_at, arrays, [self.y], rng))
 
     def complex_step_fault(self) -> str | None:
         """Return why forward cannot be differentiated by a complex step; None if it can."""

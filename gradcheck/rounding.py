@@ -10,6 +10,8 @@ from kvnet.gradcheck.differentiable_function import DifferentiableFunction, on_d
 from kvnet.gradcheck.function_noise import Noise, estimate_noise, nearby_points, spacing_for
 from kvnet.gradcheck.norms import norm
 
+SUSPICIOUS = 64.0  # times machine epsilon: noise from which it is measured at closer points
+CLOSE = 64.0  # distance of these, times machine epsilon
 DRAWS = 3  # of other weights
 FACTOR = 16  # standard deviations of the noise, which is itself an estimate
 # Precisions below that of the inputs in which a function may compute: float32, float16.
@@ -59,17 +61,24 @@ def measured_noise(
         One per result.
     """
 
-    def values_at(epsilons):
-        lines = [
-            nearby_points(x, spacing_for(e), rng) for x, e in zip(arrays, epsilons, strict=True)
-        ]
+    def values_at(spacings):
+        lines = [nearby_points(x, s, rng) for x, s in zip(arrays, spacings, strict=True)]
         at = [results_at(list(points)) for points in zip(*lines, strict=True)]
         return [numpy.stack(values) for values in zip(*at, strict=True)]
 
     epsilons = [float(numpy.finfo(x.dtype).eps) for x in arrays]
-    values = values_at(epsilons)
+    values = values_at([spacing_for(e) for e in epsilons])
     noise = [estimate_noise(v) for v in values]
     constant = [(v == v[0]).all(axis=0) for v in values]
+    if any(
+        (n.entries > SUSPICIOUS * numpy.finfo(r.dtype).eps * abs(r)).any()
+        for n, r in zip(noise, results, strict=True)
+    ):
+        # Close to a singularity or the edge of the domain, even small distances are too large.
+        values = values_at([CLOSE * e for e in epsilons])
+        for i, v in enumerate(values):
+            noise[i] = _smaller(noise[i], estimate_noise(v))
+            constant[i] |= (v == v[0]).all(axis=0)
     for lower in LOWER_PRECISIONS:
         if not any(c.any() for c in constant):
             break
@@ -82,12 +91,22 @@ def measured_noise(
         ]
         if not any(m.any() for m in moving):
             continue
-        values = values_at([max(lower, e) for e in epsilons])
+        values = values_at([spacing_for(max(lower, e)) for e in epsilons])
         for i, (v, m) in enumerate(zip(values, moving, strict=True)):
             entries = numpy.where(m, estimate_noise(v).entries, noise[i].entries)
-            noise[i] = Noise(max(noise[i].norm, norm(entries[m])), entries)
+            size = abs(numpy.asarray(results[i], "float64"))
+            precision = noise[i].precision
+            if 2 * m.sum() > m.size and (size[m] > 0).any():
+                precision = float(numpy.median((entries[m] / size[m])[size[m] > 0]))
+            noise[i] = Noise(max(noise[i].norm, norm(entries[m])), entries, precision)
             constant[i] &= (v == v[0]).all(axis=0)
     return noise
+
+
+def _smaller(noise, other):
+    entries = numpy.minimum(noise.entries, other.entries)
+    entries = numpy.where(numpy.isfinite(entries), entries, 0.0)
+    return Noise(min(noise.norm, other.norm, norm(entries) * 2), entries)
 
 
 def noise_of_results(
