@@ -11,7 +11,7 @@ from kvnet.errors import InputError
 from kvnet.gradcheck.comparison import Comparison, NotAnalyticError
 from kvnet.gradcheck.contract import check_backward, check_forward
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
-from kvnet.gradcheck.gradient_error import GradientError
+from kvnet.gradcheck.gradient_error import ComplexStepError, GradientError
 from kvnet.gradcheck.moved_function import MovedFunction
 from kvnet.gradcheck.norms import norm
 from kvnet.gradcheck.progress import Progress
@@ -152,7 +152,7 @@ class _Check:
             return False
         fault = self.moved.complex_step_fault()
         if fault is not None and self.method == "complex_step":
-            raise GradientError(
+            raise ComplexStepError(
                 f"the forward pass does not accept complex numbers ({fault}); make it accept "
                 "them, or use method='central_differences'"
             )
