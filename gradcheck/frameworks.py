@@ -92,7 +92,8 @@ def from_jax(function: Callable) -> Callable:
 
             def of_floats(*floats):
                 remaining = iter(floats)
-                return function(*[next(remaining) if k else x for k, x in zip(kept, inputs)])
+                pairs = zip(kept, inputs, strict=True)
+                return function(*[next(remaining) if k else x for k, x in pairs])
 
             with _float64(jax):
                 floats = [x for k, x in zip(kept, inputs, strict=True) if k]

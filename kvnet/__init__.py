@@ -43,14 +43,12 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """Import the public names when one is used: `kvnet.gradcheck` needs NumPy only."""
-    if name.startswith("_"):
+    """Import the public names when one of them is used: `kvnet.gradcheck` needs NumPy only."""
+    if name not in __all__:
         raise AttributeError(f"module 'kvnet' has no attribute {name!r}")
-    from kvnet import public
+    import kvnet.public as public
 
     globals().update({each: getattr(public, each) for each in public.__all__})
-    if name not in globals():  # a folder such as kvnet.models is imported by now
-        raise AttributeError(f"module 'kvnet' has no attribute {name!r}")
     return globals()[name]
 
 
