@@ -369,7 +369,8 @@ def test_an_assertion_for_tests():
 
 def test_the_import_needs_numpy_only():
     code = (
-        "import sys, numpy.random; before = set(sys.modules); from kvnet.gradcheck import check_gradients;"
+        "import sys, numpy.random; before = set(sys.modules);"
+        "from kvnet.gradcheck import check_gradients;"
         "new = {m.partition('.')[0] for m in set(sys.modules) - before};"
         "print(*sorted(new - set(sys.stdlib_module_names)))"
     )

@@ -354,7 +354,7 @@ def test_differences_that_do_not_converge_are_undecided():
         return numpy.sqrt(abs(x - 0.5)) * numpy.sign(x - 0.5), lambda dy: dy
 
     with pytest.raises(GradientError, match=r"undecided|kink"):
-        check_gradients(rough, numpy.array([0.5, 2.0]), method="central_differences")
+        check_gradients(rough, numpy.array([0.5]), method="central_differences")
 
 
 def test_float32_gradients_are_compared_with_float64():
