@@ -142,7 +142,7 @@ def careful_slope(moved: MovedFunction, bundle: Bundle) -> Estimate:
     bundle : Bundle
         Of a single entry.
     """
-    best, first, depends = None, None, False
+    best, first, depends, found = None, None, False, []
     for attempt, h in enumerate(_candidates(moved, bundle)):
         estimate = slopes(moved, bundle, numpy.array([h]), depends)
         is_good = estimate.converged and estimate.error <= GOOD * abs(estimate.slope)
@@ -155,13 +155,19 @@ def careful_slope(moved: MovedFunction, bundle: Bundle) -> Estimate:
                 return estimate
             first = estimate
             depends = moved.step(bundle, numpy.array([h])) != moved.y
+        found.append(estimate.slope)
         if best is None or _rank(estimate) < _rank(best):
-            best = estimate
+            best, at = estimate, attempt
         if attempt >= (5 if best.converged else ATTEMPTS) and numpy.isfinite(best.error):
             break
         if best.converged and best.error <= NEGLIGIBLE:
             break
-    return best if numpy.isfinite(best.error) else _one_sided_slope(moved, bundle) or best
+    if not numpy.isfinite(best.error):
+        return _one_sided_slope(moved, bundle) or best
+    if not best.converged:  # the slope may change with every step, and faster than within one
+        near = [abs(slope - best.slope) for slope in found[max(at - 1, 0) : at + 2]]
+        best = best._replace(change=numpy.fmax(best.change, 2 * numpy.fmax.reduce(near)))
+    return best
 
 
 def is_good(moved: MovedFunction, bundle: Bundle, estimate: Estimate, h) -> numpy.ndarray:
