@@ -7,10 +7,12 @@ from functools import partial
 
 import numpy
 
+from kvnet.backend import to_numpy
 from kvnet.errors import InputError
 from kvnet.gradcheck.comparison import Comparison, NotAnalyticError
 from kvnet.gradcheck.contract import check_backward, check_forward
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
+from kvnet.gradcheck.function_noise import Noise
 from kvnet.gradcheck.gradient_error import ComplexStepError, GradientError
 from kvnet.gradcheck.moved_function import MovedFunction
 from kvnet.gradcheck.norms import norm
@@ -21,6 +23,7 @@ from kvnet.gradcheck.rounding import Rounding, bound, conditioning, noise_of_res
 from kvnet.gradcheck.search_kinks import is_analytic, probe_all
 
 METHODS = ("complex_step", "central_differences", "random_directions")
+WIDEST = 64.0  # times machine epsilon: largest noise that is measured at points far apart
 LOW_PRECISION = 2.0**-36  # relative noise that is larger than in arithmetic of float64
 
 
@@ -114,7 +117,7 @@ class _Check:
 
     def __init__(self, function, outputs, backward, d_outputs, gradients, scales, method, rng):
         self.function, self.method, self.rng = function, method, rng
-        self.d_outputs, self.gradients = d_outputs, gradients
+        self.backward, self.d_outputs, self.gradients = backward, d_outputs, gradients
         self.results, self.outputs = [*outputs, *gradients], len(outputs)
         self.floors = [each * norm_of_all(d_outputs) for each in scales]
         self.sizes = conditioning(function, backward, gradients, lambda: draw_weights(outputs, rng))
@@ -187,6 +190,7 @@ class _Check:
                 by_complex_step=by_complex_step,
                 rng=self.rng,
                 measure_again=partial(self._measured_again, k),
+                gradient_of=partial(self._gradient_of, k),
             )
             along = self.method == "random_directions"
             compare = comparison.by_directions if along else comparison.by_entries
@@ -201,11 +205,31 @@ class _Check:
         return [bound(*each) for each in gradients]
 
     def _measured_again(self, k):
+        """Return bounds measured at other points, close to each other and farther apart."""
         if self._again is None:
             self._measure_noise()
+            arguments = self.function, self.results, self.d_outputs, self.rng
+            wide = noise_of_results(*arguments, wide=True)[self.outputs :]
+            limited = [
+                # At points farther apart, curvature looks like noise.
+                Noise(0.0, numpy.minimum(n.entries, WIDEST * numpy.finfo(g.dtype).eps * size))
+                for n, g, size in zip(wide, self.gradients, self.sizes, strict=True)
+            ]
             self._again = [self._bounds(self._noise()) for _ in range(2)]
-        first, second = (bounds[k] for bounds in self._again)
-        return Rounding(max(first.norm, second.norm), numpy.maximum(first.entries, second.entries))
+            self._again.append(self._bounds([*self.results[: self.outputs], *limited]))
+        each = [bounds[k] for bounds in self._again]
+        entries = numpy.maximum.reduce([bounds.entries for bounds in each])
+        return Rounding(max(bounds.norm for bounds in each), entries)
+
+    def _gradient_of(self, k, chosen):
+        """Return a gradient, with the weights of some of the outputs' entries only."""
+        weights, first = [], 0
+        for d_output in self.d_outputs:
+            part = chosen[first : first + d_output.size].reshape(d_output.shape)
+            weights.append(numpy.asarray(d_output * part, d_output.dtype))
+            first += d_output.size
+        gradients = self.function.gradients(self.backward, weights)
+        return numpy.asarray(to_numpy(gradients[k]), "float64")
 
 
 def draw_weights(

@@ -57,6 +57,8 @@ class Comparison:
     rng : numpy.random.Generator
     measure_again : callable
         Returns bounds of the rounding error that are measured at other points.
+    gradient_of : callable
+        Maps a choice of the outputs' entries to the gradient of their weighted sum.
     kinks : dict of int to KinkSlopes
         Entries at a kink, by index in the flattened leaf.
     undecided : set of int
@@ -72,6 +74,7 @@ class Comparison:
     by_complex_step: bool
     rng: numpy.random.Generator
     measure_again: Callable[[], Rounding]
+    gradient_of: Callable[[numpy.ndarray], numpy.ndarray]
     kinks: dict[int, KinkSlopes] = field(default_factory=dict)
     undecided: set[int] = field(default_factory=set)
 
@@ -186,7 +189,8 @@ class Comparison:
             self.kinks |= kinks
             return False
         if not self.by_complex_step:
-            return entry not in self.undecided
+            self.errors[entry] += self._absorbed(single)
+            return entry not in self.undecided and not self._is_within(entry)
         slope, error = self._by_differences(single)
         if entry in self.kinks:
             return False
@@ -201,6 +205,19 @@ class Comparison:
             raise NotAnalyticError
         self.numeric[entry], self.errors[entry] = slope, error
         return entry not in self.undecided and not self._is_within(entry)
+
+    def _absorbed(self, single) -> float:
+        """Return the derivative that differences miss because it is below an output's rounding.
+
+        An output that does not change by a step depends on the entry by less than its rounding
+        error, or not at all. How much less, only backward can say.
+        """
+        x = self.moved.x[self.leaf_index].reshape(-1)[single.entries]
+        h = central_differences.first_steps(abs(x), self.moved.epsilon)
+        same = self.moved.step(single, h) == self.moved.y
+        missed = abs(self.gradient_of(same).reshape(-1)[single.entries[0]])
+        rounding = float((abs(self.moved.weights) * self.moved.noise)[same].sum() / h[0])
+        return min(float(missed), central_differences.AMPLIFICATION * rounding)
 
     def _is_within(self, entry):
         difference = abs(self.gradient.reshape(-1)[entry] - self.numeric[entry])

@@ -11,6 +11,7 @@ from kvnet.gradcheck.function_noise import Noise, estimate_noise, nearby_points,
 from kvnet.gradcheck.norms import norm
 
 SUSPICIOUS = 64.0  # times machine epsilon: noise from which it is measured at closer points
+WIDE = 0.42  # power of machine epsilon that is the distance of wide points
 CLOSE = 64.0  # distance of these, times machine epsilon
 DRAWS = 3  # of other weights
 FACTOR = 16  # standard deviations of the noise, which is itself an estimate
@@ -38,6 +39,7 @@ def measured_noise(
     arrays: list[numpy.ndarray],
     results: list[numpy.ndarray],
     rng: numpy.random.Generator,
+    wide: bool = False,
 ) -> list[Noise]:
     """Measure the noise of the results of a function of several arrays.
 
@@ -54,6 +56,9 @@ def measured_noise(
     results : list of array
         The results there.
     rng : numpy.random.Generator
+    wide : bool
+        Whether to measure at points farther apart. Where a softmax saturates, its probabilities
+        near 1 are equal at close points, and so are their rounding errors.
 
     Returns
     -------
@@ -67,6 +72,8 @@ def measured_noise(
         return [numpy.stack(values) for values in zip(*at, strict=True)]
 
     epsilons = [float(numpy.finfo(x.dtype).eps) for x in arrays]
+    if wide:
+        return [estimate_noise(v) for v in values_at([e**WIDE for e in epsilons])]
     values = values_at([spacing_for(e) for e in epsilons])
     noise = [estimate_noise(v) for v in values]
     constant = [(v == v[0]).all(axis=0) for v in values]
@@ -114,6 +121,7 @@ def noise_of_results(
     results: list[numpy.ndarray],
     d_outputs: list[numpy.ndarray],
     rng: numpy.random.Generator,
+    wide: bool = False,
 ) -> list[Noise]:
     """Measure the noise of each output and each gradient.
 
@@ -124,6 +132,8 @@ def noise_of_results(
         The outputs, and the gradient of each differentiable leaf.
     d_outputs : list of array
     rng : numpy.random.Generator
+    wide : bool
+        As for `measured_noise`.
 
     Returns
     -------
@@ -141,7 +151,7 @@ def noise_of_results(
         return [*found, *(numpy.array(to_numpy(g), "float64") for g in gradients)]
 
     leaves = [to_numpy(function.leaves[i]) for i in function.differentiable]
-    return measured_noise(results_at, [*d_outputs, *leaves], results, rng)
+    return measured_noise(results_at, [*d_outputs, *leaves], results, rng, wide)
 
 
 def conditioning(
