@@ -1,75 +1,264 @@
 """Derivatives by central differences, extrapolated to step zero, with an error estimate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from math import log2
+from typing import NamedTuple
 
+import numpy
+
+from kvnet.gradcheck.moved_function import MANTISSA, Bundle, MovedFunction
+
+HALVINGS = 3  # differences of the steps h, h/2, h/4
 STEP_REDUCTION = 8.0  # the step is divided by this where the estimate does not converge
-ATTEMPTS = 6
+ATTEMPTS = 8
+MOST_ATTEMPTS = 16  # where values are not finite
+NEGLIGIBLE = 1e-300  # error of a slope that is 0
+NEAR = 2.0**-20
+GOOD = 1e-7  # relative error with which an estimate is accepted at once
+# The nearest points are h/4 away and extrapolation adds to it: 4 noise / h is the standard
+# deviation. The bound is eight of them, because the noise is itself an estimate.
+AMPLIFICATION = 32
+EPSILON = float(numpy.finfo("float64").eps)
+QUANTUM = 2.0**-1074  # the smallest float
 
 
-def derivative(
-    f: Callable[[float], float], scale: float, point_noise: float, noise: float
-) -> tuple[float, float]:
-    """Differentiate at zero by Richardson extrapolation of ``(f(h) - f(-h)) / 2h``.
+class Estimate(NamedTuple):
+    """Slopes with their error estimates, each an array with one value per entry.
 
-    Where the estimated error exceeds what rounding explains, for example because a kink lies within
-    the step, the step is reduced until the kink is outside it. The best estimate is returned.
+    Attributes
+    ----------
+    slope : array
+    change : array
+        Change of the slope by the last extrapolation.
+    rounding : array
+        Bound of the slope's rounding error.
+    """
+
+    slope: numpy.ndarray
+    change: numpy.ndarray
+    rounding: numpy.ndarray
+
+    @property
+    def error(self) -> numpy.ndarray:
+        """Estimated error; infinite where a value is not finite."""
+        total = self.change + self.rounding
+        return numpy.where(numpy.isfinite(total), total, numpy.inf)
+
+    @property
+    def converged(self) -> numpy.ndarray:
+        """Whether the change is no larger than rounding errors explain."""
+        return self.change <= self.rounding / 8
+
+
+def first_steps(sizes: numpy.ndarray, epsilon: float) -> numpy.ndarray:
+    """Return the first step for entries of these sizes, a power of two.
+
+    Extrapolation of three differences has a truncation error of the order of h⁶ and a rounding
+    error of ε / h; the two are equal near h = ε^(1/7), which is 6e-3 in float64. The curvature of
+    functions such as exp varies over distances near 1 for x of any size, so the step does not grow
+    with x; beyond 1024 it has to, because x + h is rounded.
+    """
+    return _power_of_two(epsilon ** (1 / 7) * numpy.maximum(1.0, sizes / MANTISSA))
+
+
+def slopes(
+    moved: MovedFunction, bundle: Bundle, h: numpy.ndarray, depends: numpy.ndarray | bool = False
+) -> Estimate:
+    """Differentiate by the entries of a bundle by Richardson extrapolation.
 
     Parameters
     ----------
-    f : callable
-    scale : float
-        The first step.
-    point_noise, noise : float
-        Rounding error of a point at which f is computed, and of its value.
+    moved : MovedFunction
+    bundle : Bundle
+    h : array
+        Largest step of each entry.
+    depends : bool array, optional
+        Outputs that are known to depend on the entries, though a small step may not show it.
 
     Returns
     -------
-    slope : float
-    error : float
-        Estimated error: the change by the last extrapolation, plus the rounding error.
+    estimate : Estimate
 
     References
     ----------
     Richardson 1911; Ridders 1982, "Accurate computation of F'(x) and F'(x) F''(x)".
     """
-    step = 2.0 ** round(log2(scale))  # a power of two, so that halving it is exact
-    slope, error = 0.0, float("inf")
-    for _ in range(ATTEMPTS):
-        new_slope, change = extrapolate([difference(f, step / 2**k) for k in range(3)])
-        # The nearest points are h/4 away and extrapolation adds to it: 4 noise / h is the standard
-        # deviation. The bound is eight of them, because the noise is itself an estimate.
-        rounding = 32 * (noise + point_noise * abs(new_slope)) / step
-        if change + rounding < error:
-            slope, error = new_slope, change + rounding
-        if change <= 4 * rounding:
-            break
-        step /= STEP_REDUCTION
-    return slope, error
+    x = moved.x[bundle.leaf_index].reshape(-1)[bundle.entries]
+    differences, largest = [], None
+    for k in range(HALVINGS):
+        t = h / 2**k
+        plus, minus = moved.step(bundle, t), moved.step(bundle, -t)
+        distance = (x + t) - (x - t)  # as it is rounded
+        difference = moved.weights * ((plus - minus) / bundle.per_output(distance))
+        differences.append(bundle.sums(difference))
+        largest = largest or (plus, minus)
+    noise, curvature = _noise_and_curvature(moved, *largest, depends)
+    rounding = AMPLIFICATION * (bundle.sums(noise) + _least_noise(moved, noise)) / h
+    # x + h and x - h are rounded, so that their middle is not x.
+    asymmetry = abs(((x + h) - x) - (x - (x - h)))
+    rounding += abs(bundle.sums(curvature)) / h * (asymmetry / h)
+    return Estimate(*extrapolate(differences), rounding)
 
 
-def difference(f: Callable[[float], float], step: float) -> float:
-    """Return ``(f(h) - f(-h)) / 2h``."""
-    return (f(step) - f(-step)) / (2 * step)
-
-
-def extrapolate(differences: list[float]) -> tuple[float, float]:
-    """Extrapolate central differences of steps h, h/2, h/4, ... to step zero.
+def slope_along(
+    moved: MovedFunction,
+    at: Callable[[float], numpy.ndarray],
+    h: float,
+    point_noise: float,
+) -> Estimate:
+    """Differentiate the weighted sum of the outputs along a direction.
 
     Parameters
     ----------
-    differences : list of float
+    moved : MovedFunction
+    at : callable
+        Maps t to the outputs at ``x + t direction``.
+    h : float
+        Largest t.
+    point_noise : float
+        Change of the weighted sum by the rounding of ``x + t direction``.
+    """
+    differences, largest = [], None
+    for k in range(HALVINGS):
+        plus, minus = at(h / 2**k), at(-h / 2**k)
+        differences.append(numpy.array([moved.weights @ (plus - minus) * 2**k / (2 * h)]))
+        largest = largest or (plus, minus)
+    noise, _ = _noise_and_curvature(moved, *largest)
+    rounding = (
+        AMPLIFICATION * (noise.sum(keepdims=True) + _least_noise(moved, noise) + point_noise) / h
+    )
+    return Estimate(*extrapolate(differences), rounding)
+
+
+def careful_slope(moved: MovedFunction, bundle: Bundle) -> Estimate:
+    """Differentiate by one entry, with smaller steps where the estimate does not converge.
+
+    A kink or the edge of the domain may lie within a step, and a function such as a logarithm
+    varies over the distance x. The estimate with the smallest error is returned.
+
+    Parameters
+    ----------
+    moved : MovedFunction
+    bundle : Bundle
+        Of a single entry.
+    """
+    best, first, depends, found = None, None, False, []
+    for attempt, h in enumerate(_candidates(moved, bundle)):
+        estimate = slopes(moved, bundle, numpy.array([h]), depends)
+        is_good = estimate.converged and estimate.error <= GOOD * abs(estimate.slope)
+        if first is not None:  # the entry is much smaller than the first step
+            apart = abs(estimate.slope - first.slope) > estimate.error + first.error
+            return estimate if estimate.converged and apart else first
+        if is_good:
+            size = abs(moved.x[bundle.leaf_index].reshape(-1)[bundle.entries])
+            if attempt or not 0 < size < NEAR * h:
+                return estimate
+            first = estimate
+            depends = moved.step(bundle, numpy.array([h])) != moved.y
+        found.append(estimate.slope)
+        if best is None or _rank(estimate) < _rank(best):
+            best, at = estimate, attempt
+        if attempt >= (5 if best.converged else ATTEMPTS) and numpy.isfinite(best.error):
+            break
+        if best.converged and best.error <= NEGLIGIBLE:
+            break
+    if not numpy.isfinite(best.error):
+        return _one_sided_slope(moved, bundle) or best
+    if not best.converged:  # the slope may change with every step, and faster than within one
+        near = [abs(slope - best.slope) for slope in found[max(at - 1, 0) : at + 2]]
+        best = best._replace(change=numpy.fmax(best.change, 2 * numpy.fmax.reduce(near)))
+    return best
+
+
+def is_good(moved: MovedFunction, bundle: Bundle, estimate: Estimate, h) -> numpy.ndarray:
+    """Return for which entries of a bundle smaller steps would not give a better estimate."""
+    size = abs(moved.x[bundle.leaf_index].reshape(-1)[bundle.entries])
+    accurate = (size >= h) | (size == 0) | (estimate.error <= GOOD * abs(estimate.slope))
+    # A kink or a pole closer than this would not show in a difference with a step of h.
+    near = (size > 0) & (size < NEAR * h)
+    return estimate.converged & ((accurate & ~near) | (estimate.error <= NEGLIGIBLE))
+
+
+def extrapolate(
+    differences: list[numpy.ndarray], order: float = 4.0
+) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Extrapolate differences of steps h, h/2, h/4, ... to step zero.
+
+    Parameters
+    ----------
+    differences : list of array
+    order : float
+        Ratio of successive orders of the truncation error: 4 for central differences, whose error
+        has even powers of h only, 2 for one-sided ones.
 
     Returns
     -------
-    slope : float
-    change : float
+    slope : array
+    change : array
         Absolute change by the last extrapolation.
     """
-    row, factor, change = differences, 4.0, abs(differences[-1] - differences[-2])
+    row, factor, change = differences, order, abs(differences[-1] - differences[-2])
     while len(row) > 1:
         finer = [b + (b - a) / (factor - 1) for a, b in pairwise(row)]
         change = abs(finer[-1] - row[-1])
-        row, factor = finer, 4 * factor
+        row, factor = finer, order * factor
     return row[0], change
+
+
+def _one_sided_slope(moved, bundle):
+    """Differentiate at the edge of the domain: ``(f(x + h) - f(x)) / h``, extrapolated."""
+    best = None
+    for side in (1.0, -1.0):
+        previous = numpy.nan
+        for h in _candidates(moved, bundle):
+            points = [moved.step(bundle, numpy.array([side * h / 2**k])) for k in range(4)]
+            quotients = [
+                numpy.array([moved.weights @ (y - moved.y) * side * 2**k / h])
+                for k, y in enumerate(points)
+            ]
+            noise, _ = _noise_and_curvature(moved, points[0], moved.y)
+            slope, change = extrapolate(quotients, 2.0)
+            # Where the function is a fractional power, the slope changes with every step.
+            change = numpy.fmax(change, abs(slope - previous))
+            estimate = Estimate(slope, change, 4 * AMPLIFICATION * noise.sum(keepdims=True) / h)
+            if best is None or _rank(estimate) < _rank(best):
+                best = estimate
+            previous = slope
+    return best if numpy.isfinite(best.error) else None
+
+
+def _least_noise(moved, noise):
+    """Return the noise of terms that cancel in the outputs, and of numbers that underflow."""
+    return (moved.hidden_noise if noise.any() else 0.0) + 4 * QUANTUM
+
+
+def _rank(estimate):
+    return not estimate.converged, float(estimate.error[0])
+
+
+def _noise_and_curvature(moved, plus, minus, depends=False):
+    """Return each output's weighted noise at these points, and its weighted second difference."""
+    changed = (plus != moved.y) | (minus != moved.y) | depends
+    size = numpy.maximum(abs(plus), abs(minus))
+    noise = numpy.maximum(numpy.maximum(moved.noise, moved.epsilon * size), QUANTUM)
+    curvature = moved.weights * ((plus - moved.y) - (moved.y - minus))
+    return numpy.where(changed, abs(moved.weights) * noise, 0.0), curvature
+
+
+def _candidates(moved, bundle) -> Iterator[float]:
+    """Yield steps: the first one, and ever smaller ones, absolute and relative to the entry."""
+    i = bundle.leaf_index
+    size = abs(float(moved.x[i].reshape(-1)[bundle.entries[0]]))
+    scale = size or float(moved.scales[i].flat[bundle.entries[0]])
+    first = float(first_steps(numpy.array(size), moved.epsilon))
+    relative = float(_power_of_two(numpy.array(moved.epsilon ** (1 / 7) * scale)))
+    yield first
+    for attempt in range(MOST_ATTEMPTS):
+        if relative < first / STEP_REDUCTION:
+            yield relative / STEP_REDUCTION**attempt
+        if first / STEP_REDUCTION ** (attempt + 1) > relative or relative >= first / STEP_REDUCTION:
+            yield first / STEP_REDUCTION ** (attempt + 1)
+
+
+def _power_of_two(h):
+    return numpy.exp2(numpy.round(numpy.log2(h)))  # so that halving it is exact

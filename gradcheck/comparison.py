@@ -1,225 +1,423 @@
 """Comparison of one input's gradient with its numeric derivatives."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy
 
-from kvnet.gradcheck.kinks import Kink
-from kvnet.gradcheck.random_directions import directional_errors, worst_entry
+from kvnet.gradcheck import central_differences, complex_step
+from kvnet.gradcheck.bundles import bundles_of
+from kvnet.gradcheck.function_noise import estimate_noise, nearby_points, spacing_for
+from kvnet.gradcheck.kinks import Kink, KinkSlopes, kinks_of
+from kvnet.gradcheck.moved_function import Bundle, MovedFunction
+from kvnet.gradcheck.norms import norm
+from kvnet.gradcheck.random_directions import (
+    directions_by_complex_step,
+    directions_by_differences,
+    slope_along,
+    worst_entry,
+)
 from kvnet.gradcheck.report import CheckedInput
-from kvnet.gradcheck.weighted_output import WeightedOutput
+from kvnet.gradcheck.rounding import CLOSE, FACTOR, Rounding
+from kvnet.gradcheck.search_kinks import find_kinks
 
+SETTLED = 16  # entries that are examined one by one because slopes along directions differ
 UNDECIDED = 1e-4  # relative error of a method above which a comparison with it shows nothing
 
 
-class Entry(NamedTuple):
-    """One entry of a gradient.
+class NotAnalyticError(Exception):
+    """The complex step is not the derivative; the message says why."""
+
+    def __init__(
+        self,
+        reason: str = "the forward pass is not analytic (it uses abs, conj or real, or casts "
+        "complex numbers)",
+    ):
+        super().__init__(reason)
+
+
+@dataclass
+class Comparison:
+    """One leaf's gradient, compared entry by entry or along directions.
 
     Attributes
     ----------
-    index : tuple of int or None
-    analytic, numeric : float or None
-        The derivative by the backward pass and by the method.
-    """
-
-    index: tuple[int, ...] | None = None
-    analytic: float | None = None
-    numeric: float | None = None
-
-
-class Measurement(NamedTuple):
-    """Difference between a gradient and the derivatives of one method, without kinks.
-
-    Attributes
-    ----------
-    difference : float
-        ‖analytic - numeric‖.
-    error : float
-        The method's own error, in norm.
-    norm : float
-        Norm of the method's gradient.
-    zeros : int
-        Number of entries that are exactly zero by both.
-    worst : Entry
-        The entry with the largest difference, or an empty one if it is unknown.
-    """
-
-    difference: float
-    error: float
-    norm: float
-    zeros: int = 0
-    worst: Entry = Entry()
-
-
-def compare(
-    loss: WeightedOutput,
-    leaf_index: int,
-    gradient: numpy.ndarray,
-    rounding: float,
-    has_kink: bool,
-    method: str,
-    rng: numpy.random.Generator,
-) -> CheckedInput:
-    """Compare the gradient of one leaf with one method.
-
-    Parameters
-    ----------
-    loss : WeightedOutput
+    moved : MovedFunction
     leaf_index : int
-    gradient : array
+    gradient : float64 array
         As backward returned it.
-    rounding : float
-        Bound of its rounding error, in norm.
-    has_kink : bool
-        Whether to search for kinks.
-    method : str
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    checked : CheckedInput
-    """
-    name, dtype = loss.function.names[leaf_index], gradient.dtype.name
-    gradient = gradient.astype("float64")
-    kinks = find_kinks(loss, leaf_index, rng) if has_kink else []
-    smooth = numpy.ones(gradient.shape, bool)
-    for kink in kinks:
-        smooth[kink.index] = False
-    by_complex_step = method != "central_differences" and loss.complex_step_fault is None
-    measure = measure_entries
-    if method == "random_directions":
-        method += " by " + ("complex step" if by_complex_step else "central differences")
-        measure = measure_directions
-    measured = measure(loss, leaf_index, gradient, smooth, by_complex_step, rng)
-    difference, error = measured.difference, measured.error
-    if by_complex_step:
-        error += loss.complex_step_noise(leaf_index, rng)
-    # Where all of these are zero, any divisor will do.
-    size = max(measured.norm, loss.floors[leaf_index]) or difference or 1.0
-    checked = CheckedInput(
-        name=name,
-        shape=gradient.shape,
-        dtype=dtype,
-        method=method,
-        entries=gradient.size,
-        zeros=measured.zeros,
-        kinks=kinks,
-        norm=measured.norm,
-        size=size,
-        error=difference / size,
-        tolerance=(rounding + error) / size,
-        **measured.worst._asdict(),
-    )
-    if error > UNDECIDED * size and error > loss.noise**0.5:
-        checked.fault = f"undecided: the derivatives do not converge (error {error:.1e})"
-    elif not checked.error <= checked.tolerance:
-        checked.fault = _wrong_gradient(checked, loss, leaf_index, by_complex_step)
-    elif wrong := _outside_its_kink(kinks, gradient, rounding):
-        checked.fault = (
-            f"{gradient[wrong.index]:.6g}, which is not between the slopes at the kink {wrong}"
-        )
-    return checked
-
-
-def find_kinks(loss: WeightedOutput, leaf_index: int, rng: numpy.random.Generator) -> list[Kink]:
-    """List the entries of a leaf at which the loss has a kink.
-
-    A step along a random direction moves all entries at once and shows whether there is a kink.
-    Only if there is one are the entries examined one by one.
-    """
-    direction = rng.standard_normal(loss.host_leaf(leaf_index).shape)
-    if loss.kink_slopes(loss.along(leaf_index, direction), leaf_index) is None:
-        return []
-    kinks = []
-    for index in numpy.ndindex(direction.shape):
-        slopes = loss.kink_slopes(loss.along_entry(leaf_index, index), leaf_index)
-        if slopes is not None:
-            kinks.append(Kink(index, *slopes))
-    return kinks
-
-
-def measure_entries(loss, leaf_index, gradient, smooth, by_complex_step, rng) -> Measurement:
-    """Differentiate by each entry separately.
-
-    Parameters
-    ----------
-    loss : WeightedOutput
-    leaf_index : int
-    gradient : array
-        In float64.
-    smooth : bool array of the gradient's shape
-        False for entries at a kink, which are left out.
+    sizes : array
+        Size of the terms of each entry, which may cancel in it.
+    rounding : Rounding
+        Bounds of the gradient's rounding error.
+    floor : float
+        Size of terms that cancel, given by the caller.
     by_complex_step : bool
-        Otherwise by central differences.
+        Otherwise by differences.
     rng : numpy.random.Generator
-        Not used.
-    """
-    numeric, errors = numpy.zeros_like(gradient), numpy.zeros_like(gradient)
-    for index in numpy.argwhere(smooth):
-        index = tuple(index)
-        f = loss.along_entry(leaf_index, index)
-        numeric[index], errors[index] = loss.slope(f, leaf_index, by_complex_step)
-    differences = numpy.where(smooth, gradient - numeric, 0)
-    worst = Entry()
-    if gradient.size:
-        index = numpy.unravel_index(abs(differences).argmax(), gradient.shape)
-        worst = _entry(index, gradient[index], numeric[index])
-    return Measurement(
-        difference=float(numpy.linalg.norm(differences)),
-        error=float(numpy.linalg.norm(errors)),
-        norm=float(numpy.linalg.norm(numeric)),
-        zeros=int((smooth & (gradient == 0) & (numeric == 0)).sum()),
-        worst=worst,
-    )
-
-
-def measure_directions(loss, leaf_index, gradient, smooth, by_complex_step, rng) -> Measurement:
-    """Differentiate along random directions; search the worst entry only if the slopes differ.
-
-    Parameters
-    ----------
-    loss, leaf_index, gradient, smooth, by_complex_step, rng
-        As for `measure_entries`; all results are estimates.
+    measure_again : callable
+        Returns bounds of the rounding error that are measured at other points.
+    gradient_of : callable
+        Maps a choice of the outputs' entries to the gradient of their weighted sum.
+    kinks : dict of int to KinkSlopes
+        Entries at a kink, by index in the flattened leaf.
+    undecided : set of int
+        Entries at which differences do not converge.
     """
 
-    def slope_along(direction):
-        return loss.slope(loss.along(leaf_index, direction), leaf_index, by_complex_step)
+    moved: MovedFunction
+    leaf_index: int
+    gradient: numpy.ndarray
+    sizes: numpy.ndarray
+    rounding: Rounding
+    floor: float
+    by_complex_step: bool
+    rng: numpy.random.Generator
+    measure_again: Callable[[], Rounding]
+    gradient_of: Callable[[numpy.ndarray], numpy.ndarray]
+    kinks: dict[int, KinkSlopes] = field(default_factory=dict)
+    undecided: set[int] = field(default_factory=set)
 
-    difference, norm, error = directional_errors(slope_along, gradient, smooth, rng)
-    worst = Entry()
-    if not difference <= error:  # also if a derivative is NaN
-        index = worst_entry(slope_along, gradient, smooth, rng)
-        numeric, _ = loss.slope(loss.along_entry(leaf_index, index), leaf_index, by_complex_step)
-        worst = _entry(index, gradient[index], numeric)
-    return Measurement(difference, error, norm, worst=worst)
+    def __post_init__(self):
+        self.numeric = numpy.zeros(self.gradient.size)
+        self.errors = numpy.zeros(self.gradient.size)
+        self._measured_again = False
+        self.moved.hidden_noise = self.moved.epsilon * self.floor
 
+    def by_entries(self, has_kink: bool) -> CheckedInput:
+        """Differentiate by each entry.
 
-def _entry(index, analytic, numeric):
-    return Entry(tuple(int(i) for i in index), float(analytic), float(numeric))
+        Parameters
+        ----------
+        has_kink : bool
+            Whether to search for kinks.
+        """
+        bundles = self._bundles()
+        if has_kink:
+            self.kinks = find_kinks(self.moved, bundles, self.by_complex_step, self.rng)
+        self._start("entries", len(bundles))
+        for bundle in bundles:
+            self._measure(bundle)
+        wrong = self._examine_suspects()
+        return self._entry_result("complex_step" if self.by_complex_step else "differences", wrong)
 
+    def by_directions(self, has_kink: bool) -> CheckedInput:
+        """Differentiate along random directions; search the worst entry if the slopes differ."""
+        if has_kink:
+            bundles = [Bundle(self.leaf_index, numpy.arange(self.gradient.size))]
+            bundles = bundles if self.gradient.size == 1 else self._bundles()
+            self.kinks = find_kinks(self.moved, bundles, self.by_complex_step, self.rng)
+        return self._along_directions()
 
-def _wrong_gradient(checked, loss, leaf_index, by_complex_step):
-    wrong = (
-        f"wrong at {list(checked.index)}: analytic {checked.analytic:.17g}, numeric "
-        f"{checked.numeric:.17g} ({checked.method}); error {checked.error:.1e}, tolerance "
-        f"{checked.tolerance:.1e}, relative to the whole gradient"
-    )
-    if by_complex_step:
-        f = loss.along_entry(leaf_index, checked.index)
-        slope, error = loss.slope(f, leaf_index, by_complex_step=False)
-        if abs(checked.analytic - slope) <= 10 * error < abs(checked.numeric - slope):
-            return (
-                f"{wrong}; but central differences give {slope:.17g}, like the backward pass: the "
-                "forward pass loses imaginary parts (by abs, real, conj or a cast); rewrite it "
-                "without them, or use method='central_differences'"
+    def _bundles(self):
+        return bundles_of(self.moved, self.leaf_index, self.by_complex_step, self.rng)
+
+    def _start(self, what, passes):
+        name = self.moved.function.names[self.leaf_index]
+        each = 1 if self.by_complex_step else 2 * central_differences.HALVINGS
+        self.moved.progress.start(f"{what} of {name}", passes * each)
+
+    def _measure(self, bundle):
+        """Store the slopes by the entries of a bundle, and their errors."""
+        if self.by_complex_step:
+            slopes, errors = complex_step.slopes(self.moved, bundle)
+        else:
+            x = self.moved.x[self.leaf_index].reshape(-1)[bundle.entries]
+            h = central_differences.first_steps(abs(x), self.moved.epsilon)
+            estimate = central_differences.slopes(self.moved, bundle, h)
+            slopes, errors = estimate.slope, estimate.error
+            good = central_differences.is_good(self.moved, bundle, estimate, h)
+            for k in numpy.flatnonzero(~good):
+                slopes[k], errors[k] = self._by_differences(bundle.single(k))
+        self.numeric[bundle.entries], self.errors[bundle.entries] = slopes, errors
+
+    def _by_differences(self, single):
+        """Return the slope and its error by one entry; register an entry without convergence."""
+        entry = int(single.entries[0])
+        estimate = central_differences.careful_slope(self.moved, single)
+        slope, error = float(estimate.slope[0]), float(estimate.error[0])
+        noisy = estimate.change[0] <= 16 * estimate.rounding[0]
+        # At the edge of the domain, a slope of 0 is approached slowly.
+        size = max(abs(slope), norm(self.gradient) / self.gradient.size**0.5)
+        if not noisy and not error <= UNDECIDED * size and entry not in self.kinks:
+            kinks = kinks_of(self.moved, single, by_complex_step=False)
+            self.kinks |= kinks
+            if not kinks:
+                self.undecided.add(entry)
+        return slope, error
+
+    def _tolerances(self):
+        return self.rounding.entries.reshape(-1) + self.errors
+
+    def _smooth(self):
+        smooth = numpy.ones(self.gradient.size, bool)
+        smooth[list(self.kinks)] = False
+        return smooth
+
+    def _examine_suspects(self) -> int | None:
+        """Examine each entry that differs by more than its tolerance; return a wrong one."""
+        differences = abs(self.gradient.reshape(-1) - self.numeric)
+        tolerances = self._tolerances()
+        suspects = numpy.flatnonzero(~(differences <= tolerances) & self._smooth())
+        ratio = differences[suspects] / numpy.maximum(tolerances[suspects], 1e-300)
+        order = numpy.argsort(-numpy.nan_to_num(ratio, nan=1e300), kind="stable")
+        for entry in suspects[order]:
+            if self._is_wrong(int(entry)):
+                # The entry with the largest difference is the most useful one to report.
+                largest = int(numpy.nanargmax(numpy.where(self._smooth(), differences, -1.0)))
+                if largest != entry and largest in suspects and self._is_wrong(largest):
+                    return largest
+                return int(entry)
+        return None
+
+    def _is_wrong(self, entry: int) -> bool:
+        """Examine one entry with several steps, by both methods, and find out if it is a kink."""
+        single = Bundle(self.leaf_index, numpy.array([entry]))
+        if self.by_complex_step:
+            found = complex_step.careful_slope(self.moved, single)
+            self.numeric[entry], self.errors[entry] = found
+        else:
+            found = self.numeric[entry], self.errors[entry]
+        if self._is_within(entry):
+            return False
+        self._remeasure()
+        if self.by_complex_step and numpy.isfinite(found[1]):
+            self.errors[entry] += self._complex_noise([entry])
+        if self._is_within(entry):
+            return False
+        if kinks := kinks_of(self.moved, single, self.by_complex_step):
+            self.kinks |= kinks
+            return False
+        if not self.by_complex_step:
+            self.errors[entry] += self._absorbed(single)
+            return entry not in self.undecided and not self._is_within(entry)
+        slope, error = self._by_differences(single)
+        if entry in self.kinks:
+            return False
+        exact = numpy.isfinite(found[0]) and numpy.isfinite(found[1])
+        if exact and not abs(found[0] - slope) > self.errors[entry] + error:
+            self.undecided.discard(entry)
+            return True  # both methods agree, and the complex step is the more accurate one
+        if exact and (kinks := kinks_of(self.moved, single, by_complex_step=False)):
+            self.kinks |= kinks
+            return False
+        if exact and entry not in self.undecided:
+            raise NotAnalyticError
+        self.numeric[entry], self.errors[entry] = slope, error
+        return entry not in self.undecided and not self._is_within(entry)
+
+    def _absorbed(self, single) -> float:
+        """Return the derivative that differences miss because it is below an output's rounding.
+
+        An output that does not change by a step depends on the entry by less than its rounding
+        error, or not at all. How much less, only backward can say.
+        """
+        x = self.moved.x[self.leaf_index].reshape(-1)[single.entries]
+        h = central_differences.first_steps(abs(x), self.moved.epsilon)
+        same = self.moved.step(single, h) == self.moved.y
+        missed = abs(self.gradient_of(same).reshape(-1)[single.entries[0]])
+        rounding = float((abs(self.moved.weights) * self.moved.noise)[same].sum() / h[0])
+        return min(float(missed), central_differences.AMPLIFICATION * rounding)
+
+    def _is_within(self, entry):
+        difference = abs(self.gradient.reshape(-1)[entry] - self.numeric[entry])
+        return difference <= self.rounding.entries.reshape(-1)[entry] + self.errors[entry]
+
+    def _remeasure(self):
+        if not self._measured_again:
+            again = self.measure_again()
+            self.rounding = Rounding(
+                max(self.rounding.norm, again.norm),
+                numpy.maximum(self.rounding.entries, again.entries),
             )
-    return wrong
+            self._measured_again = True
 
+    def _complex_noise(self, entries) -> float:
+        """Bound the rounding error of slopes by complex step, by their noise at nearby points.
 
-def _outside_its_kink(kinks, gradient, rounding):
-    for kink in kinks:
-        slack = rounding + 1e-6 * max(abs(kink.left), abs(kink.right))
-        low, high = sorted([kink.left, kink.right])
-        if not low - slack <= gradient[kink.index] <= high + slack:
-            return kink
-    return None
+        The error of the slope along a random direction is about as large as the norm of the
+        gradient's error.
+        """
+        moved, i = self.moved, self.leaf_index
+        x, scale = moved.x[i].reshape(-1)[entries], moved.scales[i].reshape(-1)[entries]
+        h = complex_step.steps(x, scale)
+        step = numpy.zeros(self.gradient.size, complex)
+        factors = self.rng.standard_normal(len(entries)) if len(entries) > 1 else 1.0
+        step[entries] = 1j * h * factors
+        unit = float(h.max(initial=0.0)) or 1.0
+        indices = moved.function.differentiable
+        spacing = (
+            CLOSE * complex_step.EPSILON
+            if moved.epsilon <= complex_step.EPSILON
+            else spacing_for(moved.epsilon)
+        )
+        lines = [nearby_points(moved.x[j], spacing, self.rng) for j in indices]
+        slopes = []
+        for arrays in zip(*lines, strict=True):
+            at = dict(zip(indices, arrays, strict=True))
+            at[i] = at[i] + step.reshape(at[i].shape)
+            slopes.append(moved.weights @ (moved.at(at).imag / unit))
+        noise = estimate_noise(numpy.array(slopes)).norm
+        return FACTOR * noise if numpy.isfinite(noise) else 0.0
+
+    def _entry_result(self, method, wrong: int | None) -> CheckedInput:
+        smooth, gradient = self._smooth(), self.gradient.reshape(-1)
+        differences = numpy.where(smooth, gradient - self.numeric, 0.0)
+        numeric, errors = numpy.where(smooth, [self.numeric, self.errors], 0.0)
+        difference, error, size = norm(differences), norm(errors), norm(numeric)
+        if wrong is None and not difference <= self.rounding.norm + error:
+            self._remeasure()
+            if self.by_complex_step:
+                error += self._complex_noise(numpy.flatnonzero(smooth))
+        checked = self._result(method, size, difference, self.rounding.norm + error)
+        checked.zeros = int((smooth & (gradient == 0) & (numeric == 0)).sum())
+        if gradient.size:
+            entry = wrong if wrong is not None else int(abs(differences).argmax())
+            self._set_entry(checked, entry)
+            if wrong is not None or not difference <= self.rounding.norm + error:
+                self._set_wrong(checked, entry)
+        self._other_faults(checked)
+        return checked
+
+    def _set_entry(self, checked, entry):
+        checked.index = self._index(entry)
+        checked.analytic = float(self.gradient.reshape(-1)[entry])
+        checked.numeric = float(self.numeric[entry])
+
+    def _set_wrong(self, checked, entry):
+        relative_to = "the whole gradient"
+        if checked.error <= checked.tolerance:  # only this entry's own tolerance shows it
+            relative_to = "this entry"
+            size = max(abs(checked.analytic), abs(checked.numeric)) or 1.0
+            checked.error = abs(checked.analytic - checked.numeric) / size
+            checked.tolerance = float(self._tolerances()[entry]) / size
+        checked.fault = (
+            f"wrong at {list(checked.index)}: analytic {checked.analytic:.17g}, numeric "
+            f"{checked.numeric:.17g} ({checked.method}); error {checked.error:.1e}, tolerance "
+            f"{checked.tolerance:.1e}, relative to {relative_to}"
+        )
+
+    def _other_faults(self, checked):
+        if checked.fault is None and self.undecided:
+            entry = min(self.undecided)
+            checked.fault = (
+                f"undecided at {list(self._index(entry))}: the derivatives do not "
+                f"converge (error {self.errors[entry]:.1e})"
+            )
+        elif checked.fault is None and (wrong := self._outside_its_kink(checked.kinks)):
+            checked.fault = (
+                f"{self.gradient[wrong.index]:.17g}, which is not between the slopes at the kink "
+                f"{wrong}"
+            )
+
+    def _outside_its_kink(self, kinks):
+        for kink, (entry, slopes) in zip(kinks, sorted(self.kinks.items()), strict=True):
+            slack = self.rounding.entries.reshape(-1)[entry]
+            slack += 1e-12 * max(abs(slopes.left), abs(slopes.right))
+            if not slopes.low - slack <= self.gradient.reshape(-1)[entry] <= slopes.high + slack:
+                return kink
+        return None
+
+    def _index(self, entry):
+        return tuple(int(i) for i in numpy.unravel_index(entry, self.gradient.shape))
+
+    def _result(self, method, size, difference, tolerance) -> CheckedInput:
+        # Where all of these are zero, any divisor will do.
+        divisor = max(size, self.floor) or difference or 1.0
+        return CheckedInput(
+            name=self.moved.function.names[self.leaf_index],
+            shape=self.gradient.shape,
+            dtype=self.moved.function.leaves[self.leaf_index].dtype.name,
+            method="central_differences" if method == "differences" else method,
+            entries=self.gradient.size,
+            kinks=[Kink(self._index(k), s.left, s.right) for k, s in sorted(self.kinks.items())],
+            norm=size,
+            size=divisor,
+            error=difference / divisor,
+            tolerance=tolerance / divisor,
+        )
+
+    def _along_directions(self) -> CheckedInput:
+        settled = set()  # entries that were examined one by one, and are right
+        first = worst = None
+        while True:
+            smooth = self._smooth()
+            smooth[list(settled)] = False
+            plain, others = self._directions(smooth.reshape(self.gradient.shape))
+            found = [self._direction(v) for v in [*plain, *others]]
+            if self.by_complex_step and not numpy.isfinite(found).all():
+                raise NotAnalyticError("the complex step is not finite")
+            suspect = next(
+                (
+                    v
+                    for v, each in zip([*plain, *others], found, strict=True)
+                    if not abs(each[0]) <= each[1]
+                ),
+                None,
+            )
+            first = first or found[: len(plain)]
+            wrong = None
+            if suspect is None:
+                break
+            if len(settled) == SETTLED:
+                wrong = worst if self._is_still_wrong(plain) else None
+                break
+            worst, is_wrong = self._worst_along(suspect)
+            if is_wrong:
+                wrong = worst
+                break
+            settled.add(worst)
+        differences, tolerances, slopes, errors = numpy.array(first).T
+        count = max(len(plain), 1) ** 0.5
+        method = "complex step" if self.by_complex_step else "central differences"
+        checked = self._result(
+            f"random_directions by {method}",
+            norm(slopes) / count,
+            norm(differences) / count,
+            float(tolerances.max()),
+        )
+        if wrong is not None:
+            self._set_entry(checked, wrong)
+            self._set_wrong(checked, wrong)
+        elif not errors.max() <= UNDECIDED * checked.size + norm(self.moved.noise) ** 0.5:
+            checked.fault = f"undecided: the derivatives do not converge (error {errors.max():.1e})"
+        self._other_faults(checked)
+        return checked
+
+    def _directions(self, smooth):
+        if self.by_complex_step:
+            return directions_by_complex_step(
+                self.moved, self.leaf_index, self.rounding.entries, smooth, self.rng
+            )
+        return directions_by_differences(self.moved, self.leaf_index, self.sizes, smooth, self.rng)
+
+    def _direction(self, direction):
+        """Return the difference of the slopes, its tolerance, the slope and its error."""
+        slope, error = slope_along(
+            self.moved, self.leaf_index, direction, self.sizes, self.by_complex_step
+        )
+        entries = norm(self.rounding.entries * direction)
+        return float((self.gradient * direction).sum()) - slope, entries + error, slope, error
+
+    def _is_still_wrong(self, directions):
+        """Return whether slopes differ by more than the rounding errors as measured again."""
+        self._remeasure()
+        smooth = numpy.flatnonzero(self._smooth())
+        noise = self._complex_noise(smooth) if self.by_complex_step else 0.0
+        for v in directions:
+            difference, tolerance, *_ = self._direction(v)
+            if not abs(difference) <= tolerance + noise * float(abs(v).max(initial=0.0)):
+                return True
+        return False
+
+    def _worst_along(self, direction) -> tuple[int, bool]:
+        """Find the entry that makes slopes along a direction differ, and whether it is wrong."""
+
+        def difference_along(part):
+            return self._direction(part)[0]
+
+        entry = worst_entry(difference_along, direction, self.rng)
+        self._measure(Bundle(self.leaf_index, numpy.array([entry])))
+        if entry in self.kinks or self._is_within(entry):
+            return entry, False
+        return entry, self._is_wrong(entry)

@@ -8,7 +8,8 @@ import numpy
 from kvnet.backend import array_module_of, to_numpy
 from kvnet.errors import InputError
 from kvnet.gradcheck.gradient_error import GradientError
-from kvnet.gradcheck.nested_arrays import named_leaves, with_leaves
+from kvnet.gradcheck.nested_arrays import is_array, named_leaves, with_leaves
+from kvnet.gradcheck.outputs import Outputs
 
 
 class DifferentiableFunction:
@@ -35,6 +36,8 @@ class DifferentiableFunction:
         Indices of the leaves that have a gradient: float arrays that are not constants.
     constants : dict of str to str
         Name and type of each of the other leaves.
+    outputs : Outputs or None
+        Which outputs are checked; None before the first call.
 
     Raises
     ------
@@ -46,14 +49,14 @@ class DifferentiableFunction:
         self.function, self.inputs = function, inputs
         self.input_names = _input_names(function, inputs)
         self.names, self.leaves, self.input_of_leaf = [], [], []
-        self.differentiable, self.constants = [], {}
+        self.differentiable, self.constants, self.outputs = [], {}, None
         for input_name, value in zip(self.input_names, inputs, strict=True):
             for name, leaf in named_leaves(value, input_name):
                 leaf = numpy.asarray(leaf) if isinstance(leaf, numpy.generic) else leaf
                 if not {name, input_name} & set(constants) and _has_gradient(name, leaf):
                     self.differentiable.append(len(self.names))
                 else:
-                    kind = str(leaf.dtype) if _is_array(leaf) else type(leaf).__name__
+                    kind = str(leaf.dtype) if is_array(leaf) else type(leaf).__name__
                     self.constants[name] = kind
                 self.names.append(name)
                 self.leaves.append(leaf)
@@ -67,28 +70,69 @@ class DifferentiableFunction:
                 f"no input has a gradient (inputs: {', '.join(self.names) or 'none'}); pass at "
                 "least one float array"
             )
+        self._expected = list(dict.fromkeys(self.input_of_leaf[i] for i in self.differentiable))
+        self._is_flat = len(self.leaves) == len(inputs) and not any(
+            isinstance(value, list | tuple | dict) for value in inputs
+        )
 
-    def __call__(self, leaves: Sequence) -> tuple:
+    def __call__(self, leaves: Sequence) -> tuple[list[numpy.ndarray], Callable]:
         """Run the forward pass on other leaves.
 
         Returns
         -------
-        output : array
-            The first value that the function returns, on the host.
+        outputs : list of array
+            The checked outputs, on the host.
         backward : callable
         """
-        remaining = iter(leaves)
-        result = self.function(*[with_leaves(value, remaining) for value in self.inputs])
+        *values, backward = self._run(leaves)
+        if self.outputs is None:
+            self.outputs = Outputs(tuple(values), backward)
+        return self.outputs.flat(values), backward
+
+    def with_one_tuple(self, leaves: Sequence) -> tuple[list[numpy.ndarray], Callable]:
+        """Run the forward pass; from now on, backward takes one tuple of all gradients."""
+        *values, backward = self._run(leaves)
+        self.outputs = Outputs(tuple(values), backward, one_tuple=True)
+        return self.outputs.flat(values), backward
+
+    def _run(self, leaves):
+        if self._is_flat:
+            result = self.function(*leaves)
+        else:
+            remaining = iter(leaves)
+            result = self.function(*[with_leaves(value, remaining) for value in self.inputs])
         if not (isinstance(result, tuple) and len(result) >= 2 and callable(result[-1])):
             raise InputError(
                 "the function returns no backward pass; it must return (output, ..., backward)"
             )
-        return to_numpy(result[0]), result[-1]
+        return result
+
+    def gradients(self, backward: Callable, d_outputs: list[numpy.ndarray]) -> list:
+        """Run a backward pass.
+
+        Parameters
+        ----------
+        backward : callable
+        d_outputs : list of array
+            Gradient of each checked output, on the host.
+
+        Returns
+        -------
+        gradients : list
+            One per differentiable leaf, as backward returned it.
+        """
+        return self.flat_gradients(backward(*self.backward_arguments(d_outputs)))
+
+    def backward_arguments(self, d_outputs: list[numpy.ndarray]) -> list:
+        """Return the arguments of backward, on the inputs' device, and 0-d gradients as scalars."""
+        like = self.leaves[self.differentiable[0]]
+        moved = [on_device_of(like, d_output)[()] for d_output in d_outputs]
+        return self.outputs.backward_arguments(moved)
 
     def float64_leaves(self) -> list:
         """Return the leaves with every float array cast to float64."""
         return [
-            leaf.astype("float64") if _is_array(leaf) and leaf.dtype.kind == "f" else leaf
+            leaf.astype("float64") if is_array(leaf) and leaf.dtype.kind == "f" else leaf
             for leaf in self.leaves
         ]
 
@@ -105,7 +149,7 @@ class DifferentiableFunction:
         GradientError
             If there are too few or too many, or one is missing in a list or dict.
         """
-        expected = list(dict.fromkeys(self.input_of_leaf[i] for i in self.differentiable))
+        expected = self._expected
         only = self.inputs[self.input_names.index(expected[0])] if len(expected) == 1 else None
         if len(expected) == 1 and (not isinstance(returned, tuple) or isinstance(only, tuple)):
             returned = (returned,)
@@ -153,12 +197,8 @@ def _input_names(function, inputs):
     return names
 
 
-def _is_array(leaf):
-    return hasattr(leaf, "dtype") and hasattr(leaf, "shape")
-
-
 def _has_gradient(name, leaf):
-    if not _is_array(leaf) or leaf.dtype.kind not in "fc":
+    if not is_array(leaf) or leaf.dtype.kind not in "fc":
         return False
     if leaf.dtype.name not in ("float32", "float64"):
         raise InputError(

@@ -4,12 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy
 
-from kvnet.gradcheck.check_gradients import cancellation_floors, raise_if_wrong
+from kvnet.gradcheck.check_gradients import (
+    cancellation_scales,
+    draw_weights,
+    norm_of_all,
+    raise_if_wrong,
+)
 from kvnet.gradcheck.contract import check_backward, check_forward
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
 from kvnet.gradcheck.gradient_error import GradientError
+from kvnet.gradcheck.norms import norm
+from kvnet.gradcheck.random_numbers import generator
 from kvnet.gradcheck.report import THE_OUTPUT, CheckedInput, Report
-from kvnet.gradcheck.rounding import rounding_tolerances
+from kvnet.gradcheck.rounding import bound, noise_of_results
 
 
 def check_equality(
@@ -20,7 +27,7 @@ def check_equality(
     scale: float | Mapping[str, float] = 0.0,
     seed: int = 0,
 ) -> Report:
-    """Check that two functions have the same output and the same gradients, up to rounding.
+    """Check that two functions have the same outputs and the same gradients, up to rounding.
 
     Parameters
     ----------
@@ -32,50 +39,58 @@ def check_equality(
     Returns
     -------
     report : Report
-        The first row is the output, under the name ``the output``.
+        The first rows are the outputs that backward takes a gradient of; a single one has the name
+        ``the output``.
 
     Raises
     ------
     GradientError
         If they differ, or one of them breaks a rule of `check_gradients`.
     """
-    rng = numpy.random.default_rng(seed)
-    results, tolerances, d_output = [], [], None
+    rng = generator(seed)
+    results, bounds, d_outputs = [], [], None
     for function in (textbook, kernel):
         wrapped = DifferentiableFunction(function, inputs, constants)
-        output, backward = check_forward(wrapped)
-        if d_output is None:
-            d_output = numpy.asarray(rng.standard_normal(output.shape), output.dtype)
-        elif (output.shape, output.dtype) != (d_output.shape, d_output.dtype):
+        scales = cancellation_scales(wrapped, scale)
+        outputs, backward = check_forward(wrapped)
+        if d_outputs is None:
+            d_outputs = draw_weights(outputs, rng)
+        elif _kinds(outputs) != _kinds(d_outputs):
             raise GradientError(
-                f"the output is {output.dtype}{list(output.shape)}, the textbook operation's "
-                f"{d_output.dtype}{list(d_output.shape)}"
+                f"the output is {_kinds(outputs)}, the textbook operation's {_kinds(d_outputs)}"
             )
-        results.append([output, *check_backward(wrapped, backward, d_output)])
-        floors = [0.0, *cancellation_floors(wrapped, scale, d_output).values()]
-        tolerances.append(rounding_tolerances(wrapped, results[-1], d_output, floors, rng))
-    names = [THE_OUTPUT, *(wrapped.names[leaf_index] for leaf_index in wrapped.differentiable)]
+        results.append([*outputs, *check_backward(wrapped, backward, d_outputs)])
+        floors = [0.0] * len(outputs) + [s * norm_of_all(d_outputs) for s in scales.values()]
+        noise = noise_of_results(wrapped, results[-1], d_outputs, rng)
+        each = zip(results[-1], noise, floors, strict=True)
+        bounds.append([bound(r, n, abs(r.astype("float64")), f).norm for r, n, f in each])
+    names = [f"{THE_OUTPUT}{n.removeprefix('output')}" for n in wrapped.outputs.names]
+    names += [wrapped.names[leaf_index] for leaf_index in wrapped.differentiable]
     checked = [
-        _compare_arrays(name, *pair, sum(bounds), floor)
-        for name, pair, bounds, floor in zip(
+        _compare_arrays(name, *pair, sum(pair_of_bounds), floor)
+        for name, pair, pair_of_bounds, floor in zip(
             names,
             zip(*results, strict=True),
-            zip(*tolerances, strict=True),
+            zip(*bounds, strict=True),
             floors,
             strict=True,
         )
     ]
-    report = Report(checked, wrapped.constants)
+    report = Report(checked, wrapped.constants, wrapped.outputs.unchecked)
     raise_if_wrong(report)
     return report
+
+
+def _kinds(arrays):
+    return ", ".join(f"{array.dtype}{list(array.shape)}" for array in arrays)
 
 
 def _compare_arrays(name, expected, actual, bound, floor):
     checked = CheckedInput(name, actual.shape, actual.dtype.name, "equality", actual.size)
     differences = actual.astype("float64") - expected
-    checked.norm = float(numpy.linalg.norm(expected))
+    checked.norm = norm(expected)
     checked.zeros = int(((actual == 0) & (expected == 0)).sum())
-    difference = float(numpy.linalg.norm(differences))
+    difference = norm(differences)
     checked.size = size = max(checked.norm, floor) or difference or 1.0
     checked.error, checked.tolerance = difference / size, bound / size
     if not difference <= bound:

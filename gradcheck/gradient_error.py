@@ -33,3 +33,7 @@ class GradientError(AssertionError):
         self.input, self.index = input, index
         self.analytic, self.numeric = analytic, numeric
         self.error, self.tolerance, self.report = error, tolerance, report
+
+
+class ComplexStepError(GradientError):
+    """The forward pass does not accept complex numbers, so no complex step can be used."""

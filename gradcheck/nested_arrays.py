@@ -26,6 +26,11 @@ def named_leaves(value, name: str) -> list[tuple[str, object]]:
     return [leaf for part_name, part in parts for leaf in named_leaves(part, part_name)]
 
 
+def is_array(value) -> bool:
+    """Return whether a value is an array of any module, or a NumPy scalar."""
+    return hasattr(value, "dtype") and hasattr(value, "shape")
+
+
 def with_leaves(value, leaves: Iterator):
     """Build the same structure with other leaves, in the order of `named_leaves`.
 

@@ -81,13 +81,24 @@ class Report:
     inputs : list of CheckedInput
     constants : dict of str to str
         Name and type of each input that was held constant.
+    unchecked : dict of str to str
+        Name of each output that is not checked, and why: its type, or that backward takes no
+        gradient of it.
+    notes : list of str
+        What limits the check.
     """
 
     inputs: list[CheckedInput]
     constants: dict[str, str]
+    unchecked: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        """Format one line per input, then the constants."""
+        """Format one line per input, then the constants, then what was not checked."""
         lines = [str(checked) for checked in self.inputs]
         constants = [f"{name} ({kind})" for name, kind in self.constants.items()]
-        return "\n".join([*lines, f"held constant: {', '.join(constants) or 'nothing'}"])
+        lines.append(f"held constant: {', '.join(constants) or 'nothing'}")
+        if self.unchecked:
+            names = [f"{name} ({reason})" for name, reason in self.unchecked.items()]
+            lines.append(f"outputs not checked: {', '.join(names)}")
+        return "\n".join([*lines, *self.notes])

@@ -1,57 +1,213 @@
-"""A bound on the rounding error of a gradient."""
+"""Rounding errors of a function's outputs and gradients, measured at nearby points."""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy
 
 from kvnet.backend import to_numpy
-from kvnet.gradcheck.contract import backward_argument
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction, on_device_of
-from kvnet.gradcheck.function_noise import estimate_noise, nearby_points
+from kvnet.gradcheck.function_noise import Noise, estimate_noise, nearby_points, spacing_for
+from kvnet.gradcheck.norms import norm
 
+SUSPICIOUS = 64.0  # times machine epsilon: noise from which it is measured at closer points
+WIDE = 0.42  # power of machine epsilon that is the distance of wide points
+CLOSE = 64.0  # distance of these, times machine epsilon
+DRAWS = 3  # of other weights
 FACTOR = 16  # standard deviations of the noise, which is itself an estimate
+# Precisions below that of the inputs in which a function may compute: float32, float16.
+LOWER_PRECISIONS = (2.0**-23, 2.0**-10)
 
 
-def rounding_tolerances(
+class Rounding(NamedTuple):
+    """Bounds of the rounding error of a gradient.
+
+    Attributes
+    ----------
+    norm : float
+        Of the norm of the whole error.
+    entries : array
+        Of each entry's error.
+    """
+
+    norm: float
+    entries: numpy.ndarray
+
+
+def measured_noise(
+    results_at: Callable[[list], list],
+    arrays: list[numpy.ndarray],
+    results: list[numpy.ndarray],
+    rng: numpy.random.Generator,
+    wide: bool = False,
+) -> list[Noise]:
+    """Measure the noise of the results of a function of several arrays.
+
+    A function may compute in a lower precision than that of its inputs. Its results are then equal
+    at points that are close to each other, and change only between points farther apart, at which
+    the noise of such results is measured.
+
+    Parameters
+    ----------
+    results_at : callable
+        Maps arrays to a list of results, in float64.
+    arrays : list of array
+        The point.
+    results : list of array
+        The results there.
+    rng : numpy.random.Generator
+    wide : bool
+        Whether to measure at points farther apart. Where a softmax saturates, its probabilities
+        near 1 are equal at close points, and so are their rounding errors.
+
+    Returns
+    -------
+    noise : list of Noise
+        One per result.
+    """
+
+    def values_at(spacings):
+        lines = [nearby_points(x, s, rng) for x, s in zip(arrays, spacings, strict=True)]
+        at = [results_at(list(points)) for points in zip(*lines, strict=True)]
+        return [numpy.stack(values) for values in zip(*at, strict=True)]
+
+    epsilons = [float(numpy.finfo(x.dtype).eps) for x in arrays]
+    if wide:
+        return [estimate_noise(v) for v in values_at([e**WIDE for e in epsilons])]
+    values = values_at([spacing_for(e) for e in epsilons])
+    noise = [estimate_noise(v) for v in values]
+    constant = [(v == v[0]).all(axis=0) for v in values]
+    if any(
+        (n.entries > SUSPICIOUS * numpy.finfo(r.dtype).eps * abs(r)).any()
+        for n, r in zip(noise, results, strict=True)
+    ):
+        # Close to a singularity or the edge of the domain, even small distances are too large.
+        values = values_at([CLOSE * e for e in epsilons])
+        for i, v in enumerate(values):
+            noise[i] = _smaller(noise[i], estimate_noise(v))
+            constant[i] |= (v == v[0]).all(axis=0)
+    for lower in LOWER_PRECISIONS:
+        if not any(c.any() for c in constant):
+            break
+        # One distant point shows whether results that were constant so far depend on anything.
+        distance = 2 * spacing_for(lower)
+        farther = results_at([nearby_points(x, distance, rng, sides=1)[-1] for x in arrays])
+        moving = [
+            c & (f != r) & numpy.isfinite(f)
+            for c, f, r in zip(constant, farther, results, strict=True)
+        ]
+        if not any(m.any() for m in moving):
+            continue
+        values = values_at([spacing_for(max(lower, e)) for e in epsilons])
+        for i, (v, m) in enumerate(zip(values, moving, strict=True)):
+            entries = numpy.where(m, estimate_noise(v).entries, noise[i].entries)
+            size = abs(numpy.asarray(results[i], "float64"))
+            precision = noise[i].precision
+            if 2 * m.sum() > m.size and (size[m] > 0).any():
+                precision = float(numpy.median((entries[m] / size[m])[size[m] > 0]))
+            noise[i] = Noise(max(noise[i].norm, norm(entries[m])), entries, precision)
+            constant[i] &= (v == v[0]).all(axis=0)
+    return noise
+
+
+def _smaller(noise, other):
+    entries = numpy.minimum(noise.entries, other.entries)
+    entries = numpy.where(numpy.isfinite(entries), entries, 0.0)
+    return Noise(min(noise.norm, other.norm, norm(entries) * 2), entries)
+
+
+def noise_of_results(
     function: DifferentiableFunction,
     results: list[numpy.ndarray],
-    d_output: numpy.ndarray,
-    floors: list[float],
+    d_outputs: list[numpy.ndarray],
     rng: numpy.random.Generator,
-) -> list[float]:
-    """Bound the rounding error of each result: ``16 (noise + ε ‖result‖ + ε floor)``.
+    wide: bool = False,
+) -> list[Noise]:
+    """Measure the noise of each output and each gradient.
 
     Parameters
     ----------
     function : DifferentiableFunction
     results : list of array
-        The output, and the gradient of each differentiable leaf.
-    d_output : array
-    floors : list of float
-        Size of the terms that cancel in each result.
+        The outputs, and the gradient of each differentiable leaf.
+    d_outputs : list of array
     rng : numpy.random.Generator
+    wide : bool
+        As for `measured_noise`.
 
     Returns
     -------
-    tolerances : list of float
-        Bounds of ``‖difference‖``, one per result.
+    noise : list of Noise
+        One per result.
     """
-    at_points = _results_at_nearby_points(function, d_output, rng)
-    tolerances = []
-    for result, floor, values in zip(results, floors, zip(*at_points, strict=True), strict=True):
-        epsilon = numpy.finfo(result.dtype).eps
-        size = numpy.linalg.norm(result) + floor
-        tolerances.append(float(FACTOR * (estimate_noise(values) + epsilon * size)))
-    return tolerances
 
-
-def _results_at_nearby_points(function, d_output, rng):
-    arrays = [to_numpy(function.leaves[leaf_index]) for leaf_index in function.differentiable]
-    lines = [nearby_points(x, numpy.finfo(x.dtype).eps, rng) for x in [d_output, *arrays]]
-    at_points = []
-    for moved_d_output, *moved in zip(*lines, strict=True):
+    def results_at(points):
         leaves = list(function.leaves)
-        for leaf_index, x in zip(function.differentiable, moved, strict=True):
-            leaves[leaf_index] = on_device_of(leaves[leaf_index], x)
-        output, backward = function(leaves)
-        gradients = function.flat_gradients(backward(backward_argument(function, moved_d_output)))
-        at_points.append([output, *(numpy.array(to_numpy(g)) for g in gradients)])
-    return at_points
+        for i, x in zip(function.differentiable, points[len(d_outputs) :], strict=True):
+            leaves[i] = on_device_of(leaves[i], x)
+        outputs, backward = function(leaves)
+        found = [numpy.array(output, "float64") for output in outputs]  # copies, not views
+        gradients = function.gradients(backward, points[: len(d_outputs)])
+        return [*found, *(numpy.array(to_numpy(g), "float64") for g in gradients)]
+
+    leaves = [to_numpy(function.leaves[i]) for i in function.differentiable]
+    return measured_noise(results_at, [*d_outputs, *leaves], results, rng, wide)
+
+
+def conditioning(
+    function: DifferentiableFunction,
+    backward,
+    gradients: list[numpy.ndarray],
+    draw_weights,
+) -> list[numpy.ndarray]:
+    """Estimate the size of the terms of each entry of a gradient, which may cancel in it.
+
+    A gradient is the sum of a term per output. With other weights these terms add up differently.
+
+    Parameters
+    ----------
+    function : DifferentiableFunction
+    backward : callable
+    gradients : list of array
+        With the weights of the check.
+    draw_weights : callable
+        Returns other weights.
+
+    Returns
+    -------
+    sizes : list of float64 array
+        Root mean square of each entry over several draws of the weights, or its own size if that
+        is larger.
+    """
+    sizes = [abs(gradient.astype("float64")) for gradient in gradients]
+    totals = list(sizes)
+    for _ in range(DRAWS):
+        others = function.gradients(backward, draw_weights())
+        others = [numpy.asarray(to_numpy(other), "float64") for other in others]
+        totals = [  # hypot does not overflow
+            numpy.where(numpy.isfinite(other), numpy.hypot(total, other), total)
+            for total, other in zip(totals, others, strict=True)
+        ]
+    return [
+        numpy.maximum(size, total / (DRAWS + 1) ** 0.5)
+        for size, total in zip(sizes, totals, strict=True)
+    ]
+
+
+def bound(result: numpy.ndarray, noise: Noise, sizes: numpy.ndarray, floor: float) -> Rounding:
+    """Bound the rounding error of a result: ``16 (noise + ε (size + floor))``.
+
+    Parameters
+    ----------
+    result : array
+    noise : Noise
+    sizes : array
+        Size of the terms of each entry.
+    floor : float
+        Size of the terms that cancel in it.
+    """
+    epsilon = float(numpy.finfo(result.dtype).eps)
+    return Rounding(
+        FACTOR * (noise.norm + epsilon * (norm(result) + floor)),
+        FACTOR * (noise.entries + epsilon * (sizes + floor)),
+    )

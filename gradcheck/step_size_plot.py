@@ -6,10 +6,12 @@ import numpy
 
 from kvnet.errors import InputError
 from kvnet.gradcheck.cases import Subject
-from kvnet.gradcheck.central_differences import difference
+from kvnet.gradcheck.check_gradients import draw_weights
 from kvnet.gradcheck.contract import check_backward, check_forward
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
-from kvnet.gradcheck.weighted_output import WeightedOutput
+from kvnet.gradcheck.moved_function import MovedFunction
+from kvnet.gradcheck.progress import Progress
+from kvnet.gradcheck.random_numbers import generator, random_factors
 
 STEPS = 10.0 ** numpy.arange(0, -30.5, -0.5)
 SMALLEST_ERROR = 1e-17  # plotted in place of zero, which a logarithmic axis cannot show
@@ -35,18 +37,22 @@ def errors_by_step(subject: Subject, xp, seed: int) -> dict[str, numpy.ndarray]:
     parameters |= subject.combinations()[0] | {"words": "padded", "allowed": "all", "seed": seed}
     known = subject.options().keys() | subject.variants.keys() | {"seed"}
     case = subject.case(xp, "float64", {n: v for n, v in parameters.items() if n in known})
-    rng = numpy.random.default_rng(seed)
+    rng = generator(seed)
     wrapped = DifferentiableFunction(case.function, case.inputs, case.constants)
-    output, backward = check_forward(wrapped)
-    d_output = numpy.asarray(rng.standard_normal(output.shape))
-    gradient, *_ = check_backward(wrapped, backward, d_output)
-    direction = rng.standard_normal(gradient.shape)
-    loss = WeightedOutput(wrapped, d_output, dict.fromkeys(wrapped.differentiable, 0.0), rng)
-    f = loss.along(wrapped.differentiable[0], direction)
+    outputs, backward = check_forward(wrapped)
+    d_outputs = draw_weights(outputs, rng)
+    gradient, *_ = check_backward(wrapped, backward, d_outputs)
+    direction = random_factors(rng, gradient.shape)
+    moved = MovedFunction(wrapped, d_outputs, Progress(hint=False))
+    leaf_index = wrapped.differentiable[0]
+
+    def f(t):
+        return moved.weights @ moved.at({leaf_index: moved.x[leaf_index] + t * direction})
+
     exact = (gradient * direction).sum()
     slopes = {
         "forward differences": [(f(h) - f(0.0)) / h for h in STEPS],
-        "central differences": [difference(f, h) for h in STEPS],
+        "central differences": [(f(h) - f(-h)) / (2 * h) for h in STEPS],
         "complex step": [f(1j * h).imag / h for h in STEPS],
     }
     return {name: abs(numpy.array(s) - exact) / abs(exact) for name, s in slopes.items()}

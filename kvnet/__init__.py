@@ -5,15 +5,25 @@ To answer questions: `QuestionAnswerer`, with `Example` and a recipe. To continu
 `kvnet.training` and `kvnet.gradcheck`.
 """
 
-from kvnet.data.example import Example
-from kvnet.data.key_value_format import read_key_value_examples
+from typing import TYPE_CHECKING
+
 from kvnet.errors import InputError
-from kvnet.question_answerer import Answer, QuestionAnswerer
-from kvnet.text_continuer import NextWord, TextContinuer
-from kvnet.training.recipes.key_value import KEY_VALUE_PRESETS, KeyValueRecipe
-from kvnet.training.recipes.language_model import LanguageModelRecipe
-from kvnet.training.recipes.memn2n import MEMN2N_PRESETS, MemN2NRecipe
 from kvnet.version import __version__
+
+if TYPE_CHECKING:  # for editors; at run time, `__getattr__` imports these when one is used
+    from kvnet.public import (
+        KEY_VALUE_PRESETS,
+        MEMN2N_PRESETS,
+        Answer,
+        Example,
+        KeyValueRecipe,
+        LanguageModelRecipe,
+        MemN2NRecipe,
+        NextWord,
+        QuestionAnswerer,
+        TextContinuer,
+        read_key_value_examples,
+    )
 
 __all__ = [
     "KEY_VALUE_PRESETS",
@@ -30,3 +40,18 @@ __all__ = [
     "__version__",
     "read_key_value_examples",
 ]
+
+
+def __getattr__(name: str):
+    """Import the public names when one of them is used: `kvnet.gradcheck` needs NumPy only."""
+    if name not in __all__:
+        raise AttributeError(f"module 'kvnet' has no attribute {name!r}")
+    import kvnet.public as public
+
+    globals().update({each: getattr(public, each) for each in public.__all__})
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted({*globals(), *__all__})

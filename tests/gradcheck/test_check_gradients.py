@@ -337,14 +337,7 @@ def test_a_strongly_curved_function_has_no_kink():
         assert not check_gradients(curved, X / 2, method=method).inputs[0].kinks
 
 
-def test_a_forward_that_loses_imaginary_parts():
-    def absolute(x):
-        return x * abs(x), lambda dy: 2 * abs(x) * dy
-
-    with pytest.raises(GradientError, match="the forward pass loses imaginary parts"):
-        check_gradients(absolute, X)
-    check_gradients(absolute, X, method="central_differences")
-
+def test_a_forward_that_does_not_accept_complex_numbers():
     def casting(x):
         y = numpy.empty(x.shape)
         y[...] = x
@@ -356,25 +349,12 @@ def test_a_forward_that_loses_imaginary_parts():
     assert checked.method == "random_directions by central differences"
 
 
-@pytest.mark.parametrize("method", ["complex_step", "random_directions"])
-def test_a_derivative_that_is_nan_is_a_gradient_error(method):
-    def sigmoid(x):
-        y = 1 / (1 + numpy.exp(-x))  # overflows: real numbers give 0, complex ones NaN
-        return y, lambda dy: dy * y * (1 - y)
-
-    with (
-        numpy.errstate(all="ignore"),
-        pytest.raises(GradientError, match=r"wrong at \[1\].*numeric nan"),
-    ):
-        check_gradients(sigmoid, numpy.array([1.0, -800.0]), method=method)
-
-
 def test_differences_that_do_not_converge_are_undecided():
     def rough(x):
         return numpy.sqrt(abs(x - 0.5)) * numpy.sign(x - 0.5), lambda dy: dy
 
     with pytest.raises(GradientError, match=r"undecided|kink"):
-        check_gradients(rough, numpy.array([0.5, 2.0]), method="central_differences")
+        check_gradients(rough, numpy.array([0.5]), method="central_differences")
 
 
 def test_float32_gradients_are_compared_with_float64():
