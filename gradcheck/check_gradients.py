@@ -12,18 +12,23 @@ from kvnet.errors import InputError
 from kvnet.gradcheck.comparison import Comparison, NotAnalyticError
 from kvnet.gradcheck.contract import check_backward, check_forward
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
-from kvnet.gradcheck.function_noise import Noise
 from kvnet.gradcheck.gradient_error import ComplexStepError, GradientError
 from kvnet.gradcheck.moved_function import MovedFunction
 from kvnet.gradcheck.norms import norm
 from kvnet.gradcheck.progress import Progress
 from kvnet.gradcheck.random_numbers import generator, random_factors
 from kvnet.gradcheck.report import THE_OUTPUT, Report
-from kvnet.gradcheck.rounding import Rounding, bound, conditioning, noise_of_results
+from kvnet.gradcheck.rounding import (
+    FACTOR,
+    Rounding,
+    bound,
+    conditioning,
+    noise_of_results,
+    rounding_in_float32,
+)
 from kvnet.gradcheck.search_kinks import is_analytic, probe_all
 
 METHODS = ("complex_step", "central_differences", "random_directions")
-WIDEST = 64.0  # times machine epsilon: largest noise that is measured at points far apart
 LOW_PRECISION = 2.0**-36  # relative noise that is larger than in arithmetic of float64
 
 
@@ -205,20 +210,15 @@ class _Check:
         return [bound(*each) for each in gradients]
 
     def _measured_again(self, k):
-        """Return bounds measured at other points, close to each other and farther apart."""
+        """Return bounds measured at other points, and by comparison with float32."""
         if self._again is None:
             self._measure_noise()
-            arguments = self.function, self.results, self.d_outputs, self.rng
-            wide = noise_of_results(*arguments, wide=True)[self.outputs :]
-            limited = [
-                # At points farther apart, curvature looks like noise.
-                Noise(0.0, numpy.minimum(n.entries, WIDEST * numpy.finfo(g.dtype).eps * size))
-                for n, g, size in zip(wide, self.gradients, self.sizes, strict=True)
-            ]
             self._again = [self._bounds(self._noise()) for _ in range(2)]
-            self._again.append(self._bounds([*self.results[: self.outputs], *limited]))
+            self._in_float32 = rounding_in_float32(self.function, self.d_outputs, self.rng)
         each = [bounds[k] for bounds in self._again]
         entries = numpy.maximum.reduce([bounds.entries for bounds in each])
+        ratio = numpy.finfo(self.gradients[k].dtype).eps / numpy.finfo("float32").eps
+        entries = entries + FACTOR * float(ratio) * self._in_float32[k]
         return Rounding(max(bounds.norm for bounds in each), entries)
 
     def _gradient_of(self, k, chosen):

@@ -8,10 +8,12 @@ import numpy
 from kvnet.backend import to_numpy
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction, on_device_of
 from kvnet.gradcheck.function_noise import Noise, estimate_noise, nearby_points, spacing_for
+from kvnet.gradcheck.nested_arrays import is_array
 from kvnet.gradcheck.norms import norm
 
 SUSPICIOUS = 64.0  # times machine epsilon: noise from which it is measured at closer points
-WIDE = 0.42  # power of machine epsilon that is the distance of wide points
+SAMPLES = 4  # of rounding errors in float32
+NEARBY = 2.0**-10  # relative distance of their points
 CLOSE = 64.0  # distance of these, times machine epsilon
 DRAWS = 3  # of other weights
 FACTOR = 16  # standard deviations of the noise, which is itself an estimate
@@ -39,7 +41,6 @@ def measured_noise(
     arrays: list[numpy.ndarray],
     results: list[numpy.ndarray],
     rng: numpy.random.Generator,
-    wide: bool = False,
 ) -> list[Noise]:
     """Measure the noise of the results of a function of several arrays.
 
@@ -56,9 +57,6 @@ def measured_noise(
     results : list of array
         The results there.
     rng : numpy.random.Generator
-    wide : bool
-        Whether to measure at points farther apart. Where a softmax saturates, its probabilities
-        near 1 are equal at close points, and so are their rounding errors.
 
     Returns
     -------
@@ -72,8 +70,6 @@ def measured_noise(
         return [numpy.stack(values) for values in zip(*at, strict=True)]
 
     epsilons = [float(numpy.finfo(x.dtype).eps) for x in arrays]
-    if wide:
-        return [estimate_noise(v) for v in values_at([e**WIDE for e in epsilons])]
     values = values_at([spacing_for(e) for e in epsilons])
     noise = [estimate_noise(v) for v in values]
     constant = [(v == v[0]).all(axis=0) for v in values]
@@ -121,7 +117,6 @@ def noise_of_results(
     results: list[numpy.ndarray],
     d_outputs: list[numpy.ndarray],
     rng: numpy.random.Generator,
-    wide: bool = False,
 ) -> list[Noise]:
     """Measure the noise of each output and each gradient.
 
@@ -132,8 +127,6 @@ def noise_of_results(
         The outputs, and the gradient of each differentiable leaf.
     d_outputs : list of array
     rng : numpy.random.Generator
-    wide : bool
-        As for `measured_noise`.
 
     Returns
     -------
@@ -151,7 +144,61 @@ def noise_of_results(
         return [*found, *(numpy.array(to_numpy(g), "float64") for g in gradients)]
 
     leaves = [to_numpy(function.leaves[i]) for i in function.differentiable]
-    return measured_noise(results_at, [*d_outputs, *leaves], results, rng, wide)
+    return measured_noise(results_at, [*d_outputs, *leaves], results, rng)
+
+
+def rounding_in_float32(
+    function: DifferentiableFunction,
+    d_outputs: list[numpy.ndarray],
+    rng: numpy.random.Generator,
+) -> list[numpy.ndarray]:
+    """Measure the rounding errors that each gradient has in float32.
+
+    Where terms near 1 cancel inside the function, as in a saturated softmax, they may be equal at
+    points close to each other, and so are their rounding errors; the noise does not show them. The
+    gradients that are computed in float32 and in float64 from the same values differ by the errors
+    in float32. Those in float64 are smaller by the ratio of the machine epsilons.
+
+    Parameters
+    ----------
+    function : DifferentiableFunction
+    d_outputs : list of array
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    errors : list of array
+        The largest ones in several points nearby; 0 where the function does not run in float32.
+    """
+    arrays = [to_numpy(function.leaves[i]) for i in function.differentiable]
+    largest = [numpy.zeros(x.shape) for x in arrays]
+    for _ in range(SAMPLES):
+        points = [nearby_points(x, NEARBY, rng, 1)[0] for x in [*d_outputs, *arrays]]
+        single = [x.astype("float32") for x in points]
+        try:
+            low, high = (
+                _gradients_at(function, [x.astype(dtype) for x in single], dtype)
+                for dtype in ("float32", "float64")
+            )
+        except Exception:  # it accepts float64 only
+            return largest
+        for k, (a, b) in enumerate(zip(low, high, strict=True)):
+            error = abs(a - b)
+            largest[k] = numpy.fmax(largest[k], numpy.where(numpy.isfinite(error), error, 0.0))
+    return largest
+
+
+def _gradients_at(function, points, dtype):
+    leaves = [
+        leaf.astype("float32").astype(dtype) if is_array(leaf) and leaf.dtype == "float64" else leaf
+        for leaf in function.leaves
+    ]
+    first = len(points) - len(function.differentiable)
+    for i, x in zip(function.differentiable, points[first:], strict=True):
+        leaves[i] = on_device_of(leaves[i], x)
+    _, backward = function(leaves)
+    gradients = function.gradients(backward, points[:first])
+    return [numpy.array(to_numpy(g), "float64") for g in gradients]
 
 
 def conditioning(
