@@ -34,8 +34,11 @@ setup(
         ]
     },
     install_requires=[
+        "filelock>=3.13",
+        "msgspec>=0.19",
         "numba>=0.61",
         "numpy>=2.0",
+        "psutil>=5.9",
         "safetensors>=0.4",
         "scipy>=1.11",
         "threadpoolctl>=3.1",

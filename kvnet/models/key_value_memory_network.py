@@ -5,6 +5,7 @@ from dataclasses import MISSING, dataclass
 from kvnet.data.batch import Batch
 from kvnet.errors import InputError
 from kvnet.hyper_parameter import (
+    MOST_HOPS,
     HyperParameters,
     at_least_one,
     hyper_parameter,
@@ -24,7 +25,7 @@ class KeyValueOptions(HyperParameters):
 
     embedding_size: int = at_least_one(40, "E, components of a word's embedding")
     feature_size: int = at_least_one(50, "F, components of the query during the hops")
-    hops: int = at_least_one(3, "H, reads of the memory")
+    hops: int = at_least_one(3, "H, reads of the memory", most=MOST_HOPS)
     reader: str = one_of("bow", READERS, "sentence reader")
     keep_prob: float = hyper_parameter(
         1.0,
@@ -209,8 +210,10 @@ class KeyValueMemoryNetwork(Network):
         uniforms = self.ops.uniform(self.xp, c.random_state, purpose, step, x.shape, c.dtype)
         return self.ops.dropout(self.xp, x, uniforms, c.keep_prob)
 
-    def _parameter_shapes(self):
-        c = self.config
+    @staticmethod
+    def parameter_shapes(config: KeyValueConfig) -> dict[str, tuple[int, ...]]:
+        """Return the parameters' names and shapes; see `Network.parameter_shapes`."""
+        c = config
         V, M, E, F = c.vocabulary_size, c.memory_size, c.embedding_size, c.feature_size
         D = E if c.reader == "bow" else F
         shapes = {"W": (V, E), "W_mem": (V, E), "A": (F, D), "TK": (M, D), "TV": (M, D)}

@@ -6,7 +6,13 @@ import numpy
 
 from kvnet.data.batch import Context
 from kvnet.errors import InputError
-from kvnet.hyper_parameter import HyperParameters, at_least_one, hyper_parameter, positive
+from kvnet.hyper_parameter import (
+    MOST_HOPS,
+    HyperParameters,
+    at_least_one,
+    hyper_parameter,
+    positive,
+)
 from kvnet.models.network import Network, NetworkConfig
 from kvnet.operations import ContextMemory
 from kvnet.updates.row_gradient import RowGradient
@@ -28,7 +34,7 @@ class LanguageModelOptions(HyperParameters):
         "components of the query that a hop does not rectify",
         flag="lindim",
     )
-    hops: int = at_least_one(6, "H, reads of the memory", flag="nhop")
+    hops: int = at_least_one(6, "H, reads of the memory", flag="nhop", most=MOST_HOPS)
     memory_size: int = at_least_one(100, "M, words before the target", flag="mem_size")
     initial_query: float = hyper_parameter(
         0.1,
@@ -146,8 +152,10 @@ class MemN2NLanguageModel(Network):
         uniforms = self.ops.uniform(self.xp, c.random_state, name, step, shape, c.dtype)
         return lambda x: self.ops.dropout(self.xp, x, uniforms, 1 - rate)
 
-    def _parameter_shapes(self):
-        c = self.config
+    @staticmethod
+    def parameter_shapes(config: LanguageModelConfig) -> dict[str, tuple[int, ...]]:
+        """Return the parameters' names and shapes; see `Network.parameter_shapes`."""
+        c = config
         V, E, M = c.vocabulary_size, c.embedding_size, c.memory_size
         return {"A": (V, E), "B": (V, E), "TA": (M, E), "TB": (M, E), "C": (E, E), "W": (V, E)}
 

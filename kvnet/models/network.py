@@ -3,12 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass
+from math import prod
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
+
+import msgspec
+import numpy
+import psutil
 
 from kvnet.backend import array_module
 from kvnet.errors import InputError
-from kvnet.files.checkpoint import named, read_arrays, write_arrays
+from kvnet.files.checkpoint import named, read_arrays, read_metadata, write_arrays
 from kvnet.hyper_parameter import HyperParameters, at_least_one, hyper_parameter, one_of
 from kvnet.kernels import choose_operations
 from kvnet.operations import Operations
@@ -27,10 +32,24 @@ class NetworkConfig(HyperParameters):
     )
 
 
+class NetworkMetadata(msgspec.Struct):
+    """The metadata of every model's file.
+
+    Attributes
+    ----------
+    config : dict
+    weights : {"params", "best", "average"}
+        The prefix of the arrays that the model predicts with.
+    """
+
+    config: dict[str, Any]
+    weights: Literal["params", "best", "average"]
+
+
 class Network(ABC):
     """A model: its parameters as one vector with names, and what every model provides.
 
-    A subclass provides `Config`, `forward`, `loss_and_gradient`, `_parameter_shapes` and
+    A subclass provides `Config`, `forward`, `loss_and_gradient`, `parameter_shapes` and
     `_initial_value`.
 
     Parameters
@@ -65,7 +84,9 @@ class Network(ABC):
         self.config, self.kernels = config, kernels
         self.xp = array_module(backend)
         self.ops: Operations = choose_operations(kernels, self.xp)
-        self.shapes = self._parameter_shapes()
+        self.shapes = self.parameter_shapes(config)
+        if self.xp is numpy:
+            _check_memory(config, self.shapes)
         initial = {name: self._initial_value(name, shape) for name, shape in self.shapes.items()}
         self.set_theta(as_vector(self.xp, initial))
 
@@ -73,9 +94,10 @@ class Network(ABC):
         """Use another vector of parameters, of any dtype."""
         self.theta, self.params = theta, by_name(theta, self.shapes)
 
+    @staticmethod
     @abstractmethod
-    def _parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the parameters' names and shapes."""
+    def parameter_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
+        """Return the names and shapes of the parameters of a model with a configuration."""
 
     @abstractmethod
     def _initial_value(self, name: str, shape: tuple[int, ...]):
@@ -205,39 +227,60 @@ class Network(ABC):
         kind = kind_of(path, metadata)
         if kind != cls.__name__:
             raise InputError(f"{path}: is a file of {kind}, not of {cls.__name__}; give another")
+        known = read_metadata(path, metadata, NetworkMetadata)
         try:
-            model = cls(cls.Config(**metadata["config"]), backend, kernels)
-            prefix = metadata["weights"] + "/"
-            model.restore_mode(metadata)
-        except (KeyError, TypeError) as error:
+            config = cls.Config(**known.config)
+        except (TypeError, InputError) as error:
             raise InputError(
                 f"{path}: the description of its {kind} is damaged ({error}); give another file"
             ) from None
-        model.theta[:] = as_vector(model.xp, model.checked(path, arrays, prefix))
+        # Before the model is made, whose size is not known to be that of the file.
+        shapes = cls.parameter_shapes(config)
+        arrays = checked(path, arrays, f"{known.weights}/", shapes, config.dtype)
+        model = cls(config, backend, kernels)
+        model.restore_mode(path, metadata)
+        model.theta[:] = model.xp.asarray(as_vector(numpy, arrays))
         return model
 
-    def restore_mode(self, metadata: dict) -> None:  # noqa: B027  (most models have no mode)
+    def restore_mode(self, path: str | Path, metadata: dict) -> None:  # noqa: B027  (most have none)
         """Set what `state` stored besides parameters and configuration. Does nothing by default."""
 
-    def checked(self, path: str | Path, arrays: dict, prefix: str) -> dict:
-        """Return one array per parameter, named by `prefix` and its name, after a check.
 
-        Raises
-        ------
-        InputError
-            If an array is missing or has another shape or dtype.
-        """
-        checked = {}
-        for name, theta in self.params.items():
-            array = arrays.get(prefix + name)
-            if array is None or array.shape != theta.shape or array.dtype != theta.dtype:
-                found = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
-                raise InputError(
-                    f"{path}: {prefix}{name} should be {theta.dtype}{list(theta.shape)}, found "
-                    f"{found}; the file belongs to another model"
-                )
-            checked[name] = self.xp.asarray(array)
-        return checked
+def checked(
+    path: str | Path, arrays: dict, prefix: str, shapes: dict[str, tuple[int, ...]], dtype: str
+) -> dict[str, numpy.ndarray]:
+    """Return one array of a file per parameter, named by `prefix` and its name, after a check.
+
+    Raises
+    ------
+    InputError
+        If an array is missing or has another shape or dtype.
+    """
+    found = {}
+    for name, shape in shapes.items():
+        array = arrays.get(prefix + name)
+        if array is None or array.shape != shape or array.dtype != dtype:
+            actual = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
+            raise InputError(
+                f"{path}: {prefix}{name} should be {dtype}{list(shape)}, found {actual}; the file "
+                "belongs to another model"
+            )
+        found[name] = array
+    return found
+
+
+def _check_memory(config, shapes):
+    """Refuse a model whose parameters and position encoding alone are larger than the memory."""
+    sentence = getattr(config, "sentence_size", 0) * config.embedding_size
+    needed = (sum(map(prod, shapes.values())) + sentence) * numpy.dtype(config.dtype).itemsize
+    available = psutil.virtual_memory().total
+    if needed > available:
+        sizes = {name: value for name, value in asdict(config).items() if name.endswith("_size")}
+        largest = ", ".join(f"{name}={value}" for name, value in sizes.items())
+        raise InputError(
+            f"{largest}, hops={config.hops}: these sizes need {needed / 1e9:,.0f} GB of memory, "
+            f"and this machine has {available / 1e9:,.0f}; use smaller ones"
+        )
 
 
 def kind_of(path: str | Path, metadata: dict) -> str:
