@@ -26,7 +26,6 @@ from kvnet.kernels.parts.philox import steps_later, stream_of
 from kvnet.kernels.parts.question_block import Gradients, forward_backward
 from kvnet.kernels.parts.threads import (
     block_done,
-    counters_for,
     next_block,
     run_on_all_threads,
     wait_until_done,
@@ -186,6 +185,7 @@ def take_steps(
     update = numpy.array(rates, theta.dtype), rule_for(theta.dtype, rule), stream
     losses, theta_squares = empty(*rows.shape), empty(count, blocks)
     arguments = *inputs, gradients, vectors, squares, *update, losses, theta_squares
-    run_on_all_threads(_take_steps, counters_for(PHASES * count), *arguments)
+    most = len(bounds) - 1 + blocks
+    run_on_all_threads(_take_steps, most, *arguments, phases=PHASES * count)
     losses, theta_squares = (x.sum(axis=1, dtype="float64") for x in (losses, theta_squares))
     return losses + rule.l2_lambda / 2 * theta_squares

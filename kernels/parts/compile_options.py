@@ -1,6 +1,5 @@
 """How kernels are compiled, and the removal of compiled files that are out of date."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,23 +21,6 @@ OPTIONS = {
 INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 NOT_INLINED = OPTIONS | {"forceinline": False}
 INNER_NOT_INLINED = INNER | {"forceinline": False}
-# Only loops over blocks run in parallel. Numba would split any other loop by the number of threads,
-# and the sums in it would depend on that number.
-PARALLEL = NOT_INLINED | {
-    "parallel": {
-        "prange": True,
-        "comprehension": False,
-        "reduction": False,
-        "inplace_binop": False,
-        "setitem": False,
-        "numpy": False,
-        "stencil": False,
-        "fusion": False,
-    }
-}
-# GNU's OpenMP lets threads that wait spin for milliseconds, which takes the core from the others on
-# a busy machine (measured: 50 times slower). OpenMP, which is loaded later, reads this then.
-os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 
 def forget_outdated(sources: list[Path], compiled: list[Path]) -> None:

@@ -1,15 +1,16 @@
 """Threads that share the blocks of a kernel's work, and synchronise after each of its phases.
 
-Numba's own parallel loop starts its threads for every loop, which takes as long as a small training
-step, and compiles its body four times. Here all threads run the same kernel from phase to phase. No
-thread waits until another one begins: those that run take all blocks, so a thread that comes late,
-or never, delays no other. The blocks are the same for any number of threads, and results do not
-depend on which thread does a block.
+All threads run the same kernel from phase to phase. No thread waits until another one begins: those
+that run take all blocks, so a thread that comes late, or never, delays no other. The blocks are the
+same for any number of threads, and results do not depend on which thread does a block.
+
+Numba's own parallel loop does not serve: it compiles its body four times, drops an error that a
+thread raises, and ends a process that was forked after its first loop.
 """
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 
 import numpy
@@ -20,6 +21,7 @@ from numba.extending import intrinsic
 
 from kvnet.kernels.parts.compile_options import INNER
 
+ALL_DONE = 2**62  # more than any number of blocks
 LINE = 8  # counters are a cache line apart
 LOOKS_BEFORE_YIELDING = 2000  # a microsecond or two
 YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"  # gives the core to another thread
@@ -34,18 +36,45 @@ if hasattr(os, "register_at_fork"):  # a forked process has none of the threads:
     os.register_at_fork(after_in_child=_helpers.cache_clear)
 
 
-def run_on_all_threads(kernel: Callable, *arguments) -> None:
+def run_on_all_threads(kernel: Callable, blocks: int, *arguments, phases: int = 1) -> None:
     """Call a kernel on every thread that kernels may use, and return when all have returned.
 
     Parameters
     ----------
     kernel : callable
-        Compiled with ``nogil``. It takes its share of the blocks with `next_block`.
+        Compiled with ``nogil``. It takes its share of the blocks with `next_block`, from counters
+        that are its first argument.
+    blocks : int
+        Of the phase with the most blocks; no more threads than these are used.
     arguments
+        Those after the counters.
+    phases : int, default=1
+
+    Raises
+    ------
+    MemoryError
+        If the kernel raises one on any thread. All threads have then ended.
     """
-    others = [_helpers().submit(kernel, *arguments) for _ in range(get_num_threads() - 1)]
-    kernel(*arguments)
-    for other in others:
+    counters, others = counters_for(phases), []
+
+    def run():
+        try:
+            kernel(counters, *arguments)
+        except BaseException:  # out of memory, or Ctrl-C on the way into or out of the kernel
+            counters.fill(ALL_DONE)  # the others take no further block and wait for none
+            raise
+
+    try:
+        for _ in range(min(get_num_threads(), blocks) - 1):
+            others.append(_helpers().submit(run))
+    except RuntimeError:  # no further thread can be started: those that run take all blocks
+        pass
+    try:
+        run()
+    finally:
+        begun = [other for other in others if not other.cancel()]
+        wait(begun)
+    for other in begun:
         other.result()
 
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from kvnet.backend import is_out_of_memory
 from kvnet.errors import InputError
 from kvnet.files.checkpoint import named, read_arrays, read_metadata, write_arrays
 from kvnet.models.network import checked, kind_of

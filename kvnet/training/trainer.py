@@ -155,7 +155,9 @@ class Trainer:
         model.restore_mode(path, metadata)
         state = read_metadata(path, metadata, TrainerMetadata)
         losses = [state.epoch_loss] if state.loss is None else [state.epoch_loss, state.loss]
-        if not all(map(isfinite, losses)) or (state.loss is None) != (self.epoch_of(state.step) < 1):
+        if not all(map(isfinite, losses)) or (state.loss is None) != (
+            self.epoch_of(state.step) < 1
+        ):
             raise InputError(
                 f"{path}: its step {state.step}, loss {state.loss} and epoch_loss "
                 f"{state.epoch_loss} do not fit together; give another file"

@@ -14,7 +14,6 @@ from kvnet.kernels import kernel_threads
 from kvnet.kernels.parts.compile_options import SOURCES, forget_outdated
 from kvnet.kernels.parts.threads import (
     block_done,
-    counters_for,
     next_block,
     run_on_all_threads,
     wait_until_done,
@@ -40,7 +39,7 @@ def test_a_phase_begins_when_the_phase_before_has_ended(threads):
     sums = numpy.zeros((20, 7), numpy.int64)
     with kernel_threads(threads):
         values = numpy.zeros(7, numpy.int64)
-        run_on_all_threads(_sum_in_phases, counters_for(len(sums)), values, sums)
+        run_on_all_threads(_sum_in_phases, 7, values, sums, phases=len(sums))
     total = 0
     for phase, row in enumerate(sums.tolist()):
         assert set(row) == {phase + total}
