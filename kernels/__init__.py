@@ -110,13 +110,16 @@ def kernel_threads(count: int) -> Iterator[None]:
     count : int
         Reduced to the number of cores if larger.
     """
-    import numba
     import scipy.linalg.cython_blas  # noqa: F401  (loads the kernels' BLAS, for the limit to find)
 
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    from kvnet.kernels.parts.threads import allow_threads, allowed_threads
+
+    before = allowed_threads()
+    allow_threads(count)
     try:
-        with threadpool_limits(1, user_api="blas"):
+        # BLAS may compute on uninitialised padding, which raises the flag "invalid" although the
+        # result is right. NaN from finite numbers follows an overflow, which is still reported.
+        with threadpool_limits(1, user_api="blas"), numpy.errstate(invalid="ignore"):
             yield
     finally:
-        numba.set_num_threads(before)
+        allow_threads(before)

@@ -1,8 +1,8 @@
 """Gradient descent with a learning rate per component, in two passes over a gradient."""
 
 import numpy
-from numba import njit
 
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS
 from kvnet.kernels.parts.threads import next_block, run_on_all_threads
 from kvnet.kernels.sgd import as_matrix, clip_scales_of

@@ -1,9 +1,9 @@
 """The loss of the answers and its gradient in one pass over blocks of questions."""
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut_questions
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED, as_int32
 from kvnet.kernels.parts.question_block import Gradients, forward_backward
 from kvnet.kernels.parts.stacked_memory import memory_of_block, stack_memory

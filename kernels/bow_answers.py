@@ -1,7 +1,6 @@
 """Answers to all questions of a data set in one call, a block of questions at a time."""
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut
 from kvnet.kernels.parts.bow_arguments import BowModel, Questions
@@ -12,6 +11,7 @@ from kvnet.kernels.parts.bow_questions import (
     read_memory,
     read_query,
 )
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER_NOT_INLINED, NOT_INLINED
 from kvnet.kernels.parts.matrices import multiply, transposed
 from kvnet.kernels.parts.question_block import empty_saved_hops, forward_block

@@ -10,7 +10,6 @@ A step has three phases. Threads share the blocks of each (`kvnet.kernels.parts.
 """
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut_questions
 from kvnet.kernels.parts.bow_arguments import BowModel, Questions
@@ -21,6 +20,7 @@ from kvnet.kernels.parts.bow_questions import (
     read_memory,
     read_query,
 )
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER_NOT_INLINED, NOT_INLINED
 from kvnet.kernels.parts.philox import steps_later, stream_of
 from kvnet.kernels.parts.question_block import Gradients, forward_backward

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS, as_int32
 from kvnet.kernels.parts.distinct_words import (
     DistinctWords,

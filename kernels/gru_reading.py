@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS, as_int32
 from kvnet.kernels.parts.matrices import multiply
 from kvnet.kernels.parts.slot_products import occurrences

@@ -1,9 +1,9 @@
 """The hops over a key-value memory, a block of questions at a time."""
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut_questions
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED
 from kvnet.kernels.parts.matrices import copy_into, transposed
 from kvnet.kernels.parts.question_block import (

@@ -1,8 +1,8 @@
 """The update of the Key-Value Memory Network, in two passes over all parameters."""
 
 import numpy
-from numba import njit
 
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import NOT_INLINED
 from kvnet.kernels.parts.philox import stream_of
 from kvnet.kernels.parts.threads import next_block, run_on_all_threads

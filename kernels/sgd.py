@@ -1,9 +1,9 @@
 """Gradient descent in two passes over a gradient: its norm, then the step."""
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS, as_int32
 from kvnet.kernels.parts.threads import next_block, run_on_all_threads
 from kvnet.updates.row_gradient import RowGradient

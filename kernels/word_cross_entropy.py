@@ -1,9 +1,9 @@
 """The answer's loss over the whole vocabulary, a block of words at a time."""
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS, as_int32
 from kvnet.kernels.parts.matrices import multiply
 from kvnet.kernels.parts.threads import next_block, run_on_all_threads

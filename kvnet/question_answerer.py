@@ -1,5 +1,6 @@
 """Question answering on plain Python stories and facts: fit, predict, save, load."""
 
+import numbers
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,13 @@ from kvnet.models import KeyValueMemoryNetwork, MemN2N
 from kvnet.training.prediction import map_batches
 from kvnet.training.recipes.key_value import KeyValueRecipe
 from kvnet.training.recipes.memn2n import MemN2NRecipe
-from kvnet.training.session import check_random_state, train_to_end
+from kvnet.training.session import (
+    check_random_state,
+    check_recipe,
+    check_text,
+    checked_examples,
+    train_to_end,
+)
 from kvnet.training.task_run import TaskRun
 from kvnet.training.trained_file import Trained, read_trained, write_trained
 
@@ -111,18 +118,17 @@ class QuestionAnswerer:
         InputError
             If there is no example, one cannot be used, or the recipe cannot be applied to them.
         """
-        _check_recipe(self.recipe)
+        check_recipe(self.recipe, tuple(RECIPES.values()))
         check_random_state(self.random_state)
-        examples = list(examples)
+        examples = checked_examples(examples)
         if not examples:
             raise InputError("fit needs at least one example")
-        _check_examples(examples)
         for number, each in enumerate(examples, start=1):
             if not each.answer or not each.question:
                 name = f"example {number}, {' '.join(each.question)!r}"
                 missing = "answer" if each.question else "question"
                 raise InputError(f"{name}: has no {missing}; fit needs one in every example")
-        if not 0 <= validation_share < 1:
+        if not isinstance(validation_share, numbers.Real) or not 0 <= validation_share < 1:
             raise InputError(
                 f"validation_share={validation_share!r} is out of range; it takes a number from 0, "
                 "below 1"
@@ -172,8 +178,7 @@ class QuestionAnswerer:
             has been trained or loaded yet.
         """
         self._check_trained()
-        examples = list(examples)
-        _check_examples(examples)
+        examples = checked_examples(examples)
         unanswered = [each._replace(answer="") for each in examples]
         if not unanswered:
             return []
@@ -208,6 +213,7 @@ class QuestionAnswerer:
             nothing has been trained or loaded yet.
         """
         self._check_trained()
+        check_text("sentence", sentence)
         example = Example.of_story(sentence, [sentence])
         Dataset.of_examples([example], self.vocabulary, self.sizes)
 
@@ -258,21 +264,6 @@ class QuestionAnswerer:
     def _check_trained(self):
         if not hasattr(self, "model"):
             raise InputError("this QuestionAnswerer is not trained; call fit, or use load")
-
-
-def _check_recipe(recipe):
-    if recipe is not None and not isinstance(recipe, tuple(RECIPES.values())):
-        names = " or ".join(f"a {kind.__name__}" for kind in RECIPES.values())
-        raise InputError(f"recipe is a {type(recipe).__name__}; give {names}")
-
-
-def _check_examples(examples):
-    wrong = next((each for each in examples if not isinstance(each, Example)), None)
-    if wrong is not None:
-        raise InputError(
-            f"{wrong!r} is a {type(wrong).__name__}, not an Example; use Example.of_story or "
-            "Example.of_memory"
-        )
 
 
 def _check_one_text_per_slot(examples):

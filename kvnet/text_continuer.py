@@ -11,7 +11,13 @@ from kvnet.errors import InputError
 from kvnet.models.memn2n_language_model import MemN2NLanguageModel
 from kvnet.operations.uniform import uniform
 from kvnet.training.recipes.language_model import LanguageModelRecipe
-from kvnet.training.session import check_random_state, train_to_end
+from kvnet.training.session import (
+    check_random_state,
+    check_recipe,
+    check_text,
+    is_whole,
+    train_to_end,
+)
 from kvnet.training.text_loss import text_loss
 from kvnet.training.text_run import TextRun, perplexity
 from kvnet.training.trained_file import Trained, read_trained, write_trained
@@ -82,7 +88,7 @@ class TextContinuer:
         kernels: str = "auto",
         verbose: bool = False,
     ):
-        self.recipe = recipe or LanguageModelRecipe()
+        self.recipe = LanguageModelRecipe() if recipe is None else recipe
         self.backend, self.kernels = backend, kernels
         self.random_state, self.verbose = random_state, verbose
 
@@ -108,10 +114,11 @@ class TextContinuer:
         InputError
             If a text is too short for the memory, or the recipe is that of another model.
         """
-        if not isinstance(self.recipe, LanguageModelRecipe):
-            kind = type(self.recipe).__name__
-            raise InputError(f"recipe is a {kind}; give a LanguageModelRecipe")
+        check_recipe(self.recipe, (LanguageModelRecipe,))
         check_random_state(self.random_state)
+        check_text("text", text)
+        if validation_text is not None:
+            check_text("validation_text", validation_text)
         lines = text.split("\n")
         while lines and not lines[-1].strip():
             lines.pop()
@@ -151,6 +158,9 @@ class TextContinuer:
             If a word is not in the vocabulary, unless that has ``<unk>``, or nothing has been
             trained or loaded yet.
         """
+        if not is_whole(count) or count < 0:
+            raise InputError(f"count={count!r} is out of range; it takes a whole number from 0")
+        check_random_state(random_state)
         words, added = self.words_of(text), []
         model, vocabulary = self.model, self.vocabulary
         for step in range(count):
@@ -186,6 +196,7 @@ class TextContinuer:
             trained or loaded yet.
         """
         self._check_trained()
+        check_text("text", text)
         words = text.replace("\n", f" {END} ").split()
         return [END, *known_words(words, self.vocabulary, repr(text))]
 
@@ -207,6 +218,7 @@ class TextContinuer:
             ``<unk>``, or nothing has been trained or loaded yet.
         """
         self._check_trained()
+        check_text("text", text)
         texts = {"text": words_of_lines(text.removesuffix("\n").split("\n"))}
         xp, size = self.model.xp, self.model.config.memory_size
         data = encode_texts(texts, size, xp, self.vocabulary)

@@ -8,9 +8,9 @@ kernel computes both tyings: adjacent tying uses tables h and h + 1 in hop h, la
 from typing import NamedTuple
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS, as_int32
 from kvnet.kernels.parts.slot_products import add_scaled, dot
 from kvnet.kernels.parts.softmax_rows import softmax_backward_rows, softmax_rows

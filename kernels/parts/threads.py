@@ -9,16 +9,18 @@ thread raises, and ends a process that was forked after its first loop.
 """
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 
 import numpy
 from llvmlite import ir
-from numba import get_num_threads, int64, njit, types
+from numba import int64, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER
 
 ALL_DONE = 2**62  # more than any number of blocks
@@ -27,13 +29,27 @@ LOOKS_BEFORE_YIELDING = 2000  # a microsecond or two
 YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"  # gives the core to another thread
 
 
+CORES = os.cpu_count() or 1
+_allowed = threading.local()  # each thread of Python has its own number
+
+
 @cache
 def _helpers():
-    return ThreadPoolExecutor(max_workers=os.cpu_count())
+    return ThreadPoolExecutor(max_workers=CORES)
 
 
 if hasattr(os, "register_at_fork"):  # a forked process has none of the threads: it starts its own
     os.register_at_fork(after_in_child=_helpers.cache_clear)
+
+
+def allowed_threads() -> int:
+    """Return the number of threads that a kernel may use: all cores, unless it was limited."""
+    return getattr(_allowed, "count", CORES)
+
+
+def allow_threads(count: int) -> None:
+    """Set the number of threads that kernels called from this thread may use."""
+    _allowed.count = min(count, CORES)
 
 
 def run_on_all_threads(kernel: Callable, blocks: int, *arguments, phases: int = 1) -> None:
@@ -56,6 +72,10 @@ def run_on_all_threads(kernel: Callable, blocks: int, *arguments, phases: int = 
         If the kernel raises one on any thread. All threads have then ended.
     """
     counters, others = counters_for(phases), []
+    helpers = min(allowed_threads(), blocks) - 1
+    if helpers < 1:
+        kernel(counters, *arguments)
+        return
 
     def run():
         try:
@@ -65,7 +85,7 @@ def run_on_all_threads(kernel: Callable, blocks: int, *arguments, phases: int = 
             raise
 
     try:
-        for _ in range(min(get_num_threads(), blocks) - 1):
+        for _ in range(helpers):
             others.append(_helpers().submit(run))
     except RuntimeError:  # no further thread can be started: those that run take all blocks
         pass

@@ -1,8 +1,7 @@
 """Sums over the words of sentences, without an array per word; the nil word adds nothing."""
 
-from numba import njit
-
 from kvnet.kernels.parts.blocks import cut
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS
 from kvnet.kernels.parts.threads import next_block
 

@@ -78,9 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="output folder; created if it does not exist",
     )
-    flags = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
 
     def command():
+        flags = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
         tasks = _parse_tasks(flags.task)
         if flags.questions < 1:
             raise InputError(f"--questions: got {flags.questions}; give at least 1")

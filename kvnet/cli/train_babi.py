@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, stdev
@@ -54,15 +55,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0; 130 or 143 after Ctrl-C or SIGTERM; otherwise as `exit_code` says.
+        0; 130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP; otherwise as `exit_code` says.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = _parser()
-    arguments = parser.parse_args(argv)
-    # Not defaults of the parser: it would accept --task-id 1 with --joint, and 0 with --seeds.
-    arguments.task_id = arguments.task_id or 1
-    arguments.random_state = arguments.random_state or 0
-    return exit_code(parser.prog, lambda: _run(arguments, parser.prog, argv))
+
+    def command():
+        arguments = parser.parse_args(argv)
+        # Not defaults of the parser: it would accept --task-id 1 with --joint, and 0 with --seeds.
+        arguments.task_id = arguments.task_id or 1
+        arguments.random_state = arguments.random_state or 0
+        return _run(arguments, parser.prog, argv)
+
+    return exit_code(parser.prog, command)
 
 
 def _run(arguments, program, argv) -> int:
@@ -74,16 +79,16 @@ def _run(arguments, program, argv) -> int:
         recipe = _recipe(arguments)
         for flag in ("output_file", "param_output_file", "log_file"):
             check_writable("--" + flag.replace("_", "-"), getattr(arguments, flag))
-        with StopRequest() as stop:
-            return _train(arguments, recipe, say, stop, program, argv)
+        with StopRequest() as stop, ExitStack() as locks:
+            return _train(arguments, recipe, say, stop, locks, program, argv)
 
 
-def _train(arguments, recipe, say, stop, program, argv) -> int:
+def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
     """Load the tasks, train every run and report the results."""
     began, xp = time.monotonic(), array_module(arguments.backend)
     tasks = _load_tasks(arguments, say)
     groups = [tasks] if arguments.joint else [[task] for task in tasks]
-    _check_checkpoints(arguments, groups)
+    _check_checkpoints(arguments, groups, locks)
     if arguments.param_output_file:
         write_atomically(arguments.param_output_file, _flags_text(arguments, recipe).encode())
 
@@ -234,14 +239,14 @@ def _load_tasks(arguments, say) -> list[Task]:
     return [read_task(folder, number) for number in numbers]
 
 
-def _check_checkpoints(arguments, groups) -> None:
+def _check_checkpoints(arguments, groups, locks) -> None:
     planned = [
         _checkpoint_path(arguments, seed, group, start)
         for seed in _seeds_of(arguments)
         for group in groups
         for start in range(arguments.restarts)
     ]
-    check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned)
+    check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned, locks)
 
 
 def _seeds_of(arguments) -> list[int]:

@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from kvnet.backend import array_module, chosen_backend
@@ -46,13 +47,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0; 130 or 143 after Ctrl-C or SIGTERM; otherwise as `exit_code` says.
+        0; 130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP; otherwise as `exit_code` says.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = _parser()
-    arguments = parser.parse_args(argv)
-    arguments.quiet = not arguments.show
-    return exit_code(parser.prog, lambda: _run(arguments, parser.prog, argv))
+
+    def command():
+        arguments = parser.parse_args(argv)
+        arguments.quiet = not arguments.show
+        return _run(arguments, parser.prog, argv)
+
+    return exit_code(parser.prog, command)
 
 
 def _parser() -> ArgumentParser:
@@ -138,16 +143,16 @@ def _run(arguments, program, argv) -> int:
             return _test(arguments)
         recipe = recipe_from(arguments, LanguageModelRecipe())
         check_writable("--log-file", arguments.log_file)
-        with StopRequest() as stop:
-            return _train(arguments, recipe, say, stop, program, argv)
+        with StopRequest() as stop, ExitStack() as locks:
+            return _train(arguments, recipe, say, stop, locks, program, argv)
 
 
-def _train(arguments, recipe, say, stop, program, argv) -> int:
+def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
     """Read the text, train every start and report the results."""
     began, xp = time.monotonic(), array_module(arguments.backend)
     data = encode_texts(_texts(arguments, say), recipe.memory_size, xp)
     paths = [_checkpoint_path(arguments, start) for start in range(arguments.restarts)]
-    check_checkpoints("--checkpoint-dir", arguments.checkpoint_dir, arguments.resume, paths)
+    check_checkpoints("--checkpoint-dir", arguments.checkpoint_dir, arguments.resume, paths, locks)
     words = f"{len(data.training):,} words for training, {len(data.vocabulary):,} different"
     say(f"{words}, a memory of {recipe.memory_size} words")
     starts = [

@@ -4,12 +4,14 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy
 
 from kvnet.errors import InputError
 from kvnet.files.atomic_file import write_atomically
+from kvnet.files.folder_lock import only_writer
 from kvnet.training.fused_steps import why_not_fused
 from kvnet.training.progress import Progress, evaluation_text
 from kvnet.training.run import Run, train_runs
@@ -28,8 +30,10 @@ def make_printer(quiet: bool) -> Callable[[str], None]:
     return say
 
 
-def check_checkpoints(flag: str, folder: str | None, resume: bool, planned: list[Path]) -> None:
-    """Refuse to overwrite a checkpoint, and to resume without one.
+def check_checkpoints(
+    flag: str, folder: str | None, resume: bool, planned: list[Path], locks: ExitStack
+) -> None:
+    """Refuse to overwrite a checkpoint, and to resume without one; lock the planned folders.
 
     Parameters
     ----------
@@ -39,6 +43,8 @@ def check_checkpoints(flag: str, folder: str | None, resume: bool, planned: list
     resume : bool
     planned : list of Path
         The files that the command will write.
+    locks : ExitStack
+        Keeps the folders of these files locked for other writers.
 
     Raises
     ------
@@ -48,7 +54,14 @@ def check_checkpoints(flag: str, folder: str | None, resume: bool, planned: list
         if resume:
             raise InputError(f"--resume needs {flag} DIR, the folder to continue from")
         return
-    held = sorted(Path(folder).rglob(CHECKPOINT))
+    _check_present(flag, Path(folder), resume, planned)
+    for path in planned:
+        locks.enter_context(only_writer(path.parent))
+    _check_present(flag, Path(folder), resume, planned)  # nothing was written in the meantime
+
+
+def _check_present(flag, folder, resume, planned):
+    held = sorted(folder.rglob(CHECKPOINT))
     if held and not resume:
         raise InputError(
             f"{flag}: {held[0]} exists already; add --resume to continue from it, or give "
@@ -127,7 +140,6 @@ class Training:
     def _train_together(self, runs, label):
         self._say_what_is_not_fused(runs[0])
         for run in runs:
-            _make_folder(run)
             if self.resume:
                 run.resume()
         progress = Progress(runs, label, self.quiet)
@@ -154,19 +166,6 @@ class Training:
             self._logged = len(records)
             lines = "".join(json.dumps(record) + "\n" for record in records)
             write_atomically(self.log_file, lines.encode())
-
-
-def _make_folder(run):
-    """Make the folder of a run's checkpoint."""
-    if run.checkpoint is None:
-        return
-    try:
-        run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{run.checkpoint.parent}: cannot be created ({error.strerror}); give a folder for "
-            "checkpoints that can be written"
-        ) from error
 
 
 def choose(runs: list, say: Callable[[str], None], by: str = "validation") -> Run:

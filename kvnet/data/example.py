@@ -52,6 +52,7 @@ class Example(NamedTuple):
             If the story is one text instead of a sequence of sentences.
         """
         sentences = _slots("story", story)
+        _check_texts(question, answer)
         return cls(words_of(question), sentences, sentences, answer.strip().lower())
 
     @classmethod
@@ -78,13 +79,23 @@ class Example(NamedTuple):
             If keys or values are one text instead of a sequence.
         """
         slots = _slots("keys", keys), _slots("values", values)
+        _check_texts(question, answer)
         return cls(words_of(question), *slots, answer.strip().lower())
 
 
 def _slots(name, texts):
     if isinstance(texts, str):
         raise InputError(f"{name}={texts!r} is one text; give a list of texts, one per slot")
+    texts = list(texts) if isinstance(texts, Iterable) else [None]
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError(f"{name} is not a list of texts; give one text (str) per slot")
     return tuple(words_of(text) for text in texts)
+
+
+def _check_texts(question, answer):
+    for name, text in (("question", question), ("answer", answer)):
+        if not isinstance(text, str):
+            raise InputError(f"{name} is a {type(text).__name__}; give a text (str)")
 
 
 def examples_of(stories: Iterable[Story]) -> list[Example]:

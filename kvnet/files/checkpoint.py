@@ -16,7 +16,7 @@ from safetensors.numpy import save
 
 from kvnet.backend import to_numpy
 from kvnet.errors import InputError
-from kvnet.files.atomic_file import write_atomically
+from kvnet.files.atomic_file import as_path, write_atomically
 
 LONGEST_REASON = 200  # characters of another library's message
 Schema = TypeVar("Schema", bound=msgspec.Struct)
@@ -77,7 +77,7 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
         arrays that differ from what was written or are not finite. No code in a file is ever run: a
         pickle is refused like any other foreign file.
     """
-    path = Path(path)
+    path = as_path(path)
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}

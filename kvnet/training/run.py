@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from kvnet.backend import is_out_of_memory
 from kvnet.errors import InputError
 from kvnet.files.checkpoint import named, read_arrays, read_metadata, write_arrays
 from kvnet.models.network import checked, kind_of
@@ -275,7 +276,29 @@ def train_runs(
     Returns
     -------
     finished : bool
+
+    Raises
+    ------
+    MemoryError
+        With the sizes of the model and of its batches.
     """
+    try:
+        return _train_runs(runs, on_steps, stop_requested)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = str(error).rstrip(".") or "allocation failed"
+        raise MemoryError(f"{reason}; {_sizes(runs[0])}") from error
+
+
+def _sizes(run):
+    """Describe the sizes that a training's memory depends on."""
+    sizes = asdict(run.model.config) | {"batch_size": run.recipe.batch_size}
+    names = [name for name in sizes if name.endswith("_size")]
+    return ", ".join(f"{name}={sizes[name]}" for name in names)
+
+
+def _train_runs(runs, on_steps, stop_requested):
     pace, steps, unfinished = Pace(), None, []
     while remaining := [run for run in runs if not run.finished]:
         if remaining != unfinished:  # a run has ended
