@@ -112,7 +112,7 @@ def kernel_threads(count: int) -> Iterator[None]:
     """
     import scipy.linalg.cython_blas  # noqa: F401  (loads the kernels' BLAS, for the limit to find)
 
-    from kvnet.kernels.parts.threads import allow_threads, allowed_threads
+    from kvnet.kernels.parts.threads import allow_threads, allowed_threads, prepare_blas
 
     before = allowed_threads()
     allow_threads(count)
@@ -120,6 +120,7 @@ def kernel_threads(count: int) -> Iterator[None]:
         # BLAS may compute on uninitialised padding, which raises the flag "invalid" although the
         # result is right. NaN from finite numbers follows an overflow, which is still reported.
         with threadpool_limits(1, user_api="blas"), numpy.errstate(invalid="ignore"):
+            prepare_blas(allowed_threads())
             yield
     finally:
         allow_threads(before)

@@ -10,8 +10,10 @@ thread raises, and ends a process that was forked after its first loop.
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import cache
 
 import numpy
@@ -22,8 +24,11 @@ from numba.extending import intrinsic
 
 from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER
+from kvnet.kernels.parts.matrices import multiply
 
 ALL_DONE = 2**62  # more than any number of blocks
+BLAS_BUFFER = 48 * 2**20  # bytes; OpenBLAS takes 32 MiB
+BLAS_SIZE = 256  # of a product that needs a buffer
 LINE = 8  # counters are a cache line apart
 LOOKS_BEFORE_YIELDING = 2000  # a microsecond or two
 YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"  # gives the core to another thread
@@ -50,6 +55,38 @@ def allowed_threads() -> int:
 def allow_threads(count: int) -> None:
     """Set the number of threads that kernels called from this thread may use."""
     _allowed.count = min(count, CORES)
+
+
+@cache
+def prepare_blas(count: int) -> None:
+    """Let BLAS allocate the buffers of a number of threads.
+
+    OpenBLAS keeps one buffer for each product that is computed at the same time. It allocates it
+    when it is first needed and, without memory, tries again for ever. So that is done before a
+    model takes the memory.
+
+    Raises
+    ------
+    MemoryError
+        If there is no memory for the buffers.
+    """
+    numpy.empty(count * BLAS_BUFFER, numpy.uint8)
+    a = numpy.ones((BLAS_SIZE, BLAS_SIZE), numpy.float32)
+    a @ a  # NumPy's BLAS is another library than that of the kernels
+    together = threading.Barrier(count, timeout=1)
+
+    def multiply_for_a_while():
+        with suppress(threading.BrokenBarrierError):  # a machine without further threads
+            together.wait()
+        product, end = numpy.empty_like(a), time.monotonic() + 0.005
+        while time.monotonic() < end:  # a thread that has no core of its own is stopped inside
+            multiply(a, a, product)
+
+    others = []
+    with suppress(RuntimeError):
+        others += [_helpers().submit(multiply_for_a_while) for _ in range(count - 1)]
+    multiply_for_a_while()
+    wait(others)
 
 
 def run_on_all_threads(kernel: Callable, blocks: int, *arguments, phases: int = 1) -> None:
