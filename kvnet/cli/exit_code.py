@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from kvnet.backend import is_out_of_memory
-from kvnet.errors import InputError
+from kvnet.errors import InputError, one_line
 
 
 def exit_code(program: str, command: Callable[[], int]) -> int:
@@ -59,7 +59,7 @@ def exit_code(program: str, command: Callable[[], int]) -> int:
                     "space or redirect it elsewhere"
                 )
         if problem:
-            print(f"{program}: {problem}", file=sys.stderr)
+            print(f"{program}: {one_line(problem)}", file=sys.stderr)
         return code
 
 
