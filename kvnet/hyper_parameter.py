@@ -48,7 +48,8 @@ def at_least_one(default, help: str, flag: str | None = None, most: int = 2**31 
 
 def positive(default, help: str, flag: str | None = None):
     """Return a field for a number above 0."""
-    return hyper_parameter(default, "a number above 0", lambda x: 0 < x < float("inf"), help, flag)
+    takes = "a number above 0, below 1e30"  # what float32 can multiply
+    return hyper_parameter(default, takes, lambda x: 0 < x < 1e30, help, flag)
 
 
 def one_of(default, choices: tuple[str, ...], help: str):
