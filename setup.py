@@ -25,15 +25,18 @@ setup(
         "kvnet.kernels.cuda",
         "kvnet.kernels.cuda.parts",
     ],
+    py_modules=["kvnet_commands"],
     package_dir={"kvnet.kernels": "kernels", "kvnet.gradcheck": "gradcheck"},
     package_data={"kvnet.kernels.cuda": ["*.cu"], "kvnet.kernels.cuda.parts": ["*.cu"]},
     entry_points={
         "console_scripts": [
-            "kvnet-train-babi = kvnet.cli.train_babi:main",
-            "kvnet-train-lm = kvnet.cli.train_lm:main",
+            "kvnet-train-babi = kvnet_commands:train_babi",
+            "kvnet-train-lm = kvnet_commands:train_lm",
         ]
     },
     install_requires=[
+        "filelock>=3.13",
+        "msgspec>=0.19",
         "numba>=0.61",
         "numpy>=2.0",
         "psutil>=5.9",

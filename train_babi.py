@@ -2,13 +2,7 @@
 
 import sys
 
-try:
-    from kvnet.cli.train_babi import main
-except ModuleNotFoundError as error:
-    print(
-        f"train_babi.py: {error}; install kvnet first: python -m pip install -e .", file=sys.stderr
-    )
-    sys.exit(2)
+from kvnet_commands import train_babi
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(train_babi())

@@ -2,11 +2,7 @@
 
 import sys
 
-try:
-    from kvnet.cli.train_lm import main
-except ModuleNotFoundError as error:
-    print(f"train_lm.py: {error}; install kvnet first: python -m pip install -e .", file=sys.stderr)
-    sys.exit(2)
+from kvnet_commands import train_lm
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(train_lm())

@@ -116,13 +116,17 @@ def kernel_threads(count: int) -> Iterator[int]:
     count : int
         The number of threads that kernels run on.
     """
-    import numba
     import scipy.linalg.cython_blas  # noqa: F401  (loads the kernels' BLAS, for the limit to find)
 
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    from kvnet.kernels.parts.threads import allow_threads, allowed_threads, prepare_blas
+
+    before = allowed_threads()
+    allow_threads(count)
     try:
-        with threadpool_limits(1, user_api="blas"):
-            yield numba.get_num_threads()
+        # BLAS may compute on uninitialised padding, which raises the flag "invalid" although the
+        # result is right. NaN from finite numbers follows an overflow, which is still reported.
+        with threadpool_limits(1, user_api="blas"), numpy.errstate(invalid="ignore"):
+            prepare_blas(allowed_threads())
+            yield allowed_threads()
     finally:
-        numba.set_num_threads(before)
+        allow_threads(before)

@@ -1,9 +1,10 @@
 """Gradient descent with a learning rate per component, in two passes over a gradient."""
 
 import numpy
-from numba import njit, prange
 
-from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL
+from kvnet.kernels.parts.compile_cache import njit
+from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS
+from kvnet.kernels.parts.threads import next_block, run_on_all_threads
 from kvnet.kernels.sgd import as_matrix, clip_scales_of
 
 
@@ -17,10 +18,12 @@ def _adapt_rows(theta, squares, rows, gradient, scale, rate, lo, hi):
             to[e] -= rate * clipped / numpy.sqrt(s[e])
 
 
-@njit(**PARALLEL)
-def _adapt(theta, squares, rows, gradient, scale, rate, bounds):
-    for k in prange(len(bounds) - 1):
+@njit(**NOT_INLINED)
+def _adapt(counters, theta, squares, rows, gradient, scale, rate, bounds):
+    k = next_block(counters, 0)
+    while k < len(bounds) - 1:
         _adapt_rows(theta, squares, rows, gradient, scale, rate, bounds[k], bounds[k + 1])
+        k = next_block(counters, 0)
 
 
 def adagrad(xp, params, squares, gradients, learning_rate, max_norm, clip):
@@ -31,4 +34,5 @@ def adagrad(xp, params, squares, gradients, learning_rate, max_norm, clip):
     for name, rows, values, bounds, scale in clip_scales_of(gradients, max_norm, clip):
         scale, rate = map(values.dtype.type, (scale, learning_rate))
         theta, sums = as_matrix(params[name]), as_matrix(squares[name])
-        _adapt(theta, sums, rows, values, scale, rate, bounds)
+        step = theta, sums, rows, values, scale, rate, bounds
+        run_on_all_threads(_adapt, len(bounds) - 1, *step)

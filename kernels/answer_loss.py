@@ -1,13 +1,13 @@
 """The loss of the answers and its gradient in one pass over blocks of questions."""
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut_questions
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED, as_int32
 from kvnet.kernels.parts.question_block import Gradients, forward_backward
 from kvnet.kernels.parts.stacked_memory import memory_of_block, stack_memory
-from kvnet.kernels.parts.threads import counters_for, next_block, run_on_all_threads
+from kvnet.kernels.parts.threads import next_block, run_on_all_threads
 from kvnet.operations.answer_loss import AnswerGradients
 from kvnet.operations.memory import Memory
 
@@ -45,7 +45,7 @@ def answer_loss(xp, query, memory: Memory, A, R, output_map, table, answers):
     losses, gradients = numpy.empty(N, dtype), Gradients(numpy.empty_like(query), *by_block)
     weights = A, R, output_map, table, as_int32(answers)
     run_on_all_threads(
-        _losses_and_gradients, counters_for(1), bounds, query, memory, *weights, losses, gradients
+        _losses_and_gradients, len(bounds) - 1, bounds, query, memory, *weights, losses, gradients
     )
 
     def backward(d_loss):

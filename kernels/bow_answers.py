@@ -1,7 +1,6 @@
 """Answers to all questions of a data set in one call, a block of questions at a time."""
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut
 from kvnet.kernels.parts.bow_arguments import BowModel, Questions
@@ -12,10 +11,11 @@ from kvnet.kernels.parts.bow_questions import (
     read_memory,
     read_query,
 )
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER_NOT_INLINED, NOT_INLINED
 from kvnet.kernels.parts.matrices import multiply, transposed
 from kvnet.kernels.parts.question_block import empty_saved_hops, forward_block
-from kvnet.kernels.parts.threads import counters_for, next_block, run_on_all_threads
+from kvnet.kernels.parts.threads import next_block, run_on_all_threads
 
 QUESTIONS_PER_BLOCK = 50
 
@@ -76,5 +76,5 @@ def answer(bow: BowModel, questions: Questions) -> numpy.ndarray:
     (V, E, *_), start = model.sizes, model.starts.W_mem
     table_T = transposed(bow.theta[start : start + V * E].reshape(V, E))
     arguments = questions, same, model, table_T, words
-    run_on_all_threads(_answer, counters_for(1), bounds, *arguments)
+    run_on_all_threads(_answer, len(bounds) - 1, bounds, *arguments)
     return words

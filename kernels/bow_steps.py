@@ -10,7 +10,6 @@ A step has three phases. Threads share the blocks of each (`kvnet.kernels.parts.
 """
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut_questions
 from kvnet.kernels.parts.bow_arguments import BowModel, Questions
@@ -21,12 +20,12 @@ from kvnet.kernels.parts.bow_questions import (
     read_memory,
     read_query,
 )
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER_NOT_INLINED, NOT_INLINED
 from kvnet.kernels.parts.philox import steps_later, stream_of
 from kvnet.kernels.parts.question_block import Gradients, forward_backward
 from kvnet.kernels.parts.threads import (
     block_done,
-    counters_for,
     next_block,
     run_on_all_threads,
     wait_until_done,
@@ -186,6 +185,7 @@ def take_steps(
     update = numpy.array(rates, theta.dtype), rule_for(theta.dtype, rule), stream
     losses, theta_squares = empty(*rows.shape), empty(count, blocks)
     arguments = *inputs, gradients, vectors, squares, *update, losses, theta_squares
-    run_on_all_threads(_take_steps, counters_for(PHASES * count), *arguments)
+    most = len(bounds) - 1 + blocks
+    run_on_all_threads(_take_steps, most, *arguments, phases=PHASES * count)
     losses, theta_squares = (x.sum(axis=1, dtype="float64") for x in (losses, theta_squares))
     return losses + rule.l2_lambda / 2 * theta_squares

@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 import numpy
-from numba import njit, prange
 
 from kvnet.kernels.parts.blocks import cut
-from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
+from kvnet.kernels.parts.compile_cache import njit
+from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS, as_int32
 from kvnet.kernels.parts.distinct_words import (
     DistinctWords,
     add_word_dots,
@@ -17,6 +17,7 @@ from kvnet.kernels.parts.distinct_words import (
 )
 from kvnet.kernels.parts.matrices import add_up, copy_into, multiply
 from kvnet.kernels.parts.softmax_rows import softmax_backward_rows, softmax_rows
+from kvnet.kernels.parts.threads import next_block, run_on_all_threads
 from kvnet.operations.memory import ContextMemory
 
 TARGETS_PER_BLOCK = 8  # few enough for the readings of their words to stay in a core's cache
@@ -147,28 +148,33 @@ def _gather_components(of_keys, lo, hi, bounds, words, saved, gradients, d_memor
         _multiply_components(lo, saved.queries, vectors, dC)
 
 
-@njit(**PARALLEL)
-def _forward(bounds, u_0, memory, C, linear_size, no_mask, words, saved, u, attention):
-    for k in prange(len(bounds) - 1):
+@njit(**NOT_INLINED)
+def _forward(counters, bounds, u_0, memory, C, linear_size, no_mask, words, saved, u, attention):
+    k = next_block(counters, 0)
+    while k < len(bounds) - 1:
         lo, hi = bounds[k], bounds[k + 1]
         _hop_block(lo, hi, u_0, memory, C, linear_size, no_mask, words, saved, u, attention)
+        k = next_block(counters, 0)
 
 
-@njit(**PARALLEL)
-def _backward(bounds, du, memory, C, linear_size, words, saved, u, gradients):
-    for k in prange(len(bounds) - 1):
+@njit(**NOT_INLINED)
+def _backward(counters, bounds, du, memory, C, linear_size, words, saved, u, gradients):
+    k = next_block(counters, 0)
+    while k < len(bounds) - 1:
         lo, hi = bounds[k], bounds[k + 1]
         _hop_backward_block(lo, hi, du, memory, C, linear_size, words, saved, u, gradients)
+        k = next_block(counters, 0)
 
 
-@njit(**PARALLEL)
-def _gather(bounds, words, saved, gradients, d_memory, dC):
+@njit(**NOT_INLINED)
+def _gather(counters, bounds, words, saved, gradients, d_memory, dC):
     """Sum the gradients of the memory and of C over targets and hops, some components per block."""
     columns = cut(len(dC), COMPONENTS_PER_BLOCK)
-    blocks = len(columns) - 1
-    for n in prange(2 * blocks):
+    n, blocks = next_block(counters, 0), len(columns) - 1
+    while n < 2 * blocks:
         lo, hi = columns[n % blocks], columns[n % blocks + 1]
         _gather_components(n < blocks, lo, hi, bounds, words, saved, gradients, d_memory, dC)
+        n = next_block(counters, 0)
 
 
 def context_hops_by_row(xp, u, memory: ContextMemory, matrix, hops, linear_size):
@@ -190,15 +196,18 @@ def context_hops_by_row(xp, u, memory: ContextMemory, matrix, hops, linear_size)
     last, attention, no_mask = empty(B, E), empty(hops, B, M), numpy.empty((B, 0), bool)
     saved = SavedHops(*(empty(hops * B, size) for size in (E, M, four_fold(M))))
     inputs = memory, C, linear_size
-    _forward(bounds, u, *inputs, no_mask, words, saved, last, attention)
+    results = no_mask, words, saved, last, attention
+    run_on_all_threads(_forward, len(bounds) - 1, bounds, u, *inputs, *results)
 
     def backward(du):
         gradients = HopGradients(empty(B, E), *map(numpy.empty_like, saved))
         du = numpy.ascontiguousarray(du)
-        _backward(bounds, du, *inputs, words, saved, last, gradients)
+        results = words, saved, last, gradients
+        run_on_all_threads(_backward, len(bounds) - 1, bounds, du, *inputs, *results)
         d_memory = ContextMemory(*map(numpy.empty_like, memory[:4]))
         dC = numpy.empty_like(C)
-        _gather(bounds, words, saved, gradients, d_memory, dC)
+        blocks, sums = 2 * -(-E // COMPONENTS_PER_BLOCK), (d_memory, dC)
+        run_on_all_threads(_gather, blocks, bounds, words, saved, gradients, *sums)
         return gradients.query, d_memory, dC
 
     return last, attention, backward

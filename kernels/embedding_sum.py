@@ -3,12 +3,8 @@
 import numpy
 
 from kvnet.kernels.parts.compile_options import as_int32
-from kvnet.kernels.parts.word_sums import (
-    SENTENCES_PER_BLOCK,
-    add_words,
-    add_words_in_blocks,
-    scatter_words,
-)
+from kvnet.kernels.parts.threads import run_on_all_threads
+from kvnet.kernels.parts.word_sums import SENTENCES_PER_BLOCK, add_words_in_blocks, scatter_words
 
 
 def embedding_sum(xp, words, table, encoding):
@@ -18,8 +14,8 @@ def embedding_sum(xp, words, table, encoding):
     """
     words = as_int32(words)
     readings = numpy.zeros((len(words), table.shape[1]), table.dtype)
-    add = add_words if len(words) <= SENTENCES_PER_BLOCK else add_words_in_blocks
-    add(words, table, encoding, readings)
+    blocks = -(-len(words) // SENTENCES_PER_BLOCK)
+    run_on_all_threads(add_words_in_blocks, blocks, words, table, encoding, readings)
 
     def backward(d_readings):
         d_table = numpy.zeros(table.shape, table.dtype)

@@ -9,17 +9,24 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy
-from numba import int64, njit, prange
 
 from kvnet.kernels.parts.blocks import cut
-from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
+from kvnet.kernels.parts.compile_cache import njit
+from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS, as_int32
 from kvnet.kernels.parts.matrices import multiply
 from kvnet.kernels.parts.slot_products import occurrences
+from kvnet.kernels.parts.threads import (
+    block_done,
+    next_block,
+    run_on_all_threads,
+    wait_until_done,
+)
 from kvnet.kernels.parts.vector_math import exp
 from kvnet.operations.gru import GruWeights
 from kvnet.operations.without_nil import without_nil
 
 SENTENCES_PER_BLOCK = 50
+WORDS_PER_BLOCK = 16
 
 
 class SavedReading(NamedTuple):
@@ -146,21 +153,29 @@ def _sum_word(word, starts, sentences, positions, d_mapped, d_vocabulary):
             row[f] += of_position[f]
 
 
-@njit(**PARALLEL)
-def _forward(bounds, words, mapped, weights, saved):
-    for k in prange(len(bounds) - 1):
+@njit(**NOT_INLINED)
+def _forward(counters, bounds, words, mapped, weights, saved):
+    k = next_block(counters, 0)
+    while k < len(bounds) - 1:
         _read_block(bounds[k], bounds[k + 1], words, mapped, weights, saved)
+        k = next_block(counters, 0)
 
 
-@njit(**PARALLEL)
-def _backward(bounds, dh, words, weights, saved, d_mapped, by_block, d_vocabulary):
-    for k in prange(len(bounds) - 1):
+@njit(**NOT_INLINED)
+def _backward(counters, bounds, dh, occurrences, weights, saved, d_mapped, by_block, d_vocabulary):
+    """Compute the gradients of blocks of sentences, then sum those of blocks of words."""
+    k, blocks = next_block(counters, 0), len(bounds) - 1
+    while k < blocks:
         lo, hi = bounds[k], bounds[k + 1]
-        _read_backward_block(int64(k), lo, hi, dh, weights, saved, d_mapped, by_block)
-    N, S = words.shape
-    starts, sentences, positions = occurrences(words, numpy.full(N, S), len(d_vocabulary))
-    for word in prange(len(d_vocabulary)):
-        _sum_word(int64(word), starts, sentences, positions, d_mapped, d_vocabulary)
+        _read_backward_block(k, lo, hi, dh, weights, saved, d_mapped, by_block)
+        block_done(counters, 0)
+        k = next_block(counters, 0)
+    wait_until_done(counters, 0, blocks)
+    k, words = next_block(counters, 1), cut(len(d_vocabulary), WORDS_PER_BLOCK)
+    while k < len(words) - 1:
+        for word in range(words[k], words[k + 1]):
+            _sum_word(word, *occurrences, d_mapped, d_vocabulary)
+        k = next_block(counters, 1)
 
 
 def gru_reading(xp, words, table, weights: GruWeights):
@@ -171,12 +186,12 @@ def gru_reading(xp, words, table, weights: GruWeights):
     words = as_int32(words)
     gate_weights, gate_bias, candidate_weights, candidate_bias = weights
     (N, S), (V, E), F = words.shape, table.shape, len(candidate_bias)
-    by_word = numpy.concatenate([gate_weights[:E], candidate_weights[:E]], axis=1)  # (E, 3 F)
+    of_word = numpy.concatenate([gate_weights[:E], candidate_weights[:E]], axis=1)  # (E, 3 F)
     by_state = StateWeights(
         *map(numpy.ascontiguousarray, (gate_weights[E:], candidate_weights[E:]))
     )
     embeddings = without_nil(table)
-    mapped = embeddings @ by_word + numpy.concatenate([gate_bias, candidate_bias])  # (V, 3 F)
+    mapped = embeddings @ of_word + numpy.concatenate([gate_bias, candidate_bias])  # (V, 3 F)
 
     def empty(*shape):
         return numpy.empty(shape, table.dtype)
@@ -184,7 +199,7 @@ def gru_reading(xp, words, table, weights: GruWeights):
     # The positions of a block, then those of the next.
     saved = SavedReading(empty((S + 1) * N, F), empty(S * N, 2 * F), empty(S * N, F))
     bounds = cut(N, SENTENCES_PER_BLOCK)
-    _forward(bounds, words, mapped, by_state, saved)
+    run_on_all_threads(_forward, len(bounds) - 1, bounds, words, mapped, by_state, saved)
     last = [slice((S + 1) * hi - (hi - lo), (S + 1) * hi) for lo, hi in pairwise(bounds)]
     readings = numpy.concatenate([saved.states[rows] for rows in last])
 
@@ -192,10 +207,14 @@ def gru_reading(xp, words, table, weights: GruWeights):
         d_mapped, d_vocabulary = empty(N, S, 3 * F), empty(V, 3 * F)
         by_block = StateWeights(*(empty(len(bounds) - 1, *w.shape) for w in by_state))
         d_readings = numpy.ascontiguousarray(d_readings)
-        _backward(bounds, d_readings, words, by_state, saved, d_mapped, by_block, d_vocabulary)
+        by_word = occurrences(words, numpy.full(N, S), V)
+        inputs = bounds, d_readings, by_word, by_state, saved
+        outputs = d_mapped, by_block, d_vocabulary
+        blocks = max(len(bounds) - 1, -(-V // WORDS_PER_BLOCK))
+        run_on_all_threads(_backward, blocks, *inputs, *outputs, phases=2)
         d_gates, d_candidate = (part.sum(axis=0) for part in by_block)
         d_by_word, d_bias = embeddings.T @ d_vocabulary, d_vocabulary.sum(axis=0)
-        d_table = d_vocabulary @ by_word.T
+        d_table = d_vocabulary @ of_word.T
         d_table[0] = 0
         return d_table, GruWeights(
             numpy.concatenate([d_by_word[:, : 2 * F], d_gates]),

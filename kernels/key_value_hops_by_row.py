@@ -1,9 +1,9 @@
 """The hops over a key-value memory, a block of questions at a time."""
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.blocks import cut_questions
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER, NOT_INLINED
 from kvnet.kernels.parts.matrices import copy_into, transposed
 from kvnet.kernels.parts.question_block import (
@@ -13,7 +13,7 @@ from kvnet.kernels.parts.question_block import (
     forward_block,
 )
 from kvnet.kernels.parts.stacked_memory import memory_of_block, stack_memory
-from kvnet.kernels.parts.threads import counters_for, next_block, run_on_all_threads
+from kvnet.kernels.parts.threads import next_block, run_on_all_threads
 from kvnet.operations.memory import Memory
 
 
@@ -81,14 +81,14 @@ def key_value_hops_by_row(xp, query, memory: Memory, A, R):
     n, rows = (2 * H + 1) * B, memory.shared * len(memory.keys)
     saved = SavedHops(empty(n, F), empty(n, D), *(empty(H * B, size) for size in (D, M, rows, F)))
     hops = query, memory, A, R, saved
-    run_on_all_threads(_forward, counters_for(1), bounds, *hops, u, attention)
+    run_on_all_threads(_forward, len(bounds) - 1, bounds, *hops, u, attention)
 
     def backward(du):
         weights = memory.keys, memory.values, A, R
         by_block = [empty(len(bounds) - 1, *array.shape) for array in weights]
         gradients = Gradients(empty(B, D), *by_block, None, None)
         du = numpy.ascontiguousarray(du)
-        run_on_all_threads(_backward, counters_for(1), bounds, du, *hops, gradients)
+        run_on_all_threads(_backward, len(bounds) - 1, bounds, du, *hops, gradients)
         d_keys, d_values, dA, dR = (part.sum(axis=0) for part in by_block)
         d_memory = Memory(d_keys[M:] + d_values[M:], d_keys[:M], d_values[:M])
         return gradients.query, d_memory, dA, dR

@@ -1,10 +1,11 @@
 """Gradient descent in two passes over a gradient: its norm, then the step."""
 
 import numpy
-from numba import njit, prange
 
 from kvnet.kernels.parts.blocks import cut
-from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
+from kvnet.kernels.parts.compile_cache import njit
+from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS, as_int32
+from kvnet.kernels.parts.threads import next_block, run_on_all_threads
 from kvnet.updates.row_gradient import RowGradient
 from kvnet.updates.sgd import clip_scales
 
@@ -20,10 +21,12 @@ def _sum_of_squares(gradient):
     return total
 
 
-@njit(**PARALLEL)
-def _sum_squares(gradient, bounds, squares):
-    for k in prange(len(bounds) - 1):
+@njit(**NOT_INLINED)
+def _sum_squares(counters, gradient, bounds, squares):
+    k = next_block(counters, 0)
+    while k < len(bounds) - 1:
         squares[k] = _sum_of_squares(gradient[bounds[k] : bounds[k + 1]])
+        k = next_block(counters, 0)
 
 
 @njit(**OPTIONS)
@@ -34,10 +37,12 @@ def _descend_rows(theta, rows, gradient, rate, lo, hi):
             to[e] -= rate * g[e]
 
 
-@njit(**PARALLEL)
-def _descend(theta, rows, gradient, rate, bounds):
-    for k in prange(len(bounds) - 1):
+@njit(**NOT_INLINED)
+def _descend(counters, theta, rows, gradient, rate, bounds):
+    k = next_block(counters, 0)
+    while k < len(bounds) - 1:
         _descend_rows(theta, rows, gradient, rate, bounds[k], bounds[k + 1])
+        k = next_block(counters, 0)
 
 
 def as_matrix(array):
@@ -53,7 +58,7 @@ def clip_scales_of(gradients, max_norm, clip):
             gradient = RowGradient(numpy.arange(len(gradient)), as_matrix(gradient))
         bounds = cut(len(gradient.rows), ROWS_PER_BLOCK)
         by_block = numpy.empty(len(bounds) - 1, gradient.values.dtype)
-        _sum_squares(gradient.values, bounds, by_block)
+        run_on_all_threads(_sum_squares, len(by_block), gradient.values, bounds, by_block)
         found[name], squares[name] = (
             (as_int32(gradient.rows), gradient.values, bounds),
             by_block.sum(),
@@ -69,4 +74,5 @@ def sgd(xp, params, gradients, learning_rate, max_norm, clip):
     """
     for name, rows, values, bounds, scale in clip_scales_of(gradients, max_norm, clip):
         rate = values.dtype.type(learning_rate * scale)
-        _descend(as_matrix(params[name]), rows, values, rate, bounds)
+        step = as_matrix(params[name]), rows, values, rate, bounds
+        run_on_all_threads(_descend, len(bounds) - 1, *step)

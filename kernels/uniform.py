@@ -3,8 +3,8 @@
 from math import prod
 
 import numpy
-from numba import njit
 
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import OPTIONS
 from kvnet.kernels.parts.philox import random_words, stream_of, unit_interval
 

@@ -1,11 +1,12 @@
 """The answer's loss over the whole vocabulary, a block of words at a time."""
 
 import numpy
-from numba import int64, njit, prange
 
 from kvnet.kernels.parts.blocks import cut
-from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
+from kvnet.kernels.parts.compile_cache import njit
+from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS, as_int32
 from kvnet.kernels.parts.matrices import multiply
+from kvnet.kernels.parts.threads import next_block, run_on_all_threads
 from kvnet.kernels.parts.vector_math import exp, log
 
 WORDS_PER_BLOCK = 1000  # their scores stay in a core's cache
@@ -34,18 +35,24 @@ def _score_block(k, lo, hi, h, table, answers, nil, scores, largest, totals, ans
         largest[k, b], totals[k, b] = highest, total
 
 
-@njit(**PARALLEL)
-def _losses(bounds, h, table, answers, nil, scores, scales, losses):
-    blocks, B = len(bounds) - 1, len(h)
-    largest, totals = numpy.empty_like(scales), numpy.empty_like(scales)
-    for k in prange(blocks):
+@njit(**NOT_INLINED)
+def _score(counters, bounds, h, table, answers, nil, scores, *by_block):
+    k = next_block(counters, 0)
+    while k < len(bounds) - 1:
         lo, hi = bounds[k], bounds[k + 1]
-        _score_block(int64(k), lo, hi, h, table, answers, nil, scores, largest, totals, losses)
+        _score_block(k, lo, hi, h, table, answers, nil, scores, *by_block)
+        k = next_block(counters, 0)
+
+
+@njit(**NOT_INLINED)
+def _sum_losses(largest, totals, scales, losses):
+    """Turn the scores of the answers in `losses` into losses, and fill the scales of blocks."""
+    blocks, B = largest.shape
     for b in range(B):
         highest = largest[0, b]
         for k in range(1, blocks):
             highest = max(highest, largest[k, b])
-        total = h.dtype.type(0)
+        total = losses.dtype.type(0)
         for k in range(blocks):
             scales[k, b] = exp(largest[k, b] - highest)
             total += scales[k, b] * totals[k, b]
@@ -72,12 +79,14 @@ def _differentiate_block(k, lo, hi, h, table, answers, nil, scores, scales, fini
     multiply(block.T, h, d_table[lo:hi])
 
 
-@njit(**PARALLEL)
-def _gradients(bounds, h, table, answers, nil, scores, scales, finish, dh, d_table):
-    for k in prange(len(bounds) - 1):
+@njit(**NOT_INLINED)
+def _gradients(counters, bounds, h, table, answers, nil, scores, scales, finish, dh, d_table):
+    k = next_block(counters, 0)
+    while k < len(bounds) - 1:
         lo, hi = bounds[k], bounds[k + 1]
         of_block = scores, scales, finish, dh, d_table
-        _differentiate_block(int64(k), lo, hi, h, table, answers, nil, *of_block)
+        _differentiate_block(k, lo, hi, h, table, answers, nil, *of_block)
+        k = next_block(counters, 0)
 
 
 def word_cross_entropy(xp, h, table, answers, nil=True):
@@ -96,13 +105,17 @@ def word_cross_entropy(xp, h, table, answers, nil=True):
 
     # Block after block of words, (B, words) each, so that a block is contiguous for BLAS.
     scores, scales, losses = empty(B * V), empty(len(bounds) - 1, B), empty(B)
-    _losses(bounds, h, table, answers, nil, scores, scales, losses)
+    largest, totals = numpy.empty_like(scales), numpy.empty_like(scales)
+    inputs = bounds, h, table, answers, nil
+    run_on_all_threads(_score, len(scales), *inputs, scores, largest, totals, losses)
+    _sum_losses(largest, totals, scales, losses)
 
     def backward(d_loss):
         nonlocal finished
         by_block, d_table = empty(len(bounds) - 1, B, E), empty(V, E)
         finish, finished = not finished, True
-        _gradients(bounds, h, table, answers, nil, scores, scales, finish, by_block, d_table)
+        results = scores, scales, finish, by_block, d_table
+        run_on_all_threads(_gradients, len(scales), *inputs, *results)
         dh = by_block.sum(axis=0)
         if d_loss != 1:
             dh, d_table = d_loss * dh, d_loss * d_table

@@ -80,24 +80,22 @@ def _cupy() -> ModuleType:
     instead = "or use --backend numpy"
     try:
         import cupy
-    except ModuleNotFoundError:
+    except PermissionError as error:  # it makes the folder for its kernels at once
         raise InputError(
-            f"backend='cupy' needs CuPy, which is not installed; {extras}, {instead}"
-        ) from None
-    except ImportError as error:
-        raise InputError(
-            f"backend='cupy' cannot load CuPy ({_first_line(error)}); {extras}, {instead}"
-        ) from None
-    except OSError as error:  # it makes the folder for its kernels at once
-        raise InputError(
-            f"backend='cupy' cannot load CuPy ({_first_line(error)}); set CUPY_CACHE_DIR to a "
+            f"backend='cupy' cannot load CuPy ({_reason(error)}); set CUPY_CACHE_DIR to a "
             f"folder that can be written, {instead}"
         ) from None
+    except Exception as error:  # a broken installation raises whatever it likes
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            problem = "needs CuPy, which is not installed"
+        else:
+            problem = f"cannot load CuPy ({_reason(error)})"
+        raise InputError(f"backend='cupy' {problem}; {extras}, {instead}") from None
     try:
         found = cupy.cuda.runtime.getDeviceCount()
-    except RuntimeError as error:  # what the CUDA runtime raises, without a driver too
+    except Exception as error:  # what the CUDA runtime raises, without a driver too
         raise InputError(
-            f"backend='cupy' finds no usable GPU ({_first_line(error)}); check the driver with "
+            f"backend='cupy' finds no usable GPU ({_reason(error)}); check the driver with "
             f"nvidia-smi and that the extra (cuda12 or cuda13) matches it, {instead}"
         ) from None
     if not found:
@@ -108,11 +106,11 @@ def _cupy() -> ModuleType:
     except Exception as error:  # each of these has its own types
         if is_out_of_memory(error):
             raise InputError(
-                f"backend='cupy' finds no free memory on the GPU ({_first_line(error)}); end what "
+                f"backend='cupy' finds no free memory on the GPU ({_reason(error)}); end what "
                 f"nvidia-smi shows there, {instead}"
             ) from None
         raise InputError(
-            f"backend='cupy' cannot run on the GPU ({_first_line(error)}); check the driver with "
+            f"backend='cupy' cannot run on the GPU ({_reason(error)}); check the driver with "
             f"nvidia-smi, install CUDA's libraries with {extras}, {instead}"
         ) from None
     return cupy
@@ -127,8 +125,16 @@ def is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _first_line(error):
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _reason(error):
+    """Return the reason in an error's message: what CuPy quotes as original, or the first line.
+
+    CuPy's own message is pages of advice around the error of the import that failed.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" =-*")]
+    for place, line in enumerate(lines[:-1]):
+        if line.startswith("Original error"):
+            return lines[place + 1]
+    return lines[0] if lines else type(error).__name__
 
 
 def has_cuda_kernels(xp: ModuleType) -> bool:

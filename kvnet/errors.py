@@ -1,11 +1,11 @@
 """The one exception that a user's mistake raises, and how its message shows values and settings."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 LONGEST_SHOWN = 80  # characters of a user's text in a message
+LONGEST_MESSAGE = 1000  # characters; a line of a user's file may have millions
 _as_flags = ContextVar("settings are shown as flags", default=False)
 
 
@@ -26,9 +26,11 @@ class InputError(ValueError):
 
 
 def one_line(message: str) -> str:
-    """Return a message with control characters escaped and very long words cut in the middle."""
-    message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
-    return re.sub(r"\S{1000,}", lambda word: f"{word[0][:40]} ... {word[0][-40:]}", message)
+    """Return a message with control characters escaped, without its middle if very long."""
+    if len(message) > LONGEST_MESSAGE:
+        half = LONGEST_MESSAGE // 2
+        message = f"{message[:half]} [...] {message[-half:]}"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
 
 
 def shown(value: object) -> str:

@@ -41,9 +41,10 @@ def hyper_parameter(
     return field(default=default, metadata=metadata)
 
 
-def at_least_one(default, help: str, flag: str | None = None):
-    """Return a field for a whole number from 1."""
-    return hyper_parameter(default, "a whole number from 1", lambda n: n >= 1, help, flag)
+def at_least_one(default, help: str, flag: str | None = None, most: int = 2**31 - 1):
+    """Return a field for a whole number from 1; row indices and sizes are 32-bit numbers."""
+    takes = f"a whole number from 1 to {most:,}" if most < 10_000 else "a whole number from 1"
+    return hyper_parameter(default, takes, lambda n: 1 <= n <= most, help, flag)
 
 
 def number_of_hops(default: int, flag: str | None = None):
@@ -54,7 +55,8 @@ def number_of_hops(default: int, flag: str | None = None):
 
 def positive(default, help: str, flag: str | None = None):
     """Return a field for a number above 0."""
-    return hyper_parameter(default, "a number above 0", lambda x: 0 < x < float("inf"), help, flag)
+    takes = "a number above 0, below 1e30"  # what float32 can multiply
+    return hyper_parameter(default, takes, lambda x: 0 < x < 1e30, help, flag)
 
 
 def one_of(default, choices: tuple[str, ...], help: str):

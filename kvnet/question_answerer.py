@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,13 @@ from kvnet.training.compiling import announce_compilation
 from kvnet.training.prediction import map_batches
 from kvnet.training.recipes.key_value import KeyValueRecipe
 from kvnet.training.recipes.memn2n import MemN2NRecipe
-from kvnet.training.session import check_random_state, train_to_end
+from kvnet.training.session import (
+    check_random_state,
+    check_recipe,
+    check_text,
+    checked_examples,
+    train_to_end,
+)
 from kvnet.training.task_run import TaskRun
 from kvnet.training.trained_file import Trained, read_trained, write_trained
 
@@ -128,12 +134,11 @@ class QuestionAnswerer:
             If the recipe cuts memories or leaves examples out, or ``kernels="fused"`` is not
             possible for whole steps.
         """
-        _check_recipe(self.recipe)
+        check_recipe(self.recipe, tuple(RECIPES.values()))
         check_random_state(self.random_state)
-        examples = list(examples)
+        examples = checked_examples(examples)
         if not examples:
             raise InputError("fit needs at least one example")
-        _check_examples(examples)
         for index, each in enumerate(examples):
             try:
                 check_example(each)
@@ -144,7 +149,7 @@ class QuestionAnswerer:
                 raise InputError(
                     f"examples[{index}], {question}: has no answer; fit needs one in every example"
                 )
-        if not 0 <= validation_share < 1:
+        if not isinstance(validation_share, Real) or not 0 <= validation_share < 1:
             raise InputError(
                 f"validation_share={validation_share!r} is out of range; it takes a number from 0, "
                 "below 1"
@@ -219,8 +224,7 @@ class QuestionAnswerer:
             If a memory has more slots than the model: it reads the most recent ones.
         """
         self._check_trained()
-        examples = list(examples)
-        _check_examples(examples)
+        examples = checked_examples(examples)
         words = len(self.vocabulary) - 1  # without the nil word
         if not isinstance(top_k, Integral) or not 1 <= top_k <= words:
             raise InputError(
@@ -325,6 +329,7 @@ class QuestionAnswerer:
             nothing has been trained or loaded yet.
         """
         self._check_trained()
+        check_text("sentence", sentence)
         if not words_of(sentence):
             raise InputError(f"{shown(sentence)} has no word; write a sentence")
         example = Example.of_story(sentence, [sentence])
@@ -377,21 +382,6 @@ class QuestionAnswerer:
     def _check_trained(self):
         if not hasattr(self, "model"):
             raise InputError("this QuestionAnswerer is not trained; call fit, or use load")
-
-
-def _check_recipe(recipe):
-    if recipe is not None and not isinstance(recipe, tuple(RECIPES.values())):
-        names = " or ".join(f"a {kind.__name__}" for kind in RECIPES.values())
-        raise InputError(f"recipe is a {type(recipe).__name__}; give {names}")
-
-
-def _check_examples(examples):
-    wrong = next((each for each in examples if not isinstance(each, Example)), None)
-    if wrong is not None:
-        raise InputError(
-            f"{shown(wrong)} is a {type(wrong).__name__}, not an Example; use Example.of_story or "
-            "Example.of_memory"
-        )
 
 
 def _check_one_text_per_slot(examples):

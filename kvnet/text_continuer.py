@@ -25,7 +25,13 @@ from kvnet.models.memn2n_language_model import MemN2NLanguageModel
 from kvnet.operations.uniform import uniform
 from kvnet.training.compiling import announce_compilation
 from kvnet.training.recipes.language_model import LanguageModelRecipe
-from kvnet.training.session import check_random_state, train_to_end
+from kvnet.training.session import (
+    check_random_state,
+    check_recipe,
+    check_text,
+    is_whole,
+    train_to_end,
+)
 from kvnet.training.text_loss import text_loss
 from kvnet.training.text_run import TextRun, perplexity
 from kvnet.training.trained_file import Trained, read_trained, write_trained
@@ -96,7 +102,7 @@ class TextContinuer:
         kernels: str = "auto",
         verbose: bool = False,
     ):
-        self.recipe = recipe or LanguageModelRecipe()
+        self.recipe = LanguageModelRecipe() if recipe is None else recipe
         self.backend, self.kernels = backend, kernels
         self.random_state, self.verbose = random_state, verbose
 
@@ -122,10 +128,11 @@ class TextContinuer:
         InputError
             If a text is too short for the memory, or the recipe is that of another model.
         """
-        if not isinstance(self.recipe, LanguageModelRecipe):
-            kind = type(self.recipe).__name__
-            raise InputError(f"recipe is a {kind}; give a LanguageModelRecipe")
+        check_recipe(self.recipe, (LanguageModelRecipe,))
         check_random_state(self.random_state)
+        check_text("text", text)
+        if validation_text is not None:
+            check_text("validation_text", validation_text)
         lines = split_lines(text)
         while lines and not lines[-1].strip():
             lines.pop()
@@ -177,6 +184,11 @@ class TextContinuer:
             trained or loaded yet.
         """
         self._check_trained()
+        if not is_whole(count) or count < 0:
+            raise InputError(
+                f"count={shown(count)} is out of range; it takes a whole number from 0"
+            )
+        check_text("text", text)
         self._warn_of_unknown(words_of_text(text))
         return list(itertools.islice(self.draw_words(text, random_state), count))
 
@@ -198,6 +210,8 @@ class TextContinuer:
             As `continue_text`.
         """
         self._check_trained()
+        check_text("text", text)
+        check_random_state(random_state)
         words = [END, *known_words(words_of_text(text), self.vocabulary, shown(text))]
         return self._draw(words, random_state)
 
@@ -240,6 +254,7 @@ class TextContinuer:
             ``<unk>``, or nothing has been trained or loaded yet.
         """
         self._check_trained()
+        check_text("text", text)
         texts = {"text": words_of_lines(split_lines(text))}
         self._warn_of_unknown(texts["text"])
         xp, size = self.model.xp, self.model.config.memory_size

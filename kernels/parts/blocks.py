@@ -1,8 +1,8 @@
 """How work is cut into blocks: by its size alone, so that results do not depend on the threads."""
 
 import numpy
-from numba import njit
 
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import OPTIONS
 
 QUESTIONS_PER_BLOCK = 25

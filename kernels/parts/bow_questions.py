@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy
-from numba import njit
 
 from kvnet.kernels.parts.bow_arguments import BowModel
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER
 from kvnet.kernels.parts.stacked_memory import StackedMemory, are_shared, filled_slots
 from kvnet.kernels.parts.word_sums import add_words

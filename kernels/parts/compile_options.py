@@ -1,18 +1,11 @@
-"""How kernels are compiled, and the removal of compiled files that are out of date."""
-
-import os
-from contextlib import suppress
-from pathlib import Path
+"""How kernels are compiled."""
 
 import numpy
-
-from kvnet import counter_random
 
 # The NumPy error model divides without a test for zero, which would prevent vector instructions.
 # Helpers are always inlined. Otherwise each kernel would bring its own copy of a helper, and which
 # copy runs, and so how it rounds, would depend on what was compiled now and what was cached.
 OPTIONS = {
-    "cache": True,
     "error_model": "numpy",
     "fastmath": True,
     "forceinline": True,
@@ -22,46 +15,6 @@ OPTIONS = {
 INNER = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 NOT_INLINED = OPTIONS | {"forceinline": False}
 INNER_NOT_INLINED = INNER | {"forceinline": False}
-# Only loops over blocks run in parallel. Numba would split any other loop by the number of threads,
-# and the sums in it would depend on that number.
-PARALLEL = NOT_INLINED | {
-    "parallel": {
-        "prange": True,
-        "comprehension": False,
-        "reduction": False,
-        "inplace_binop": False,
-        "setitem": False,
-        "numpy": False,
-        "stencil": False,
-        "fusion": False,
-    }
-}
-# GNU's OpenMP lets threads that wait spin for milliseconds, which takes the core from the others on
-# a busy machine (measured: 50 times slower). OpenMP, which is loaded later, reads this then.
-os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-
-
-def forget_outdated(sources: list[Path], compiled: list[Path]) -> None:
-    """Delete compiled files that are older than the newest source.
-
-    Numba compiles a kernel again when its own file changes, but not when the file of a helper or of
-    a constant does.
-    """
-    newest = max(source.stat().st_mtime_ns for source in sources)
-    for path in compiled:
-        with suppress(OSError):  # already deleted, or another user's
-            if path.stat().st_mtime_ns < newest:
-                path.unlink()
-
-
-def _files(folders, pattern):
-    return [path for folder in folders for path in folder.glob(pattern)]
-
-
-_LIBRARY, _PARTS = Path(counter_random.__file__).parent, Path(__file__).parent
-_KERNELS = [_PARTS.parent, _PARTS]
-SOURCES = _files([*_KERNELS, _LIBRARY, _LIBRARY / "operations", _LIBRARY / "updates"], "*.py")
-forget_outdated(SOURCES, _files(_KERNELS, "__pycache__/*.nb[ci]"))
 
 
 def as_int32(array):

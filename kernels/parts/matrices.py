@@ -1,8 +1,8 @@
 """Products, transposes, copies and sums of matrices."""
 
 import numpy
-from numba import njit
 
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS
 
 

@@ -4,9 +4,10 @@ import zlib
 from typing import NamedTuple
 
 import numpy
-from numba import njit, uint32, uint64
+from numba import uint32, uint64
 
 from kvnet.counter_random import KEY_STEPS, MULTIPLIERS, ROUNDS, WORD
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import OPTIONS
 
 

@@ -9,8 +9,8 @@ otherwise there is one dot product per slot.
 from typing import NamedTuple
 
 import numpy
-from numba import njit
 
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER
 from kvnet.kernels.parts.matrices import add_up, copy_into, multiply, transposed
 from kvnet.kernels.parts.slot_products import add_dots, add_sums, gather_rows

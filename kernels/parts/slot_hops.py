@@ -8,12 +8,13 @@ kernel computes both tyings: adjacent tying uses tables h and h + 1 in hop h, la
 from typing import NamedTuple
 
 import numpy
-from numba import njit, prange
 
 from kvnet.kernels.parts.blocks import cut
-from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL, as_int32
+from kvnet.kernels.parts.compile_cache import njit
+from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS, as_int32
 from kvnet.kernels.parts.slot_products import add_scaled, dot
 from kvnet.kernels.parts.softmax_rows import softmax_backward_rows, softmax_rows
+from kvnet.kernels.parts.threads import next_block, run_on_all_threads
 
 QUESTIONS_PER_BLOCK = 8
 COMPONENTS_PER_BLOCK = 64
@@ -152,25 +153,30 @@ def _scatter(table, lo, hi, tables, hops, gradients, d_readings):
                     add_scaled(d_table[rows[b, i, k], lo:hi], 1, d_slot)
 
 
-@njit(**PARALLEL)
-def _forward(bounds, tables, with_softmax, hops):
-    for k in prange(len(bounds) - 1):
+@njit(**NOT_INLINED)
+def _forward(counters, bounds, tables, with_softmax, hops):
+    k = next_block(counters, 0)
+    while k < len(bounds) - 1:
         _hop_block(bounds[k], bounds[k + 1], tables, with_softmax, hops)
+        k = next_block(counters, 0)
 
 
-@njit(**PARALLEL)
-def _backward(bounds, tables, with_softmax, hops, gradients):
-    for k in prange(len(bounds) - 1):
+@njit(**NOT_INLINED)
+def _backward(counters, bounds, tables, with_softmax, hops, gradients):
+    k = next_block(counters, 0)
+    while k < len(bounds) - 1:
         _hop_backward_block(bounds[k], bounds[k + 1], tables, with_softmax, hops, gradients)
+        k = next_block(counters, 0)
 
 
-@njit(**PARALLEL)
-def _gather(tables, hops, gradients, d_readings):
+@njit(**NOT_INLINED)
+def _gather(counters, tables, hops, gradients, d_readings):
     columns = cut(d_readings.shape[2], COMPONENTS_PER_BLOCK)
-    blocks = len(columns) - 1
-    for n in prange(len(d_readings) * blocks):
+    n, blocks = next_block(counters, 0), len(columns) - 1
+    while n < len(d_readings) * blocks:
         lo, hi = columns[n % blocks], columns[n % blocks + 1]
         _scatter(n // blocks, lo, hi, tables, hops, gradients, d_readings)
+        n = next_block(counters, 0)
 
 
 def hop_over_slots(u, readings, rows, of_keys, of_values, matrix, with_softmax):
@@ -202,14 +208,16 @@ def hop_over_slots(u, readings, rows, of_keys, of_values, matrix, with_softmax):
     tables = Tables(numpy.array(readings), *indices, square, numpy.ascontiguousarray(square.T))
     hops = Hops(numpy.empty((B, H + 1, E), u.dtype), numpy.empty((B, H, M), u.dtype))
     hops.queries[:, 0], bounds = u, cut(B, QUESTIONS_PER_BLOCK)
-    _forward(bounds, tables, with_softmax, hops)
+    run_on_all_threads(_forward, len(bounds) - 1, bounds, tables, with_softmax, hops)
 
     def backward(du):
         gradients = Hops(*map(numpy.empty_like, hops))
         gradients.queries[:, H] = du
-        _backward(bounds, tables, with_softmax, hops, gradients)
+        inputs = bounds, tables, with_softmax, hops
+        run_on_all_threads(_backward, len(bounds) - 1, *inputs, gradients)
         d_readings = numpy.empty_like(tables.readings)
-        _gather(tables, hops, gradients, d_readings)
+        blocks = len(d_readings) * -(-E // COMPONENTS_PER_BLOCK)
+        run_on_all_threads(_gather, blocks, tables, hops, gradients, d_readings)
         before, d_after = (
             x.reshape(-1, E) for x in (hops.queries[:, :H], gradients.queries[:, 1:])
         )

@@ -5,8 +5,8 @@ the empty slot: it is multiplied once per question.
 """
 
 import numpy
-from numba import njit
 
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import OPTIONS
 
 

@@ -1,7 +1,6 @@
 """The softmax and the cross entropy of rows, in place."""
 
-from numba import njit
-
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER
 from kvnet.kernels.parts.vector_math import exp, log
 

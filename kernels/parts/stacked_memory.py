@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy
-from numba import njit
 
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER, OPTIONS, as_int32
 from kvnet.operations.memory import Memory
 

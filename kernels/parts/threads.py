@@ -1,51 +1,137 @@
 """Threads that share the blocks of a kernel's work, and synchronise after each of its phases.
 
-Numba's own parallel loop starts its threads for every loop, which takes as long as a small training
-step, and compiles its body four times. Here all threads run the same kernel from phase to phase. No
-thread waits until another one begins: those that run take all blocks, so a thread that comes late,
-or never, delays no other. The blocks are the same for any number of threads, and results do not
-depend on which thread does a block.
+All threads run the same kernel from phase to phase. No thread waits until another one begins: those
+that run take all blocks, so a thread that comes late, or never, delays no other. The blocks are the
+same for any number of threads, and results do not depend on which thread does a block.
+
+Numba's own parallel loop does not serve: it compiles its body four times, drops an error that a
+thread raises, and ends a process that was forked after its first loop.
 """
 
 import os
+import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import cache
 
 import numpy
 from llvmlite import ir
-from numba import get_num_threads, int64, njit, types
+from numba import int64, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER
+from kvnet.kernels.parts.matrices import multiply
 
+ALL_DONE = 2**62  # more than any number of blocks
+BLAS_BUFFER = 48 * 2**20  # bytes; OpenBLAS takes 32 MiB
+BLAS_SIZE = 256  # of a product that needs a buffer
 LINE = 8  # counters are a cache line apart
 LOOKS_BEFORE_YIELDING = 2000  # a microsecond or two
 YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"  # gives the core to another thread
 
 
+CORES = os.cpu_count() or 1
+_allowed = threading.local()  # each thread of Python has its own number
+
+
 @cache
 def _helpers():
-    return ThreadPoolExecutor(max_workers=os.cpu_count())
+    return ThreadPoolExecutor(max_workers=CORES)
 
 
 if hasattr(os, "register_at_fork"):  # a forked process has none of the threads: it starts its own
     os.register_at_fork(after_in_child=_helpers.cache_clear)
 
 
-def run_on_all_threads(kernel: Callable, *arguments) -> None:
+def allowed_threads() -> int:
+    """Return the number of threads that a kernel may use: all cores, unless it was limited."""
+    return getattr(_allowed, "count", CORES)
+
+
+def allow_threads(count: int) -> None:
+    """Set the number of threads that kernels called from this thread may use."""
+    _allowed.count = min(count, CORES)
+
+
+@cache
+def prepare_blas(count: int) -> None:
+    """Let BLAS allocate the buffers of a number of threads.
+
+    OpenBLAS keeps one buffer for each product that is computed at the same time. It allocates it
+    when it is first needed and, without memory, tries again for ever. So that is done before a
+    model takes the memory.
+
+    Raises
+    ------
+    MemoryError
+        If there is no memory for the buffers.
+    """
+    numpy.empty(count * BLAS_BUFFER, numpy.uint8)
+    a = numpy.ones((BLAS_SIZE, BLAS_SIZE), numpy.float32)
+    a @ a  # NumPy's BLAS is another library than that of the kernels
+    together = threading.Barrier(count, timeout=1)
+
+    def multiply_for_a_while():
+        with suppress(threading.BrokenBarrierError):  # a machine without further threads
+            together.wait()
+        product, end = numpy.empty_like(a), time.monotonic() + 0.005
+        while time.monotonic() < end:  # a thread that has no core of its own is stopped inside
+            multiply(a, a, product)
+
+    others = []
+    with suppress(RuntimeError):
+        others += [_helpers().submit(multiply_for_a_while) for _ in range(count - 1)]
+    multiply_for_a_while()
+    wait(others)
+
+
+def run_on_all_threads(kernel: Callable, blocks: int, *arguments, phases: int = 1) -> None:
     """Call a kernel on every thread that kernels may use, and return when all have returned.
 
     Parameters
     ----------
     kernel : callable
-        Compiled with ``nogil``. It takes its share of the blocks with `next_block`.
+        Compiled with ``nogil``. It takes its share of the blocks with `next_block`, from counters
+        that are its first argument.
+    blocks : int
+        Of the phase with the most blocks; no more threads than these are used.
     arguments
+        Those after the counters.
+    phases : int, default=1
+
+    Raises
+    ------
+    MemoryError
+        If the kernel raises one on any thread. All threads have then ended.
     """
-    others = [_helpers().submit(kernel, *arguments) for _ in range(get_num_threads() - 1)]
-    kernel(*arguments)
-    for other in others:
+    counters, others = counters_for(phases), []
+    helpers = min(allowed_threads(), blocks) - 1
+    if helpers < 1:
+        kernel(counters, *arguments)
+        return
+
+    def run():
+        try:
+            kernel(counters, *arguments)
+        except BaseException:  # out of memory, or Ctrl-C on the way into or out of the kernel
+            counters.fill(ALL_DONE)  # the others take no further block and wait for none
+            raise
+
+    try:
+        for _ in range(helpers):
+            others.append(_helpers().submit(run))
+    except RuntimeError:  # no further thread can be started: those that run take all blocks
+        pass
+    try:
+        run()
+    finally:
+        begun = [other for other in others if not other.cancel()]
+        wait(begun)
+    for other in begun:
         other.result()
 
 

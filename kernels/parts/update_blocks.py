@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy
-from numba import njit
 
+from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import INNER
 from kvnet.kernels.parts.philox import random_words, unit_interval
 from kvnet.kernels.parts.vector_math import cosine_and_sine, log

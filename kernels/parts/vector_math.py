@@ -11,10 +11,12 @@ import math
 
 import numpy
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic, overload
 
-EXACT = {"error_model": "numpy", "cache": True}  # no fastmath: it would merge the split constants
+from kvnet.kernels.parts.compile_cache import njit
+
+EXACT = {"error_model": "numpy"}  # no fastmath: it would merge the split constants
 f = numpy.float32
 i = numpy.int32
 SQRT_HALF, LN_2_HIGH, LN_2_LOW = f(0.5**0.5), f(0.693359375), f(-2.12194440e-4)

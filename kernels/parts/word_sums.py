@@ -1,9 +1,9 @@
 """Sums over the words of sentences, without an array per word; the nil word adds nothing."""
 
-from numba import njit, prange
-
 from kvnet.kernels.parts.blocks import cut
-from kvnet.kernels.parts.compile_options import OPTIONS, PARALLEL
+from kvnet.kernels.parts.compile_cache import njit
+from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS
+from kvnet.kernels.parts.threads import next_block
 
 SENTENCES_PER_BLOCK = 200
 
@@ -23,13 +23,14 @@ def add_words(words, table, encoding, readings):
                 _add_product(readings[n], table[words[n, s]], encoding[s])
 
 
-@njit(**PARALLEL)
-def add_words_in_blocks(words, table, encoding, readings):
-    """Do the same on several threads, for more than a block of sentences."""
-    bounds = cut(len(words), SENTENCES_PER_BLOCK)
-    for k in prange(len(bounds) - 1):
+@njit(**NOT_INLINED)
+def add_words_in_blocks(counters, words, table, encoding, readings):
+    """Do the same for a thread's share of the blocks."""
+    k, bounds = next_block(counters, 0), cut(len(words), SENTENCES_PER_BLOCK)
+    while k < len(bounds) - 1:
         block = slice(bounds[k], bounds[k + 1])
         add_words(words[block], table, encoding, readings[block])
+        k = next_block(counters, 0)
 
 
 @njit(**OPTIONS)

@@ -79,9 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="output folder; created if it does not exist",
     )
-    flags = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
 
     def command():
+        flags = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
         tasks, folder = _parse_tasks(flags.task), Path(flags.out)
         paths = [folder / file_name(task, split) for task in tasks for split in SPLITS]
         existing = next((path for path in paths if path.exists()), None)

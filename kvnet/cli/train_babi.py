@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, stdev
@@ -62,16 +63,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0; 130 or 143 after Ctrl-C or SIGTERM; otherwise as `exit_code` says.
+        0; 130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP; otherwise as `exit_code` says.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = _parser()
-    arguments = parser.parse_args(argv)
-    # Not defaults of the parser: it would accept --task-id 1 with --joint, and 0 with --seeds.
-    arguments.task_id = arguments.task_id or 1
-    arguments.random_state = arguments.random_state or 0
+
+    def command():
+        arguments = parser.parse_args(argv)
+        # Not defaults of the parser: it would accept --task-id 1 with --joint, and 0 with --seeds.
+        arguments.task_id = arguments.task_id or 1
+        arguments.random_state = arguments.random_state or 0
+        return _run(arguments, parser.prog, argv)
+
     with settings_as_flags():
-        return exit_code(parser.prog, lambda: _run(arguments, parser.prog, argv))
+        return exit_code(parser.prog, command)
 
 
 def _run(arguments, program, argv) -> int:
@@ -83,15 +88,16 @@ def _run(arguments, program, argv) -> int:
     recipe = _recipe(arguments)
     if "choose_by" in arguments.given and arguments.restarts == 1:
         raise InputError("--choose-by has no effect without --restarts; add it, or drop the flag")
-    with machine(arguments, say), StopRequest() as stop:
-        return _train(arguments, recipe, say, stop, program, argv)
+    with machine(arguments, say), StopRequest() as stop, ExitStack() as locks:
+        return _train(arguments, recipe, say, stop, locks, program, argv)
 
 
-def _train(arguments, recipe, say, stop, program, argv) -> int:
+def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
     """Load the tasks, train every run and report the results."""
     began, xp = time.monotonic(), array_module(arguments.backend)
     numbers = _task_numbers(arguments)
-    _check_files(arguments, [numbers] if arguments.joint else [[number] for number in numbers])
+    groups = [numbers] if arguments.joint else [[number] for number in numbers]
+    _check_files(arguments, groups, locks)
     tasks = _load_tasks(arguments, numbers, say)
     groups = [tasks] if arguments.joint else [[task] for task in tasks]
     for task in tasks:
@@ -260,8 +266,8 @@ def _load_tasks(arguments, numbers, say) -> list[Task]:
     return [embedded_task(number, questions) for number in numbers]
 
 
-def _check_files(arguments, groups) -> None:
-    """Refuse to lose or mix files, before anything is read."""
+def _check_files(arguments, groups, locks) -> None:
+    """Refuse to lose or mix files, before anything is read; lock the folders of checkpoints."""
     planned = [
         path
         for seed in _seeds_of(arguments)
@@ -269,7 +275,7 @@ def _check_files(arguments, groups) -> None:
         for start in range(arguments.restarts)
         if (path := _checkpoint_path(arguments, seed, numbers, start))
     ]
-    check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned)
+    check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned, locks)
     flags = ("output_file", "param_output_file", "log_file")
     outputs = {"--" + name.replace("_", "-"): getattr(arguments, name) for name in flags}
     folders = [Path(arguments.checkpoint)] if arguments.checkpoint else []

@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
 
@@ -63,14 +64,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0; 130 or 143 after Ctrl-C or SIGTERM; otherwise as `exit_code` says.
+        0; 130, 143 or 129 after Ctrl-C, SIGTERM or SIGHUP; otherwise as `exit_code` says.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = _parser()
-    arguments = parser.parse_args(argv)
-    arguments.quiet = not arguments.show
+
+    def command():
+        arguments = parser.parse_args(argv)
+        arguments.quiet = not arguments.show
+        return _run(arguments, parser.prog, argv)
+
     with settings_as_flags():
-        return exit_code(parser.prog, lambda: _run(arguments, parser.prog, argv))
+        return exit_code(parser.prog, command)
 
 
 def _parser() -> ArgumentParser:
@@ -166,16 +171,17 @@ def _run(arguments, program, argv) -> int:
     if "data_name" in arguments.given and arguments.data_dir is None:
         raise InputError("--data-name needs --data-dir DIR, the folder of the text's files")
     recipe = recipe_from(arguments, LanguageModelRecipe())
-    with machine(arguments, say), StopRequest() as stop:
-        return _train(arguments, recipe, say, stop, program, argv)
+    with machine(arguments, say), StopRequest() as stop, ExitStack() as locks:
+        return _train(arguments, recipe, say, stop, locks, program, argv)
 
 
-def _train(arguments, recipe, say, stop, program, argv) -> int:
+def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
     """Read the text, train every start and report the results."""
     began, xp = time.monotonic(), array_module(arguments.backend)
     paths = [_checkpoint_path(arguments, start) for start in range(arguments.restarts)]
     planned = [path for path in paths if path]
-    check_checkpoints("--checkpoint-dir", arguments.checkpoint_dir, arguments.resume, planned)
+    folder = arguments.checkpoint_dir
+    check_checkpoints("--checkpoint-dir", folder, arguments.resume, planned, locks)
     folders = [Path(arguments.checkpoint_dir)] if planned else []
     outputs = {"--log-file": arguments.log_file}
     check_outputs(outputs, {"--checkpoint-dir": [*folders, *planned]}, arguments.resume)

@@ -4,12 +4,14 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy
 
 from kvnet.errors import InputError
 from kvnet.files.atomic_file import write_atomically
+from kvnet.files.folder_lock import only_writer
 from kvnet.free_memory import check_memory
 from kvnet.training.fused_steps import why_not_fused
 from kvnet.training.progress import Progress, evaluation_text
@@ -30,8 +32,10 @@ def make_printer(quiet: bool) -> Callable[[str], None]:
     return say
 
 
-def check_checkpoints(flag: str, folder: str | None, resume: bool, planned: list[Path]) -> None:
-    """Refuse to overwrite a checkpoint, and to resume without one.
+def check_checkpoints(
+    flag: str, folder: str | None, resume: bool, planned: list[Path], locks: ExitStack
+) -> None:
+    """Refuse to overwrite a checkpoint, and to resume without one; lock the planned folders.
 
     Parameters
     ----------
@@ -41,6 +45,8 @@ def check_checkpoints(flag: str, folder: str | None, resume: bool, planned: list
     resume : bool
     planned : list of Path
         The files that the command will write.
+    locks : ExitStack
+        Keeps the folders of these files locked for other writers.
 
     Raises
     ------
@@ -50,7 +56,14 @@ def check_checkpoints(flag: str, folder: str | None, resume: bool, planned: list
         if resume:
             raise InputError(f"--resume needs {flag} DIR, the folder to continue from")
         return
-    held = sorted(Path(folder).rglob(CHECKPOINT))
+    _check_present(flag, Path(folder), resume, planned)
+    for path in planned:
+        locks.enter_context(only_writer(path.parent))
+    _check_present(flag, Path(folder), resume, planned)  # nothing was written in the meantime
+
+
+def _check_present(flag, folder, resume, planned):
+    held = sorted(folder.rglob(CHECKPOINT))
     if held and not resume:
         raise InputError(
             f"{flag}: {held[0]} exists already; add --resume to continue from it, or give "
@@ -152,7 +165,6 @@ class Training:
         if runs[0].model.kernels == "fused":
             self.say_once(why_not_fused([run.trainer for run in runs]))
         for run in runs:
-            _make_folder(run)
             if self.resume:
                 run.resume()
         progress = Progress(runs, label, self.quiet)
@@ -185,19 +197,6 @@ def _large_batch_text(run):
         return None
     name = run.recipe.setting("batch_size", size)
     return f"{name}: an epoch is one step of {size:,} {run.unit}, drawn from {count:,}"
-
-
-def _make_folder(run):
-    """Make the folder of a run's checkpoint."""
-    if run.checkpoint is None:
-        return
-    try:
-        run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{run.checkpoint.parent}: cannot be created ({error.strerror}); give a folder for "
-            "checkpoints that can be written"
-        ) from error
 
 
 def choose(runs: list, say: Callable[[str], None], by: str = "validation") -> Run:

@@ -57,6 +57,7 @@ class Example(NamedTuple):
             punctuation only.
         """
         texts = _texts("story", story)
+        _check_texts(question, answer)
         slots = tuple(map(words_of, texts))
         word = _answer(answer)
         return cls(words_of(question), slots, slots, word, (question, *texts, answer))
@@ -86,6 +87,7 @@ class Example(NamedTuple):
             only.
         """
         sides = _texts("keys", keys), _texts("values", values)
+        _check_texts(question, answer)
         slots = (tuple(map(words_of, texts)) for texts in sides)
         texts = (question, *sides[0], *sides[1], answer)
         return cls(words_of(question), *slots, _answer(answer), texts)
@@ -94,7 +96,10 @@ class Example(NamedTuple):
 def _texts(name, texts):
     if isinstance(texts, str):
         raise InputError(f"{name}={shown(texts)} is one text; give a list of texts, one per slot")
-    return tuple(texts)
+    texts = tuple(texts) if isinstance(texts, Iterable) else (None,)
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError(f"{name} is not a list of texts; give one text (str) per slot")
+    return texts
 
 
 def _answer(text):
@@ -102,6 +107,12 @@ def _answer(text):
     if text.strip() and not answer:
         raise InputError(f"answer={shown(text)} is punctuation only; give a word")
     return answer
+
+
+def _check_texts(question, answer):
+    for name, text in (("question", question), ("answer", answer)):
+        if not isinstance(text, str):
+            raise InputError(f"{name} is a {type(text).__name__}; give a text (str)")
 
 
 def examples_of(stories: Iterable[Story]) -> list[Example]:

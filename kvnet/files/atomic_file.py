@@ -10,6 +10,21 @@ UMASK = os.umask(0)  # the only portable way to read it is to set it
 os.umask(UMASK)
 
 
+def as_path(path: str | Path) -> Path:
+    """Return the path of a file, given by its name.
+
+    Raises
+    ------
+    InputError
+        If it is not a name, is empty, or has a character that no file name has.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"path={path!r} is a {type(path).__name__}; give the name of a file")
+    if not os.fspath(path) or "\0" in os.fsdecode(path):
+        raise InputError(f"path={os.fspath(path)!r} is not the name of a file; give one")
+    return Path(os.fsdecode(path))
+
+
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Write a file under a temporary name in the same folder, then rename it.
 
@@ -24,7 +39,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     InputError
         If the folder is missing, the disk is full, or the like.
     """
-    path = Path(path).resolve()  # what a link points to is replaced, not the link
+    path = as_path(path).resolve()  # what a link points to is replaced, not the link
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: is not a regular file; give another name")
     temporary = None

@@ -211,8 +211,10 @@ class KeyValueMemoryNetwork(Network):
         uniforms = self.ops.uniform(self.xp, c.random_state, purpose, step, x.shape, c.dtype)
         return self.ops.dropout(self.xp, x, uniforms, c.keep_prob)
 
-    def _parameter_shapes(self):
-        c = self.config
+    @staticmethod
+    def parameter_shapes(config: KeyValueConfig) -> dict[str, tuple[int, ...]]:
+        """Return the parameters' names and shapes; see `Network.parameter_shapes`."""
+        c = config
         V, M, E, F = c.vocabulary_size, c.memory_size, c.embedding_size, c.feature_size
         D = E if c.reader == "bow" else F
         shapes = {"W": (V, E), "W_mem": (V, E), "A": (F, D), "TK": (M, D), "TV": (M, D)}

@@ -1,10 +1,13 @@
 """The End-To-End Memory Network for question answering (Sukhbaatar et al. 2015, section 4)."""
 
 from dataclasses import MISSING, dataclass
+from pathlib import Path
 
+import msgspec
 import numpy
 
 from kvnet.data.batch import Batch
+from kvnet.files.checkpoint import read_metadata
 from kvnet.hyper_parameter import (
     HyperParameters,
     at_least_one,
@@ -45,6 +48,12 @@ class MemN2NConfig(MemN2NOptions, NetworkConfig):
 
     sentence_size: int = at_least_one(MISSING, "S, words per sentence")
     memory_size: int = at_least_one(MISSING, "M, slots")
+
+
+class _Mode(msgspec.Struct):
+    """The metadata of a MemN2N's file that other models do not have."""
+
+    with_softmax: bool
 
 
 class MemN2N(Network):
@@ -206,14 +215,16 @@ class MemN2N(Network):
         arrays, metadata = super().state()
         return arrays, metadata | {"with_softmax": self.with_softmax}
 
-    def restore_mode(self, metadata: dict) -> None:
+    def restore_mode(self, path: str | Path, metadata: dict) -> None:
         """Set the mode that `state` stored."""
-        self.with_softmax = metadata["with_softmax"]
+        self.with_softmax = read_metadata(path, metadata, _Mode).with_softmax
 
-    def _parameter_shapes(self):
-        c = self.config
+    @staticmethod
+    def parameter_shapes(config: MemN2NConfig) -> dict[str, tuple[int, ...]]:
+        """Return the parameters' names and shapes; see `Network.parameter_shapes`."""
+        c = config
         V, E = c.vocabulary_size + c.memory_size, c.embedding_size
-        if self.adjacent:
+        if c.tying == "adjacent":
             return {f"T_{n}": (V, E) for n in range(1, c.hops + 2)}
         return dict.fromkeys("ABCW", (V, E)) | {"H": (E, E)}
 

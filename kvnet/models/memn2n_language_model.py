@@ -38,8 +38,8 @@ class LanguageModelOptions(HyperParameters):
     memory_size: int = at_least_one(100, "M, words before the target", flag="mem_size")
     initial_query: float = hyper_parameter(
         0.1,
-        "a finite number",
-        lambda x: abs(x) < float("inf"),
+        "a number between -1e30 and 1e30",
+        lambda x: abs(x) < 1e30,
         "value of every component of the first query",
         flag="init_hid",
     )
@@ -152,8 +152,10 @@ class MemN2NLanguageModel(Network):
         uniforms = self.ops.uniform(self.xp, c.random_state, name, step, shape, c.dtype)
         return lambda x: self.ops.dropout(self.xp, x, uniforms, 1 - rate)
 
-    def _parameter_shapes(self):
-        c = self.config
+    @staticmethod
+    def parameter_shapes(config: LanguageModelConfig) -> dict[str, tuple[int, ...]]:
+        """Return the parameters' names and shapes; see `Network.parameter_shapes`."""
+        c = config
         V, E, M = c.vocabulary_size, c.embedding_size, c.memory_size
         return {"A": (V, E), "B": (V, E), "TA": (M, E), "TB": (M, E), "C": (E, E), "W": (V, E)}
 

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass
 from math import prod
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
+import msgspec
 import numpy
 
 from kvnet.backend import array_module
 from kvnet.errors import InputError, shown
-from kvnet.files.checkpoint import named, read_arrays, write_arrays
+from kvnet.files.checkpoint import named, read_arrays, read_metadata, write_arrays
 from kvnet.free_memory import check_memory
 from kvnet.hyper_parameter import HyperParameters, at_least_one, hyper_parameter, one_of
 from kvnet.kernels import choose_operations
@@ -31,10 +32,24 @@ class NetworkConfig(HyperParameters):
     )
 
 
+class NetworkMetadata(msgspec.Struct):
+    """The metadata of every model's file.
+
+    Attributes
+    ----------
+    config : dict
+    weights : {"params", "best", "average"}
+        The prefix of the arrays that the model predicts with.
+    """
+
+    config: dict[str, Any]
+    weights: Literal["params", "best", "average"]
+
+
 class Network(ABC):
     """A model: its parameters as one vector with names, and what every model provides.
 
-    A subclass provides `Config`, `forward`, `loss_and_gradient`, `_parameter_shapes` and
+    A subclass provides `Config`, `forward`, `loss_and_gradient`, `parameter_shapes` and
     `_initial_value`.
 
     Parameters
@@ -69,16 +84,18 @@ class Network(ABC):
         self.config, self.kernels = config, kernels
         self.xp = array_module(backend)
         self.ops: Operations = choose_operations(kernels, self.xp)
-        self.shapes = self._parameter_shapes()
-        self._check_memory()
+        self.shapes = self.parameter_shapes(config)
+        if self.xp is numpy:
+            self._check_memory()
         initial = {name: self._initial_value(name, shape) for name, shape in self.shapes.items()}
         self.set_theta(as_vector(self.xp, initial))
 
     def _check_memory(self):
-        """Refuse sizes whose parameters and their gradient exceed the memory."""
+        """Refuse sizes whose parameters, gradient and position encoding exceed the memory."""
         count = sum(map(prod, self.shapes.values()))
+        encoding = getattr(self.config, "sentence_size", 0) * self.config.embedding_size
         check_memory(
-            2 * numpy.dtype(self.config.dtype).itemsize * count,
+            (2 * count + encoding) * numpy.dtype(self.config.dtype).itemsize,
             f"a {type(self).__name__} of {count:,.4g} parameters",
             f"use a smaller {self.config.setting('embedding_size')} (it is "
             f"{shown(self.config.embedding_size)}) or other smaller sizes",
@@ -88,9 +105,10 @@ class Network(ABC):
         """Use another vector of parameters, of any dtype."""
         self.theta, self.params = theta, by_name(theta, self.shapes)
 
+    @staticmethod
     @abstractmethod
-    def _parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the parameters' names and shapes."""
+    def parameter_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
+        """Return the names and shapes of the parameters of a model with a configuration."""
 
     @abstractmethod
     def _initial_value(self, name: str, shape: tuple[int, ...]):
@@ -220,39 +238,46 @@ class Network(ABC):
         kind = kind_of(path, metadata)
         if kind != cls.__name__:
             raise InputError(f"{path}: is a file of {kind}, not of {cls.__name__}; give another")
+        known = read_metadata(path, metadata, NetworkMetadata)
         try:
-            model = cls(cls.Config(**metadata["config"]), backend, kernels)
-            prefix = metadata["weights"] + "/"
-            model.restore_mode(metadata)
-        except (KeyError, TypeError) as error:
+            config = cls.Config(**known.config)
+        except (TypeError, InputError) as error:
             raise InputError(
                 f"{path}: the description of its {kind} is damaged ({error}); give another file"
             ) from None
-        model.theta[:] = as_vector(model.xp, model.checked(path, arrays, prefix))
+        # Before the model is made, whose size is not known to be that of the file.
+        shapes = cls.parameter_shapes(config)
+        arrays = checked(path, arrays, f"{known.weights}/", shapes, config.dtype)
+        model = cls(config, backend, kernels)
+        model.restore_mode(path, metadata)
+        model.theta[:] = model.xp.asarray(as_vector(numpy, arrays))
         return model
 
-    def restore_mode(self, metadata: dict) -> None:  # noqa: B027  (most models have no mode)
+    def restore_mode(self, path: str | Path, metadata: dict) -> None:  # noqa: B027  (most have none)
         """Set what `state` stored besides parameters and configuration. Does nothing by default."""
 
-    def checked(self, path: str | Path, arrays: dict, prefix: str) -> dict:
-        """Return one array per parameter, named by `prefix` and its name, after a check.
 
-        Raises
-        ------
-        InputError
-            If an array is missing or has another shape or dtype.
-        """
-        checked = {}
-        for name, theta in self.params.items():
-            array = arrays.get(prefix + name)
-            if array is None or array.shape != theta.shape or array.dtype != theta.dtype:
-                found = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
-                raise InputError(
-                    f"{path}: {prefix}{name} should be {theta.dtype}{list(theta.shape)}, found "
-                    f"{found}; the file belongs to another model"
-                )
-            checked[name] = self.xp.asarray(array)
-        return checked
+def checked(
+    path: str | Path, arrays: dict, prefix: str, shapes: dict[str, tuple[int, ...]], dtype: str
+) -> dict[str, numpy.ndarray]:
+    """Return one array of a file per parameter, named by `prefix` and its name, after a check.
+
+    Raises
+    ------
+    InputError
+        If an array is missing or has another shape or dtype.
+    """
+    found = {}
+    for name, shape in shapes.items():
+        array = arrays.get(prefix + name)
+        if array is None or array.shape != shape or array.dtype != dtype:
+            actual = "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
+            raise InputError(
+                f"{path}: {prefix}{name} should be {dtype}{list(shape)}, found {actual}; the file "
+                "belongs to another model"
+            )
+        found[name] = array
+    return found
 
 
 def kind_of(path: str | Path, metadata: dict) -> str:

@@ -4,13 +4,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
+import msgspec
 import numpy
 
+from kvnet.backend import is_out_of_memory
 from kvnet.errors import InputError, setting, shown
-from kvnet.files.checkpoint import named, read_arrays, write_arrays
+from kvnet.files.checkpoint import named, read_arrays, read_metadata, write_arrays
 from kvnet.free_memory import check_memory
+from kvnet.models.network import checked, kind_of
 from kvnet.parameter_vector import by_name
 from kvnet.training.fused_steps import steps_for
 from kvnet.training.pace import Pace
@@ -19,10 +22,30 @@ from kvnet.training.trainer import Trainer
 from kvnet.updates.as_vector import as_vector
 
 
+class Record(msgspec.Struct):
+    """An evaluation as a checkpoint stores it; a subclass has what its run measures."""
+
+    random_state: int
+    start: int
+    epoch: Annotated[int, msgspec.Meta(ge=1)]
+    step: Annotated[int, msgspec.Meta(ge=1)]
+    loss: float
+    learning_rate: float
+
+
+class RunMetadata(msgspec.Struct):
+    """The metadata of a checkpoint, besides those of the model and of the trainer."""
+
+    random_state: int
+    start: int
+    data: list[str]
+    recipe: dict[str, Any]
+
+
 class Run(ABC):
     """Train one model on one set of data, from one start.
 
-    A subclass says what the training data are and what is measured.
+    A subclass says what the training data are and what is measured: `Record` has its measures.
 
     Parameters
     ----------
@@ -48,6 +71,7 @@ class Run(ABC):
     """
 
     unit: ClassVar[str]
+    Record: ClassVar[type[Record]]
 
     def __init__(
         self,
@@ -193,32 +217,47 @@ class Run(ABC):
         if path is None or not path.exists():
             return
         arrays, metadata = read_arrays(path)
-        try:
-            self._check_same(path, metadata)
-            self.trainer.restore(path, arrays, metadata)
-            self.history = metadata["history"]
-            self.trainer.optimizer.after_evaluation(self.history)
-            evaluated = [record["epoch"] for record in self.history]
-        except (KeyError, TypeError) as error:
+        self._check_same(path, metadata)
+        self.trainer.restore(path, arrays, metadata)
+        history = msgspec.defstruct("History", [("history", list[self.Record])])
+        evaluated = [record.epoch for record in read_metadata(path, metadata, history).history]
+        trainer, interval = self.trainer, self.recipe.evaluation_interval
+        if trainer.step > trainer.steps:
             raise InputError(
-                f"{path}: lacks {error}; it is not a training checkpoint; give one that a training "
-                "wrote"
-            ) from None
-        if self.trainer.step > self.trainer.steps or max(evaluated, default=0) > self.trainer.epoch:
-            raise InputError(
-                f"{path}: has done {self.trainer.epoch} epochs, more than "
+                f"{path}: has done {trainer.epoch} epochs, more than "
                 f"{self.recipe.setting('epochs', self.recipe.epochs)}; give at least as many, or "
                 "another folder"
             )
+        due = set(range(interval, trainer.epoch + 1, interval))
+        in_order = evaluated == sorted(set(evaluated))
+        if not in_order or not due <= set(evaluated) or max(evaluated, default=0) > trainer.epoch:
+            raise InputError(
+                f"{path}: its history is not that of {trainer.epoch} epochs; the file is damaged, "
+                "give another folder"
+            )
+        self.history = metadata["history"]
+        trainer.optimizer.after_evaluation(self.history)
         if self.recipe.early_stopping and self.history:
-            self._best_params = self.model.checked(path, arrays, "best/")
+            shapes, dtype = self.model.shapes, self.model.config.dtype
+            best = checked(path, arrays, "best/", shapes, dtype)
+            self._best_params = {name: self.model.xp.asarray(a) for name, a in best.items()}
+        if trainer.step == trainer.steps and trainer.epoch not in evaluated:
+            self._evaluate()  # it was stopped there on the way to more epochs
 
     def _check_same(self, path, metadata):
-        kind, own_kind = metadata["kind"], type(self.model).__name__
+        kind, own_kind = kind_of(path, metadata), type(self.model).__name__
         if kind != own_kind:
             raise InputError(f"{path}: is a file of {kind}, not of {own_kind}; give another folder")
-        ours = asdict(self.recipe) | self._identity()
-        theirs = metadata["recipe"] | {name: metadata[name] for name in self._identity()}
+        known = read_metadata(path, metadata, RunMetadata)
+        ours, theirs = asdict(self.recipe), known.recipe
+        if set(ours) != set(theirs):
+            names = ", ".join(sorted(set(ours) ^ set(theirs)))
+            raise InputError(
+                f"{path}: its recipe lacks or adds {names}; it is of another version, give another "
+                "folder"
+            )
+        ours = ours | self._identity()
+        theirs = theirs | {name: getattr(known, name) for name in self._identity()}
         for name, value in ours.items():
             if name == "epochs" or theirs[name] == value:
                 continue
@@ -251,7 +290,29 @@ def train_runs(
     Returns
     -------
     finished : bool
+
+    Raises
+    ------
+    MemoryError
+        With the sizes of the model and of its batches.
     """
+    try:
+        return _train_runs(runs, on_steps, stop_requested)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = str(error).rstrip(".") or "allocation failed"
+        raise MemoryError(f"{reason}; {_sizes(runs[0])}") from error
+
+
+def _sizes(run):
+    """Describe the sizes that a training's memory depends on."""
+    sizes = asdict(run.model.config) | {"batch_size": run.recipe.batch_size}
+    names = [name for name in sizes if name.endswith("_size")]
+    return ", ".join(f"{name}={sizes[name]}" for name in names)
+
+
+def _train_runs(runs, on_steps, stop_requested):
     pace, steps, unfinished = Pace(), None, []
     while remaining := [run for run in runs if not run.finished]:
         if remaining != unfinished:  # a run has ended

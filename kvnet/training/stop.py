@@ -1,11 +1,16 @@
-"""Ctrl-C and SIGTERM as a request that the training loop answers between two steps."""
+"""Ctrl-C, SIGTERM and SIGHUP as a request that the training loop answers between two steps."""
 
 import signal
 import sys
 
+STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 class StopRequest:
-    """A context that records the first SIGINT or SIGTERM; a second one exits at once.
+    """A context that records the first Ctrl-C, SIGTERM or SIGHUP; a second one exits at once.
+
+    SIGHUP is what a process gets when its terminal or SSH session is closed. A signal that the
+    process was started to ignore, as by ``nohup``, stays ignored.
 
     Attributes
     ----------
@@ -17,9 +22,11 @@ class StopRequest:
         self.signal = 0
 
     def __enter__(self) -> "StopRequest":
-        """Install the handlers of both signals."""
+        """Install the handlers."""
         self._before = {
-            number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, self._note)
+            for number in STOPS
+            if signal.getsignal(number) is not signal.SIG_IGN
         }
         return self
 

@@ -2,9 +2,22 @@
 
 from statistics import fmean
 
+import msgspec
+
 from kvnet.data.task_data import SPLITS
 from kvnet.training.evaluation import accuracy_by_task
-from kvnet.training.run import Run
+from kvnet.training.run import Record, Run
+
+
+class TaskRecord(Record):
+    """An evaluation on questions; a split that a run does not have is left out."""
+
+    training_accuracy: float
+    training_accuracy_by_task: dict[str, float]
+    validation_accuracy: float | msgspec.UnsetType = msgspec.UNSET
+    validation_accuracy_by_task: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
+    testing_accuracy: float | msgspec.UnsetType = msgspec.UNSET
+    testing_accuracy_by_task: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
 
 
 class TaskRun(Run):
@@ -13,7 +26,7 @@ class TaskRun(Run):
     Its records have the accuracy of each split of the data, mean over tasks and by task.
     """
 
-    unit = "questions"
+    unit, Record = "questions", TaskRecord
 
     def _training_data(self):
         return self.data.training.dataset

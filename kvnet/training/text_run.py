@@ -4,8 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import exp
 
-from kvnet.training.run import Run
+from kvnet.training.run import Record, Run
 from kvnet.training.text_loss import text_loss
+
+
+class TextRecord(Record):
+    """An evaluation on a text."""
+
+    validation_loss: float
 
 
 class TextRun(Run):
@@ -14,7 +20,7 @@ class TextRun(Run):
     Its records have the validation loss, of the averaged weights if the optimiser averages.
     """
 
-    unit = "words"
+    unit, Record = "words", TextRecord
 
     def _training_data(self):
         return self.data.training

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from kvnet.data.vocabulary import Vocabulary
 from kvnet.errors import InputError
-from kvnet.files.checkpoint import read_arrays, write_arrays
+from kvnet.files.checkpoint import read_arrays, read_metadata, write_arrays
 from kvnet.models.network import Network, kind_of
 from kvnet.training.recipes.recipe import Recipe
 
@@ -18,6 +20,14 @@ class Trained(NamedTuple):
     model: Network
     vocabulary: Vocabulary
     recipe: Recipe
+
+
+class TrainedMetadata(msgspec.Struct):
+    """The metadata of a trained model's file, besides the model's own; see `Trained`."""
+
+    vocabulary: list[str]
+    recipe: dict[str, Any]
+    spelling: dict[str, str] = {}  # msgspec copies a mutable default
 
 
 def write_trained(path: str | Path, trained: Trained) -> None:
@@ -68,16 +78,22 @@ def read_trained(
             f"{path}: is a file of {kind}, not of {' or '.join(accepted)}; give another"
         )
     model = accepted[kind].from_state(path, arrays, metadata, backend, kernels)
-    try:
-        words, recipe = metadata["vocabulary"], recipes[accepted[kind]](**metadata["recipe"])
-    except KeyError as error:
+    missing = [name for name in ("vocabulary", "recipe") if name not in metadata]
+    if missing:
         raise InputError(
-            f"{path}: has no {error}; give a file that a training or the Python class wrote"
-        ) from None
+            f"{path}: has no {missing[0]}; give a file that a training or the Python class wrote"
+        )
+    trained = read_metadata(path, metadata, TrainedMetadata)
+    try:
+        recipe = recipes[accepted[kind]](**trained.recipe)
     except (TypeError, InputError) as error:
         raise InputError(f"{path}: its recipe is damaged ({error}); give another") from None
-    spelling = metadata.get("spelling")
-    vocabulary = Vocabulary(words, nil=bool(model.nil_rows), spelling=spelling)
+    vocabulary = Vocabulary(trained.vocabulary, nil=bool(model.nil_rows), spelling=trained.spelling)
+    if vocabulary.words != trained.vocabulary:
+        raise InputError(
+            f"{path}: its vocabulary is not sorted or has a word twice; the file is damaged, give "
+            "another"
+        )
     if len(vocabulary) != model.config.vocabulary_size:
         raise InputError(
             f"{path}: {len(vocabulary)} word ids for a vocabulary_size of "

@@ -3,15 +3,27 @@
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy
 
 from kvnet.backend import to_numpy
 from kvnet.data.packing import Packing
 from kvnet.errors import InputError
-from kvnet.files.checkpoint import named
-from kvnet.models.network import Network
+from kvnet.files.checkpoint import named, read_metadata
+from kvnet.models.network import Network, checked
 from kvnet.parameter_vector import by_name
 from kvnet.training.recipes.recipe import Recipe
 from kvnet.updates.as_vector import as_vector
+
+
+class TrainerMetadata(msgspec.Struct):
+    """The metadata of a training's state; `Trainer` has the attributes."""
+
+    step: Annotated[int, msgspec.Meta(ge=0)]
+    loss: float | None
+    epoch_loss: float
 
 
 class Trainer:
@@ -54,7 +66,7 @@ class Trainer:
     @property
     def epoch(self) -> int:
         """Complete epochs done."""
-        return self.step // self.batches.steps_per_epoch
+        return self.epoch_of(self.step)
 
     @property
     def at_epoch_end(self) -> bool:
@@ -67,7 +79,7 @@ class Trainer:
 
     def set_mode(self, step: int) -> None:
         """Set the model's mode for a step."""
-        self.recipe.set_mode(self.model, step // self.batches.steps_per_epoch)
+        self.recipe.set_mode(self.model, self.epoch_of(step))
 
     def record(self, losses) -> None:
         """Count steps that were taken.
@@ -138,7 +150,21 @@ class Trainer:
         """
         model = self.model
         for prefix, vector in {"params/": model.theta, **self.optimizer.vectors}.items():
-            vector[:] = as_vector(model.xp, model.checked(path, arrays, prefix))
-        model.restore_mode(metadata)
-        self.step, self.loss = metadata["step"], metadata["loss"]
-        self._epoch_loss, self._losses = metadata["epoch_loss"], []
+            of_model = checked(path, arrays, prefix, model.shapes, model.config.dtype)
+            vector[:] = model.xp.asarray(as_vector(numpy, of_model))
+        model.restore_mode(path, metadata)
+        state = read_metadata(path, metadata, TrainerMetadata)
+        losses = [state.epoch_loss] if state.loss is None else [state.epoch_loss, state.loss]
+        if not all(map(isfinite, losses)) or (state.loss is None) != (
+            self.epoch_of(state.step) < 1
+        ):
+            raise InputError(
+                f"{path}: its step {state.step}, loss {state.loss} and epoch_loss "
+                f"{state.epoch_loss} do not fit together; give another file"
+            )
+        self.step, self.loss = state.step, state.loss
+        self._epoch_loss, self._losses = state.epoch_loss, []
+
+    def epoch_of(self, step: int) -> int:
+        """Return the number of complete epochs after a number of steps."""
+        return step // self.batches.steps_per_epoch

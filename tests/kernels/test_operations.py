@@ -13,6 +13,7 @@ from helpers.kernel_cases import (
 from kvnet import operations
 from kvnet.gradcheck.equality import check_equality
 from kvnet.kernels import choose_operations, fused_names, kernel_threads
+from kvnet.kernels.parts.threads import allowed_threads
 
 FUSED = choose_operations("fused", numpy)
 
@@ -61,9 +62,7 @@ def test_uniform_has_the_bits_of_the_textbook(dtype, shape):
 
 
 def test_kernel_threads_are_restored():
-    import numba
-
-    before = numba.get_num_threads()
+    before = allowed_threads()
     with kernel_threads(1):
-        assert numba.get_num_threads() == 1
-    assert numba.get_num_threads() == before
+        assert allowed_threads() == 1
+    assert allowed_threads() == before

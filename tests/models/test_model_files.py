@@ -114,7 +114,7 @@ def test_a_model_without_a_usable_vocabulary_and_recipe_is_refused(load, tmp_pat
     path = tmp_path / "model.safetensors"
     kind = MemN2NLanguageModel if load == "TextContinuer" else MemN2N
     kind(MODELS[kind]).save(path)
-    assert "has no 'vocabulary'" in one_line_error(LOADS[load], path)
+    assert "has no vocabulary; " in one_line_error(LOADS[load], path)
     arrays, metadata = read_arrays(path)
     for recipe, message in (({"hops": 0}, "=0 is out of range"), ({"x": 1}, "argument 'x'")):
         write_arrays(path, arrays, metadata | {"vocabulary": ["a"], "recipe": recipe})
