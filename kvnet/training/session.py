@@ -22,8 +22,8 @@ def check_random_state(random_state: int) -> None:
     """Raise an `InputError` unless a seed is a whole number from 0 to 2**32 - 1."""
     if not is_whole(random_state) or not 0 <= random_state < 2**32:
         raise InputError(
-            f"random_state={shown(random_state)} is out of range; it takes a whole number from 0 to "
-            f"{2**32 - 1}"
+            f"random_state={shown(random_state)} is out of range; it takes a whole number from 0 "
+            f"to {2**32 - 1}"
         )
 
 
@@ -66,8 +66,8 @@ def checked_examples(examples: Iterable[Example]) -> list[Example]:
     for index, each in enumerate(examples):
         if not isinstance(each, Example):
             raise InputError(
-                f"examples[{index}], {shown(each)}, is a {type(each).__name__}, not an Example; use "
-                f"{makers}"
+                f"examples[{index}], {shown(each)}, is a {type(each).__name__}, not an Example; "
+                f"use {makers}"
             )
         sentences = [each.question]
         for slots in (each.keys, each.values):
@@ -75,8 +75,8 @@ def checked_examples(examples: Iterable[Example]) -> list[Example]:
         new = [sentence for sentence in sentences if id(sentence) not in known]
         if not isinstance(each.answer, str) or not all(map(_is_words, new)):
             raise InputError(
-                f"examples[{index}]: its question, keys, values and answer are not words in tuples; "
-                f"use {makers}, which split texts into words"
+                f"examples[{index}]: its question, keys, values and answer are not words in "
+                f"tuples; use {makers}, which split texts into words"
             )
         known.update(map(id, new))  # `examples` keeps the sentences, and so their ids
     return examples
