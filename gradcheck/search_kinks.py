@@ -14,7 +14,11 @@ from kvnet.gradcheck.kinks import (
 from kvnet.gradcheck.moved_function import Bundle, MovedFunction
 from kvnet.gradcheck.random_numbers import random_factors
 
-PROBES = (2.0**-12, 2.0**-20)  # steps of the differences to which a complex step is compared
+PROBES = (
+    2.0**-8,
+    2.0**-14,
+    2.0**-20,
+)  # steps of the differences to which a complex step is compared
 DISAGREEMENT = 1e-4  # relative difference above which the two disagree
 
 
