@@ -65,6 +65,7 @@ def check_equality(
         each = zip(results[-1], noise, floors, strict=True)
         bounds.append([bound(r, n, abs(r.astype("float64")), f).norm for r, n, f in each])
     names = [f"{THE_OUTPUT}{n.removeprefix('output')}" for n in wrapped.outputs.names]
+    names = names if len(names) > 1 else [THE_OUTPUT]
     names += [wrapped.names[leaf_index] for leaf_index in wrapped.differentiable]
     checked = [
         _compare_arrays(name, *pair, sum(pair_of_bounds), floor)

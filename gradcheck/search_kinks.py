@@ -14,7 +14,11 @@ from kvnet.gradcheck.kinks import (
 from kvnet.gradcheck.moved_function import Bundle, MovedFunction
 from kvnet.gradcheck.random_numbers import random_factors
 
-PROBES = (2.0**-12, 2.0**-20)  # steps of the differences to which a complex step is compared
+PROBES = (
+    2.0**-8,
+    2.0**-14,
+    2.0**-20,
+)  # steps of the differences to which a complex step is compared
 DISAGREEMENT = 1e-4  # relative difference above which the two disagree
 
 
@@ -61,7 +65,7 @@ def is_analytic(moved: MovedFunction, kinks: numpy.ndarray, rng: numpy.random.Ge
     unit = 2.0**-66
     y = moved.at({i: moved.x[i] + unit * 1j * direction[i] for i in indices})
     slopes = y.imag / unit
-    disagree = ~kinks & numpy.isfinite(slopes)
+    disagree, gap = ~kinks & numpy.isfinite(slopes), None
     for h in PROBES:  # a kink nearby is outside the smaller step
         plus, minus = (
             moved.at({i: moved.x[i] + t * direction[i] for i in indices}) for t in (h, -h)
@@ -71,6 +75,9 @@ def is_analytic(moved: MovedFunction, kinks: numpy.ndarray, rng: numpy.random.Ge
         size = numpy.maximum(abs(slopes), abs(difference))
         bound = DISAGREEMENT * size + 32 * noise / h
         disagree &= numpy.isfinite(difference) & (abs(difference - slopes) > bound)
+        if gap is not None:  # neither noise nor curvature gives the same difference twice
+            disagree &= abs((difference - slopes) - gap) <= abs(gap) / 8
+        gap = difference - slopes
         if not disagree.any():
             return True
     return False
