@@ -214,10 +214,10 @@ def test_wrong_types_and_seeds_are_refused():
         QuestionAnswerer(LanguageModelRecipe()).fit(capitals())
     with pytest.raises(InputError, match="random_state=-1 is out of range"):
         QuestionAnswerer(SMALL, random_state=-1).fit(capitals())
-    with pytest.raises(InputError, match="'capital peru' is a str, not an Example; use"):
+    with pytest.raises(InputError, match="'capital peru', is a str, not an Example; use"):
         QuestionAnswerer(SMALL).fit(["capital peru"])
     answerer = QuestionAnswerer(SMALL).fit(capitals())
-    with pytest.raises(InputError, match="'capital peru' is a str, not an Example; use"):
+    with pytest.raises(InputError, match="'capital peru', is a str, not an Example; use"):
         answerer.predict(["capital peru"])
     with pytest.raises(InputError, match="recipe is a KeyValueRecipe; give a LanguageModelRecipe"):
         TextContinuer(SMALL).fit("a b")
@@ -395,7 +395,7 @@ def test_a_memory_is_cut_only_where_a_limit_was_asked_for_and_then_it_is_said():
 
 def test_a_fit_that_diverges_leaves_the_answerer_as_it_was():
     examples = stories()
-    answerer = QuestionAnswerer(replace(SMALL, learning_rate=1e30))
+    answerer = QuestionAnswerer(replace(SMALL, learning_rate=1e29))
     with pytest.raises(InputError, match="diverged; set learning_rate below 1e\\+30"):
         answerer.fit(examples)
     with pytest.raises(InputError, match="is not trained; call fit"):
@@ -430,7 +430,7 @@ def test_numpy_numbers_are_settings():
         ({"epochs": "3"}, "epochs='3' is of type str; it takes a whole number from 1"),
         ({"epochs": 3.0}, "epochs=3.0 is of type float; it takes a whole number from 1"),
         ({"epochs": True}, "epochs=True is of type bool; it takes a whole number from 1"),
-        ({"epochs": 10**5000}, r"epochs=a number of 16,610 bits is too large"),
+        ({"epochs": 10**5000}, r"epochs=a number of 16,610 bits is out of range"),
         (
             {"learning_rate": 10**400},
             "learning_rate=1000.* is too large; it takes a number above 0",

@@ -244,7 +244,7 @@ def test_invalid_flags_exit_with_2_and_one_line(stories, tmp_path, trained, caps
         (["--learning-rate", "-1", *data], "--learning-rate -1.0 is out of range"),
         (["--hops", "x"], "argument --hops: 'x' is not a whole number; give a whole number from 1"),
         (["--task", 3], "--task is not a flag of this command; did you mean --task-id?"),
-        (["--learning-rate", "1e30", *data], "the training diverged; set --learning-rate below"),
+        (["--learning-rate", "1e29", *data], "the training diverged; set --learning-rate below"),
         (
             ["--embedding-size", 10**13, *data],
             "out of memory: a KeyValueMemoryNetwork of 1.4e+15",

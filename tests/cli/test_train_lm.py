@@ -190,7 +190,7 @@ def test_invalid_flags_exit_with_2_and_one_line(texts, trained, tmp_path, capsys
         ),
         ([*data, "--clip", "none"], "--clip none is out of range; it takes global or each"),
         (
-            [*data, "--init-lr", "1e30", *SMALL],
+            [*data, "--init-lr", "1e29", *SMALL],
             "the training diverged; set --init-lr below",
         ),
         ([*data, "--epochs", 3], "--epochs is not a flag of this command"),

@@ -70,8 +70,8 @@ def test_initial_weights_are_normal():
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("hops", 0, r"hops \(--nhop\)=0 is out of range; it takes a whole number from 1"),
-        ("linear_size", 7, r"linear_size \(--lindim\)=7 is out of range; it takes a whole number "),
+        ("hops", 0, "hops=0 is out of range; it takes a whole number from 1"),
+        ("linear_size", 7, "linear_size=7 is out of range; it takes a whole number "),
         ("dropout", 1.0, "dropout=1.0 is out of range; it takes a number from 0, below 1"),
         ("word_dropout", -0.1, "word_dropout=-0.1 is out of range; it takes"),
     ],
