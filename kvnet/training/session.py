@@ -69,7 +69,7 @@ def checked_examples(examples: Iterable[Example]) -> list[Example]:
             shown = repr(each)
             shown = shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."
             raise InputError(
-                f"example {number}, {shown}, is a {type(each).__name__}, not an Example; use "
+                f"example {number}: {shown} is a {type(each).__name__}, not an Example; use "
                 f"{makers}"
             )
         sentences = [each.question]
