@@ -55,8 +55,8 @@ def number_of_hops(default: int, flag: str | None = None):
 
 def positive(default, help: str, flag: str | None = None):
     """Return a field for a number above 0."""
-    takes = "a number above 0, below 1e30"  # what float32 can multiply
-    return hyper_parameter(default, takes, lambda x: 0 < x < 1e30, help, flag)
+    takes = "a number above 0, below 1e37"  # float32 ends at 3.4e38
+    return hyper_parameter(default, takes, lambda x: 0 < x < 1e37, help, flag)
 
 
 def one_of(default, choices: tuple[str, ...], help: str):

@@ -214,10 +214,14 @@ def test_wrong_types_and_seeds_are_refused():
         QuestionAnswerer(LanguageModelRecipe()).fit(capitals())
     with pytest.raises(InputError, match="random_state=-1 is out of range"):
         QuestionAnswerer(SMALL, random_state=-1).fit(capitals())
-    with pytest.raises(InputError, match="'capital peru', is a str, not an Example; use"):
+    with pytest.raises(
+        InputError, match=r"examples\[0\]: 'capital peru' is a str, not an Example; use"
+    ):
         QuestionAnswerer(SMALL).fit(["capital peru"])
     answerer = QuestionAnswerer(SMALL).fit(capitals())
-    with pytest.raises(InputError, match="'capital peru', is a str, not an Example; use"):
+    with pytest.raises(
+        InputError, match=r"examples\[0\]: 'capital peru' is a str, not an Example; use"
+    ):
         answerer.predict(["capital peru"])
     with pytest.raises(InputError, match="recipe is a KeyValueRecipe; give a LanguageModelRecipe"):
         TextContinuer(SMALL).fit("a b")

@@ -38,8 +38,8 @@ class LanguageModelOptions(HyperParameters):
     memory_size: int = at_least_one(100, "M, words before the target", flag="mem_size")
     initial_query: float = hyper_parameter(
         0.1,
-        "a number between -1e30 and 1e30",
-        lambda x: abs(x) < 1e30,
+        "a number between -1e37 and 1e37",
+        lambda x: abs(x) < 1e37,
         "value of every component of the first query",
         flag="init_hid",
     )

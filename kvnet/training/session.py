@@ -66,8 +66,8 @@ def checked_examples(examples: Iterable[Example]) -> list[Example]:
     for index, each in enumerate(examples):
         if not isinstance(each, Example):
             raise InputError(
-                f"examples[{index}], {shown(each)}, is a {type(each).__name__}, not an Example; "
-                f"use {makers}"
+                f"examples[{index}]: {shown(each)} is a {type(each).__name__}, not an Example; use "
+                f"{makers}"
             )
         sentences = [each.question]
         for slots in (each.keys, each.values):

@@ -245,10 +245,8 @@ def test_invalid_flags_exit_with_2_and_one_line(stories, tmp_path, trained, caps
         (["--hops", "x"], "argument --hops: 'x' is not a whole number; give a whole number from 1"),
         (["--task", 3], "--task is not a flag of this command; did you mean --task-id?"),
         (["--learning-rate", "1e29", *data], "the training diverged; set --learning-rate below"),
-        (
-            ["--embedding-size", 10**13, *data],
-            "out of memory: a KeyValueMemoryNetwork of 1.4e+15",
-        ),
+        (["--embedding-size", 10**13, *data], "--embedding-size 10000000000000 is out of range"),
+        (["--embedding-size", 10**9, *data], "out of memory: a KeyValueMemoryNetwork of"),
         (["--output-file", "/dev/null", *data], "--output-file: /dev/null is not a regular file"),
         (["--epoch", 3], "--epoch is not a flag of this command; did you mean --epochs?"),
         (["--joint", "--task-id", 3], "not allowed with argument"),
@@ -529,7 +527,7 @@ def test_full_disk_error_is_one_line_and_leaves_no_file(stories, tmp_path):
     assert done.returncode == 2
     assert "checkpoint.safetensors: cannot be written" in done.stderr
     assert "free space" in done.stderr and done.stderr.count("\n") == 1
-    assert list((tmp_path / "c").iterdir()) == []
+    assert [path.name for path in (tmp_path / "c").iterdir()] == [".lock"]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
