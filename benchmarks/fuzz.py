@@ -199,12 +199,14 @@ class Targets:
         kind = draw.choice(list(self.files))
         content = self.files[kind]
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        text = json.dumps(mutated_json(draw, json.loads(header["__metadata__"]["kvnet"])))
+        text = json.dumps(
+            mutated_json(draw, json.loads(header["__metadata__"]["kvnet"].partition(" ")[2]))
+        )
         if draw.random() < 0.02:
             text = draw.choice(["[" * 10**5, "1", "null", '"x"', "{}", "{", ""])
         arrays = load_arrays(content)
         digest = checkpoint._checksum(text, arrays)
-        self.path.write_bytes(save(arrays, metadata={"kvnet": text, "sha256": digest}))
+        self.path.write_bytes(save(arrays, metadata={"kvnet": f"{digest} {text}"}))
         self._load(draw, kind)
 
     def bits(self, draw: random.Random) -> None:

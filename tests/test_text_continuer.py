@@ -66,7 +66,7 @@ def test_an_unknown_word_is_refused_unless_the_vocabulary_has_unk(fitted):
 
 def test_a_fit_that_diverges_leaves_the_continuer_as_it_was():
     continuer = TextContinuer(replace(SMALL, learning_rate=1e29))
-    with pytest.raises(InputError, match=r"diverged; set learning_rate below 1e\+30"):
+    with pytest.raises(InputError, match=r"diverged; set learning_rate below 1e\+29"):
         continuer.fit(TALE)
     with pytest.raises(InputError, match="is not trained; call fit"):
         continuer.perplexity(TALE)

@@ -275,11 +275,11 @@ def _check_files(arguments, groups, locks) -> None:
         for start in range(arguments.restarts)
         if (path := _checkpoint_path(arguments, seed, numbers, start))
     ]
-    check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned, locks)
     flags = ("output_file", "param_output_file", "log_file")
     outputs = {"--" + name.replace("_", "-"): getattr(arguments, name) for name in flags}
     folders = [Path(arguments.checkpoint)] if arguments.checkpoint else []
     check_outputs(outputs, {"--checkpoint": [*folders, *planned]}, arguments.resume)
+    check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned, locks)
 
 
 def _seeds_of(arguments) -> list[int]:

@@ -180,11 +180,11 @@ def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
     began, xp = time.monotonic(), array_module(arguments.backend)
     paths = [_checkpoint_path(arguments, start) for start in range(arguments.restarts)]
     planned = [path for path in paths if path]
-    folder = arguments.checkpoint_dir
-    check_checkpoints("--checkpoint-dir", folder, arguments.resume, planned, locks)
     folders = [Path(arguments.checkpoint_dir)] if planned else []
     outputs = {"--log-file": arguments.log_file}
     check_outputs(outputs, {"--checkpoint-dir": [*folders, *planned]}, arguments.resume)
+    folder = arguments.checkpoint_dir
+    check_checkpoints("--checkpoint-dir", folder, arguments.resume, planned, locks)
     data = encode_texts(_texts(arguments, say), recipe.memory_size, xp)
     words = f"{len(data.training):,} words for training, {len(data.vocabulary):,} different"
     say(f"{words}, a memory of {recipe.memory_size} words")

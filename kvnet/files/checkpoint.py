@@ -30,8 +30,8 @@ def write_arrays(path: str | Path, arrays: dict[str, numpy.ndarray], metadata: d
     path : str or Path
     arrays : dict of str to numpy.ndarray
     metadata : dict
-        Ready for JSON; stored under the key ``kvnet`` of the file's header. ``sha256`` is the
-        checksum.
+        Ready for JSON; stored after the checksum under the key ``kvnet`` of the file's header.
+        With several keys their order in the file would be random.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def write_arrays(path: str | Path, arrays: dict[str, numpy.ndarray], metadata: d
     """
     contiguous = {name: numpy.ascontiguousarray(array) for name, array in arrays.items()}
     text = json.dumps(metadata)
-    header = {"kvnet": text, "sha256": _checksum(text, contiguous)}
+    header = {"kvnet": f"{_checksum(text, contiguous)} {text}"}
     write_atomically(path, save(contiguous, metadata=header))
 
 
@@ -91,17 +91,20 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
             f"{path}: is truncated or not a safetensors file of NumPy arrays ({_reason(error)}); "
             "give a checkpoint that kvnet wrote"
         ) from None
+    text, checksum = header.get("kvnet", ""), ""
+    if not text.startswith("{"):
+        checksum, _, text = text.partition(" ")
     try:
-        text, metadata = header["kvnet"], json.loads(header["kvnet"])
-    except (KeyError, ValueError, RecursionError):
-        text, metadata = "", None
+        metadata = json.loads(text)
+    except (ValueError, RecursionError):
+        metadata = None
     if not isinstance(metadata, dict):
         raise InputError(f"{path}: has no kvnet metadata; give a checkpoint that kvnet wrote")
-    if "sha256" not in header:
+    if not checksum:
         raise InputError(
             f"{path}: has no checksum, since an earlier version of kvnet wrote it; train again"
         )
-    if header["sha256"] != _checksum(text, arrays):
+    if checksum != _checksum(text, arrays):
         raise InputError(
             f"{path}: its content is not what was written (the checksum differs); the file is "
             "damaged, give another copy or train again"

@@ -4,10 +4,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from numba.core import event
 
 COMPILED = "numba:compile"
+_announcing = ContextVar("compilation is announced", default=False)
 MESSAGE = "compiling the fused kernels for this machine: about half a minute, once"
 
 
@@ -56,18 +58,24 @@ class CompileClock(event.Listener):
 def announce_compilation(say: Callable[[str], None] | None = None) -> Iterator[None]:
     """Announce compilation when it begins; kernels from the cache are not compiled again.
 
+    Inside another such context, that one announces.
+
     Parameters
     ----------
     say : callable, optional
         Prints a line of text; by default on standard error.
     """
+    if _announcing.get():
+        yield
+        return
     say = say or _print_on_stderr
-    clock = CompileClock(lambda: say(MESSAGE))
+    clock, token = CompileClock(lambda: say(MESSAGE)), _announcing.set(True)
     clock.register()
     try:
         yield
     finally:
         clock.unregister()
+        _announcing.reset(token)
 
 
 def _print_on_stderr(text):

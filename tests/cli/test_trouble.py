@@ -22,6 +22,7 @@ from kvnet.files.folder_lock import only_writer
 from kvnet.training.recipes.language_model import LanguageModelRecipe
 from kvnet.training.stop import StopRequest
 
+pytestmark = pytest.mark.filterwarnings("ignore:the last .* questions fill no batch")
 SMALL = ["--task-id=1", "--questions-per-task=40", "--embedding-size=4", "--feature-size=4"]
 LONG = [*SMALL, "--epochs=100000", "--kernels=reference", "--quiet"]
 # Streams are closed and full for `exit_code` itself: a process that need not import Numba.
