@@ -62,7 +62,7 @@ def test_a_file_moves_a_model_to_a_device_and_back(device, tmp_path):
         Example.of_memory("capital france?", *memory, "paris"),
         Example.of_memory("capital peru?", *memory, "lima"),
     ]
-    recipe = KeyValueRecipe(epochs=20, learning_rate=0.01, batch_size=1)
+    recipe = KeyValueRecipe(epochs=20, learning_rate=0.01, batch_size=1, shuffle_questions=True)
     trained = QuestionAnswerer(recipe, backend="cupy", kernels="reference").fit(examples)
     first, second = tmp_path / "device.safetensors", tmp_path / "host.safetensors"
     trained.save(first)
