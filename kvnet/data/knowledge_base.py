@@ -9,6 +9,7 @@ import itertools
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -210,6 +211,11 @@ class KnowledgeBase:
         """The bytes of the facts and of their index, without the names."""
         arrays = self.facts, self.starts, self.edge_relations, self.edge_entities
         return sum(array.nbytes for array in arrays)
+
+    @cached_property
+    def longest_name(self) -> int:
+        """The number of characters of the longest entity."""
+        return max(map(len, self._ids))
 
     def __contains__(self, name: str) -> bool:
         """Return whether a name is an entity of the base."""
