@@ -62,19 +62,26 @@ def _is_of_word(c):
     return c.isalnum() or c in "'-" or unicodedata.combining(c) > 0
 
 
-def find_asked(text: str, base: KnowledgeBase, known_words: Collection[str] = ()) -> Asked | None:
+def find_asked(
+    text: str,
+    base: KnowledgeBase,
+    question_words: Collection[str] = (),
+    all_words: bool = False,
+) -> Asked | None:
     """Find the entity of a question: the name in brackets, or else the longest name in it.
 
     A name begins and ends where a word does. A name of words that questions consist of, such as a
-    film ``Who``, counts only if there is no other name and no unknown word; in brackets it always
-    counts.
+    film ``Who``, counts only if there is no other name; in brackets it always counts.
 
     Parameters
     ----------
     text : str
     base : KnowledgeBase
-    known_words : collection of str
-        The words of the training questions.
+    question_words : collection of str
+        Words that questions consist of.
+    all_words : bool
+        Whether these are all: then a name of question words does not count either in a question
+        that has another word, which can be the name of an entity that the base lacks.
 
     Returns
     -------
@@ -90,9 +97,10 @@ def find_asked(text: str, base: KnowledgeBase, known_words: Collection[str] = ()
     if len(text) > MOST_CHARACTERS:
         return None
     matches = _names_in(text, base)
-    if known_words:
-        proper = [m for m in matches if not _all_known(text[m[0] : m[1]], known_words)]
-        matches = proper or ([] if _unknown_words(text, known_words) else matches)
+    if question_words:
+        proper = [m for m in matches if not _consists_of(text[m[0] : m[1]], question_words)]
+        rest = [] if all_words and _other_words(text, question_words) else matches
+        matches = proper or rest
     if not matches:
         return None
     longest = max(stop - start for start, stop, _ in matches)
@@ -103,13 +111,17 @@ def find_asked(text: str, base: KnowledgeBase, known_words: Collection[str] = ()
 
 
 def ask_about(
-    text: str, base: KnowledgeBase, where: str | None = None, known_words: Collection[str] = ()
+    text: str,
+    base: KnowledgeBase,
+    where: str | None = None,
+    question_words: Collection[str] = (),
+    all_words: bool = False,
 ) -> Asked:
     """Find the entity of a question as `find_asked` does, or say why there is none.
 
     Parameters
     ----------
-    text, base, known_words
+    text, base, question_words, all_words
         As for `find_asked`.
     where : str, optional
         Origin of the question, for messages.
@@ -125,7 +137,7 @@ def ask_about(
     """
     prefix = "" if where is None else f"{where}: "
     shown = shortened(repr(text))
-    asked = find_asked(text, base, known_words)
+    asked = find_asked(text, base, question_words, all_words)
     if asked is not None:
         return asked
     first, last = text.find("["), text.rfind("]")
@@ -144,7 +156,7 @@ def ask_about(
             f"{prefix}the question {shown} has {len(text):,} characters; ask in at most "
             f"{MOST_CHARACTERS:,}"
         )
-    unknown = " ".join(_unknown_words(text, known_words)) if known_words else ""
+    unknown = " ".join(_other_words(text, question_words)) if all_words else ""
     subject = f"{shortened(repr(unknown))} in {shown}" if unknown else shown
     raise InputError(
         f"{prefix}{subject} names no entity of the base"
@@ -181,11 +193,9 @@ def _joins(c):
     return c < NO_SPACES_FROM and (c.isalnum() or unicodedata.combining(c) > 0)
 
 
-def _all_known(name, known_words):
-    return all(word in known_words for word in words_of_question(name))
+def _consists_of(name, question_words):
+    return all(word in question_words for word in words_of_question(name))
 
 
-def _unknown_words(text, known_words):
-    return [
-        word for word in text.split() if not all(w in known_words for w in words_of_question(word))
-    ]
+def _other_words(text, question_words):
+    return [word for word in text.split() if not _consists_of(word, question_words)]

@@ -3,7 +3,8 @@
 import hashlib
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from kvnet.errors import InputError
 NOT_IN_BASE = -1
 """The id of an entity that the base lacks. It counts in a score: no model can find it."""
 WAYS_WITH_UNKNOWN = ("keep", "refuse")
+FREQUENT = 0.002
+"""Share of a file's questions that have a word, from which on it is one of questions."""
 NUMBERED = re.compile(r"\d+ ")
 SPLITS = {"train": "training", "dev": "validation", "test": "testing"}
 
@@ -110,6 +113,7 @@ def read_questions(
     hops: int = 0,
     unknown_answers: str = "keep",
     unknown_entities: str = "refuse",
+    known_words: Collection[str] = (),
     say: Callable[[str], None] = warnings.warn,
 ) -> Questions:
     """Read a file of questions: MetaQA's format, or WikiMovies'.
@@ -132,6 +136,9 @@ def read_questions(
         Whether to keep answers that the base lacks, which then count as not found.
     unknown_entities : {"keep", "refuse"}, default="refuse"
         Whether to keep questions about no entity of the base, which then count as answered wrongly.
+    known_words : collection of str
+        All words of the training questions, which help to find an entity without brackets. By
+        default they are the words that are frequent in the file.
     say : callable
         Gets a line about unknown answers, and about lines that can be read in several ways. By
         default it is a warning.
@@ -152,6 +159,9 @@ def read_questions(
     numbers = [number for number, line in enumerate(lines, start=1) if line and line.strip()]
     lines = [lines[number - 1] for number in numbers]
     numbered = "[" not in lines[0] and all(map(NUMBERED.match, lines))
+    all_words = bool(known_words)
+    if not all_words and "[" not in lines[0]:
+        known_words = _frequent_words(lines)
     texts, text_rows, entities, fields = {}, [], [], []
     ambiguous, unknown = [], []
     for number, line in zip(numbers, lines, strict=True):
@@ -160,10 +170,11 @@ def read_questions(
             _refuse_line(f"{path}, line {number}", line, numbered)
         if numbered:
             question = question.partition(" ")[2]
-        asked = find_asked(question, base)
+        asked = find_asked(question, base, known_words, all_words)
         if asked is None:
             if unknown_entities == "refuse":
-                ask_about(question, base, f"{path}, line {number}")  # raises
+                where = f"{path}, line {number}"
+                ask_about(question, base, where, known_words, all_words)  # raises
             unknown.append((number, question))
             asked = Asked(NOT_IN_BASE, question)
         if asked.others:
@@ -198,6 +209,14 @@ def read_questions(
         _read_types(path, len(lines)),
         numpy.full(len(lines), hops, numpy.int32),
     )
+
+
+def _frequent_words(lines):
+    """Return the words that many questions have."""
+    counts = Counter(
+        word for line in lines for word in set(words_of_question(line.partition("\t")[0]))
+    )
+    return {word for word, count in counts.items() if count >= max(3, FREQUENT * len(lines))}
 
 
 def _refuse_line(where, line, numbered):
