@@ -36,6 +36,7 @@ setup(
     install_requires=[
         "numba>=0.61",
         "numpy>=2.0",
+        "rapidfuzz>=3.9",
         "safetensors>=0.4",
         "scipy>=1.11",
         "threadpoolctl>=3.1",

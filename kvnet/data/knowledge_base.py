@@ -152,10 +152,10 @@ class KnowledgeBase:
         separator = "\t" if lines[0].count("\t") >= lines[0].count("|") else "|"
         has_header = _is_header(lines[0].split(separator))
         if has_header:
+            if len(lines) == 1:
+                raise InputError(f"{path}: has no facts below its header; add one per line")
             say(f"{path}, line {numbers[0]}: is read as a header line, not as a fact")
             del lines[0], numbers[0]
-        if not lines:
-            raise InputError(f"{path}: has no facts below its header; add one per line")
         _check_fields(path, lines, numbers, separator)
         names = [name.strip() for name in separator.join(lines).split(separator)]
         columns = names[0::3], names[1::3], names[2::3]
@@ -163,7 +163,7 @@ class KnowledgeBase:
         base, ids = _encoded(columns, Folding(fold_case, fold_unicode))
         _say_repeated(path, base, ids, numbers, say)
         _say_folded(path, base, columns, say)
-        if not has_header:
+        if separator == "\t" and not has_header:
             _say_possible_header(path, base, numbers, say)
         return base
 

@@ -24,8 +24,11 @@ def nearest_names(name: str, names: Sequence[str]) -> list[str]:
     -------
     nearest : list of str
     """
+    name = name[:MAX_NAME]
+    if not utils.default_process(name):
+        return []  # without letters and digits it would equal every such name
     found = process.extract(
-        name[:MAX_NAME],
+        name,
         names,
         scorer=fuzz.ratio,
         processor=utils.default_process,
