@@ -74,7 +74,7 @@ def test_unknown_answers_can_be_refused(tmp_path):
 
 def test_questions_without_a_known_entity_can_be_kept(tmp_path):
     text = "who directed [Kismet]\tWilliam Dieterle\nwho directed [Nothing]\tWim Wenders\n"
-    with pytest.raises(InputError, match="qa.txt, line 2: 'Nothing' is not an entity"):
+    with pytest.raises(InputError, match=r"qa.txt, line 2: 'Nothing' is not an entity"):
         questions_of(tmp_path, text)
     said = []
     questions = questions_of(tmp_path, text, unknown_entities="keep", say=said.append)
@@ -109,7 +109,7 @@ def test_a_malformed_file_error(tmp_path, content, message):
 
 def test_types_must_fit(tmp_path):
     (tmp_path / "qa_qtype.txt").write_text("a\nb\n")
-    with pytest.raises(InputError, match="qa_qtype.txt: has 2 types for the 1 questions"):
+    with pytest.raises(InputError, match=r"qa_qtype.txt: has 2 types for the 1 questions"):
         questions_of(tmp_path, "who directed [Kismet]\tParis\n")
 
 
