@@ -21,7 +21,6 @@ WAYS_WITH_UNKNOWN = ("keep", "refuse")
 FREQUENT = 0.002
 """Share of a file's questions that have a word, from which on it is one of questions."""
 NUMBERED = re.compile(r"\d+ ")
-SPLITS = {"train": "training", "dev": "validation", "test": "testing"}
 
 
 class Questions(NamedTuple):
@@ -114,6 +113,7 @@ def read_questions(
     unknown_answers: str = "keep",
     unknown_entities: str = "refuse",
     known_words: Collection[str] = (),
+    types: Path | None = None,
     say: Callable[[str], None] = warnings.warn,
 ) -> Questions:
     """Read a file of questions: MetaQA's format, or WikiMovies'.
@@ -123,8 +123,6 @@ def read_questions(
     `kvnet.data.entity_finding.ask_about`. If every line begins with a number and none has a name in
     brackets, the file is read as WikiMovies'. There, an answer may contain a comma itself: it is
     split so that all parts are entities of the base.
-
-    The types are read from the file next to it with the ending ``_qtype.txt``, if there is one.
 
     Parameters
     ----------
@@ -139,6 +137,8 @@ def read_questions(
     known_words : collection of str
         All words of the training questions, which help to find an entity without brackets. By
         default they are the words that are frequent in the file.
+    types : Path, optional
+        A file with the type of each question.
     say : callable
         Gets a line about unknown answers, and about lines that can be read in several ways. By
         default it is a warning.
@@ -158,65 +158,144 @@ def read_questions(
     lines = read_lines(path, "a question per line, such as 'who directed [Kismet]<TAB>...'")
     numbers = [number for number, line in enumerate(lines, start=1) if line and line.strip()]
     lines = [lines[number - 1] for number in numbers]
+
+    def where(i):
+        return f"{path}, line {numbers[i]}"
+
     numbered = "[" not in lines[0] and all(map(NUMBERED.match, lines))
+    texts, fields = [], []
+    for i, line in enumerate(lines):
+        text, tab, field = line.partition("\t")
+        if not tab or "\t" in field or not field.strip() or not text.strip():
+            _refuse_line(where(i), line, numbered)
+        texts.append(text.partition(" ")[2] if numbered else text)
+        fields.append(field)
+    split = _split_at_commas if numbered else _split_at_bars
+    names, starts = split(fields, base, where, say)
+    questions = _questions(
+        texts, names, starts, base, where, unknown_answers, unknown_entities, known_words, say
+    )
+    return questions._replace(
+        types=_read_types(types, path, len(lines)), hops=numpy.full(len(lines), hops, numpy.int32)
+    )
+
+
+def questions_of_pairs(
+    pairs: Sequence[tuple[str, str | Sequence[str]]],
+    base: KnowledgeBase,
+    unknown_answers: str = "keep",
+    known_words: Collection[str] = (),
+    say: Callable[[str], None] = warnings.warn,
+) -> Questions:
+    """Return questions that are given as text with their answers.
+
+    Parameters
+    ----------
+    pairs : sequence of (question, answers)
+        The answers are one name or several, such as
+        ``("who directed [Kismet]", ["William Dieterle"])``.
+    base, unknown_answers, known_words, say
+        As for `read_questions`.
+
+    Returns
+    -------
+    questions : Questions
+
+    Raises
+    ------
+    InputError
+        If there is none, one is not a question with answers, or as `read_questions`.
+    """
+    texts, names, counts = [], [], [0]
+
+    def where(i):
+        return f"question {i + 1}"
+
+    for i, pair in enumerate(pairs):
+        if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) != 2:
+            raise InputError(
+                f"{where(i)}: {shortened(repr(pair))} is not a question with answers; give "
+                "(question, answers)"
+            )
+        text, answers = pair
+        answers = [answers] if isinstance(answers, str) else list(answers)
+        for value in (text, *answers):
+            if not isinstance(value, str) or not value.strip():
+                raise InputError(
+                    f"{where(i)}: {shortened(repr(value))} is not a text; give the question and "
+                    "its answers as text"
+                )
+        if not answers:
+            raise InputError(
+                f"{where(i)}: {shortened(repr(text))} has no answer; give at least one"
+            )
+        texts.append(text)
+        names += answers
+        counts.append(len(answers))
+    if not texts:
+        raise InputError("no questions; give at least one (question, answers)")
+    starts = numpy.cumsum(counts)
+    return _questions(
+        texts, names, starts, base, where, unknown_answers, "refuse", known_words, say
+    )
+
+
+def _questions(
+    texts, names, starts, base, where, unknown_answers, unknown_entities, known_words, say
+):
+    """Find the entities of questions and the ids of their answers; `where` names a question."""
     all_words = bool(known_words)
-    if not all_words and "[" not in lines[0]:
-        known_words = _frequent_words(lines)
-    texts, text_rows, entities, fields = {}, [], [], []
+    if not all_words and "[" not in texts[0]:
+        known_words = _frequent_words(texts)
+    rows, entities, different = [], [], {}
     ambiguous, unknown = [], []
-    for number, line in zip(numbers, lines, strict=True):
-        question, tab, field = line.partition("\t")
-        if not tab or "\t" in field or not field.strip() or not question.strip():
-            _refuse_line(f"{path}, line {number}", line, numbered)
-        if numbered:
-            question = question.partition(" ")[2]
-        asked = find_asked(question, base, known_words, all_words)
+    for i, text in enumerate(texts):
+        asked = find_asked(text, base, known_words, all_words)
         if asked is None:
             if unknown_entities == "refuse":
-                where = f"{path}, line {number}"
-                ask_about(question, base, where, known_words, all_words)  # raises
-            unknown.append((number, question))
-            asked = Asked(NOT_IN_BASE, question)
+                ask_about(text, base, where(i), known_words, all_words)  # raises
+            unknown.append(i)
+            asked = Asked(NOT_IN_BASE, text)
         if asked.others:
-            ambiguous.append((number, asked))
+            ambiguous.append((i, asked))
         entities.append(asked.entity)
-        text_rows.append(texts.setdefault(asked.text, len(texts)))
-        fields.append(field)
+        rows.append(different.setdefault(asked.text, len(different)))
     if unknown:
-        number, question = unknown[0]
         say(
-            f"{path}: {len(unknown):,} questions name no entity of the base, as on line {number}: "
-            f"{shortened(repr(question))}; they are not trained on and count as answered wrongly"
+            f"{where(unknown[0])}: {shortened(repr(texts[unknown[0]]))} names no entity of the "
+            f"base; {len(unknown):,} of {len(texts):,} questions do not; they are not trained on "
+            "and count as answered wrongly"
         )
     if ambiguous:
-        number, asked = ambiguous[0]
-        names = " or ".join(repr(base.entities[e]) for e in (asked.entity, *asked.others))
+        i, asked = ambiguous[0]
+        found = " or ".join(repr(base.entities[e]) for e in (asked.entity, *asked.others))
         say(
-            f"{path}: {len(ambiguous):,} questions name several entities that are equally long; "
-            f"the first in the text is taken, as on line {number}: {names}; put one in brackets"
+            f"{where(i)}: {shortened(repr(texts[i]))} names several entities that are equally "
+            f"long, {found}; {len(ambiguous):,} of {len(texts):,} questions do; the first in the "
+            "text is taken, put one in brackets to choose"
         )
-    split = _split_at_commas if numbered else _split_at_bars
-    answers, starts = split(path, base, numbers, fields, say)
-    _check_answers(path, base, numbers, fields, answers, starts, unknown_answers, say)
+    answers = numpy.array(
+        [NOT_IN_BASE if (found := base.find(name)) is None else found for name in names],
+        numpy.int32,
+    )
+    _check_answers(answers, names, starts, where, unknown_answers, say)
     words = {}
-    word_rows = [words.setdefault(words_of_question(text), len(words)) for text in texts]
+    word_rows = [words.setdefault(words_of_question(text), len(words)) for text in different]
     return Questions(
         list(words),
-        numpy.array(word_rows, numpy.int32)[text_rows],
+        numpy.array(word_rows, numpy.int32)[rows],
         numpy.array(entities, numpy.int32),
         answers,
         starts,
-        _read_types(path, len(lines)),
-        numpy.full(len(lines), hops, numpy.int32),
+        None,
+        numpy.zeros(len(texts), numpy.int32),
     )
 
 
-def _frequent_words(lines):
+def _frequent_words(texts):
     """Return the words that many questions have."""
-    counts = Counter(
-        word for line in lines for word in set(words_of_question(line.partition("\t")[0]))
-    )
-    return {word for word, count in counts.items() if count >= max(3, FREQUENT * len(lines))}
+    counts = Counter(word for text in texts for word in set(words_of_question(text)))
+    return {word for word, count in counts.items() if count >= max(3, FREQUENT * len(texts))}
 
 
 def _refuse_line(where, line, numbered):
@@ -228,43 +307,43 @@ def _refuse_line(where, line, numbered):
     raise InputError(f"{where}: {shortened(line)!r} {problem}; write '{form}'")
 
 
-def _split_at_bars(path, base, numbers, fields, say):
-    """Return the ids of all answers, and where those of each question begin."""
+def _split_at_bars(fields, base, where, say):
+    """Return the names of all answers, and where those of each question begin."""
     counts = [field.count("|") + 1 for field in fields]
     names = [name.strip() for name in "|".join(fields).split("|")]
     starts = numpy.concatenate([[0], numpy.cumsum(counts)])
     if not all(names):
-        empty = numpy.searchsorted(starts, names.index(""), "right") - 1
+        i = int(numpy.searchsorted(starts, names.index(""), "right")) - 1
         raise InputError(
-            f"{path}, line {numbers[empty]}: {shortened(fields[empty])!r} has an empty answer; "
-            "write answers separated by '|'"
+            f"{where(i)}: {shortened(fields[i])!r} has an empty answer; write answers separated by "
+            "'|'"
         )
-    return _ids(names, base), starts
+    return names, starts
 
 
-def _split_at_commas(path, base, numbers, fields, say):
+def _split_at_commas(fields, base, where, say):
     """Return the same for answers separated by commas, some of which have a comma themselves."""
     most = 1 + max(name.count(",") for name in base.entities)
-    names, counts, unclear = [], [], []
-    for number, field in zip(numbers, fields, strict=True):
+    names, counts, unclear = [], [0], []
+    for i, field in enumerate(fields):
         parts, ways = _split_by_names(field.split(","), base, most)
         if not all(parts):
             raise InputError(
-                f"{path}, line {number}: {shortened(field)!r} has an empty answer; write answers "
-                "separated by ', '"
+                f"{where(i)}: {shortened(field)!r} has an empty answer; write answers separated by "
+                "', '"
             )
         if ways > 1:
-            unclear.append((number, parts))
+            unclear.append((i, parts))
         names += parts
         counts.append(len(parts))
     if unclear:
-        number, parts = unclear[0]
+        i, parts = unclear[0]
         say(
-            f"{path}: the answers of {len(unclear):,} lines can be split at their commas in "
-            f"several ways; the longest names are taken, as on line {number}: "
+            f"{where(i)}: the answers can be split at their commas in several ways, as those of "
+            f"{len(unclear):,} of {len(fields):,} questions; the longest names are taken: "
             f"{shortened(' | '.join(parts))}"
         )
-    return _ids(names, base), numpy.concatenate([[0], numpy.cumsum(counts)])
+    return names, numpy.cumsum(counts)
 
 
 def _split_by_names(parts, base, most):
@@ -291,36 +370,30 @@ def _split_by_names(parts, base, most):
     return joined, best[0][2]
 
 
-def _ids(names, base):
-    found = map(base.find, names)
-    return numpy.array([NOT_IN_BASE if i is None else i for i in found], numpy.int32)
-
-
-def _check_answers(path, base, numbers, fields, answers, starts, unknown_answers, say):
+def _check_answers(answers, names, starts, where, unknown_answers, say):
     """Say or refuse answers that the base lacks."""
     missing = numpy.flatnonzero(answers == NOT_IN_BASE)
     if not len(missing):
         return
-    question = int(numpy.searchsorted(starts, missing[0], "right") - 1)
+    i = int(numpy.searchsorted(starts, missing[0], "right")) - 1
+    first = shortened(repr(names[missing[0]]))
     text = (
-        f"{path}, line {numbers[question]}: an answer in {shortened(fields[question])!r} is not an "
-        f"entity of the base; {len(missing):,} of {len(answers):,} answers are not"
+        f"{where(i)}: the answer {first} is not an entity of the base; {len(missing):,} of "
+        f"{len(answers):,} answers are not"
     )
     if unknown_answers == "refuse":
         raise InputError(f"{text}; correct them, or allow them with unknown_answers='keep'")
     say(f"{text}; they are kept and count as not found")
 
 
-def _read_types(path, count):
-    """Return the types of the questions from the file next to theirs, None if there is none."""
-    name = f"{path.stem}_qtype{path.suffix}"
-    if not path.with_name(name).exists():
+def _read_types(types, path, count):
+    if types is None:
         return None
-    lines = read_lines(path.with_name(name), "the type of a question per line")
-    types = [line.strip() for line in lines if line.strip()]
-    if len(types) != count:
+    lines = [line.strip() for line in read_lines(types, "the type of a question per line")]
+    names = [line for line in lines if line]
+    if len(names) != count:
         raise InputError(
-            f"{path.with_name(name)}: has {len(types):,} types for the {count:,} questions of "
-            f"{path.name}; give one per question, or remove the file"
+            f"{types}: has {len(names):,} types for the {count:,} questions of {path.name}; give "
+            "one per question, or remove the file"
         )
-    return types
+    return names

@@ -6,7 +6,7 @@ import pytest
 from kvnet import InputError
 from kvnet.data.entity_finding import ask_about, find_asked, words_of_question
 from kvnet.data.knowledge_base import KnowledgeBase
-from kvnet.data.knowledge_questions import NOT_IN_BASE, joined, read_questions
+from kvnet.data.knowledge_questions import NOT_IN_BASE, joined, questions_of_pairs, read_questions
 
 BASE = KnowledgeBase.of_facts(
     [
@@ -24,7 +24,7 @@ BASE = KnowledgeBase.of_facts(
 )
 
 
-def questions_of(tmp_path, text, **options):
+def read(tmp_path, text, **options):
     path = tmp_path / "qa.txt"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return read_questions(path, BASE, **options)
@@ -35,9 +35,10 @@ def names(questions, q):
 
 
 def test_metaqa_format(tmp_path):
-    (tmp_path / "qa_qtype.txt").write_text("film_to_director\ndirector_to_film\n")
+    types = tmp_path / "types.txt"
+    types.write_text("film_to_director\ndirector_to_film\n")
     text = "who directed [Kismet]?\tWilliam Dieterle\nWhat did [Wim Wenders] direct\tParis|Texas\n"
-    questions = questions_of(tmp_path, text, hops=1)
+    questions = read(tmp_path, text, hops=1, types=types)
     assert questions.texts == [("who", "directed", "[]"), ("what", "did", "[]", "direct")]
     assert [BASE.entities[i] for i in questions.entities] == ["Kismet", "Wim Wenders"]
     assert names(questions, 0) == ["William Dieterle"] and names(questions, 1) == ["Paris", "Texas"]
@@ -52,34 +53,34 @@ def test_wikimovies_format_and_its_commas(tmp_path):
         "1 who directed Kismet?\tWilliam Dieterle, Jr., Nobody\n"
     )
     said = []
-    questions = questions_of(tmp_path, text, say=said.append)
+    questions = read(tmp_path, text, say=said.append)
     assert questions.texts[0] == ("what", "did", "[]", "direct")
     assert names(questions, 0) == ["Paris, Texas", "Alien"]  # rather than Paris and Texas
     assert names(questions, 1) == ["10,000 BC"]
     assert names(questions, 2) == ["William Dieterle", None, None]
-    assert "1 lines can be split at their commas in several ways" in said[0]
-    assert "as on line 1: Paris, Texas | Alien" in said[0]
-    assert "line 3: an answer in 'William Dieterle, Jr., Nobody' is not an entity" in said[1]
+    assert "qa.txt, line 1: the answers can be split at their commas in several ways" in said[0]
+    assert "1 of 3 questions; the longest names are taken: Paris, Texas | Alien" in said[0]
+    assert "qa.txt, line 3: the answer 'Jr.' is not an entity of the base" in said[1]
     assert "2 of 6 answers are not; they are kept and count as not found" in said[1]
 
 
 def test_unknown_answers_can_be_refused(tmp_path):
     text = "who directed [Kismet]\tWilliam Dieterle\nwho directed [Alien]\tRidley Scott|Ridly\n"
-    with pytest.raises(InputError, match=r"qa.txt, line 2: an answer in 'Ridley Scott\|Ridly' .*1"):
-        questions_of(tmp_path, text, unknown_answers="refuse")
+    with pytest.raises(InputError, match=r"qa.txt, line 2: the answer 'Ridly' .* 1 of 3"):
+        read(tmp_path, text, unknown_answers="refuse")
     with pytest.warns(UserWarning, match="line 2"):
-        questions = questions_of(tmp_path, text)
+        questions = read(tmp_path, text)
     assert questions.answers[-1] == NOT_IN_BASE
 
 
 def test_questions_without_a_known_entity_can_be_kept(tmp_path):
     text = "who directed [Kismet]\tWilliam Dieterle\nwho directed [Nothing]\tWim Wenders\n"
     with pytest.raises(InputError, match=r"qa.txt, line 2: 'Nothing' is not an entity"):
-        questions_of(tmp_path, text)
+        read(tmp_path, text)
     said = []
-    questions = questions_of(tmp_path, text, unknown_entities="keep", say=said.append)
+    questions = read(tmp_path, text, unknown_entities="keep", say=said.append)
     assert questions.entities.tolist() == [BASE.find("Kismet"), NOT_IN_BASE]
-    assert "1 questions name no entity of the base, as on line 2" in said[0]
+    assert "line 2: 'who directed [Nothing]' names no entity of the base; 1 of 2" in said[0]
 
 
 @pytest.mark.parametrize(
@@ -103,19 +104,20 @@ def test_questions_without_a_known_entity_can_be_kept(tmp_path):
 )
 def test_a_malformed_file_error(tmp_path, content, message):
     with pytest.raises(InputError, match=message) as error:
-        questions_of(tmp_path, content)
+        read(tmp_path, content)
     assert len(str(error.value)) < 400 and "\n" not in str(error.value)
 
 
 def test_types_must_fit(tmp_path):
-    (tmp_path / "qa_qtype.txt").write_text("a\nb\n")
-    with pytest.raises(InputError, match=r"qa_qtype.txt: has 2 types for the 1 questions"):
-        questions_of(tmp_path, "who directed [Kismet]\tParis\n")
+    types = tmp_path / "types.txt"
+    types.write_text("a\nb\n")
+    with pytest.raises(InputError, match=r"types.txt: has 2 types for the 1 questions of qa.txt"):
+        read(tmp_path, "who directed [Kismet]\tParis\n", types=types)
 
 
 def test_selecting_and_joining(tmp_path):
     text = "who directed [Kismet]\tParis|Texas\nwho made [Alien]\tParis\nwho made [Paris]\tTexas\n"
-    questions = questions_of(tmp_path, text)
+    questions = read(tmp_path, text)
     part = questions.select(numpy.array([2, 0]))
     assert names(part, 0) == ["Texas"] and names(part, 1) == ["Paris", "Texas"]
     both = joined([part, questions])
@@ -197,3 +199,28 @@ def test_wikimovies_and_metaqa_have_the_same_questions(metaqa, film_base):
 
     assert len(ours.entities) == 9952
     assert len(pairs(theirs) - pairs(ours)) < 40
+
+
+def test_questions_from_python():
+    questions = questions_of_pairs(
+        [("who directed [Alien]", "Ridley Scott"), ("films of Wim Wenders?", ["Paris", "Texas"])],
+        BASE,
+    )
+    assert names(questions, 0) == ["Ridley Scott"] and names(questions, 1) == ["Paris", "Texas"]
+    assert questions.texts == [("who", "directed", "[]"), ("films", "of", "[]")]
+    assert questions.types is None and questions.hops.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([], "no questions"),
+        (["who"], "question 1: 'who' is not a question with answers"),
+        ([("who directed [Alien]", [])], "question 1: .* has no answer"),
+        ([("who directed [Alien]", [3])], "question 1: 3 is not a text"),
+        ([("who directed [Alien]", "Ridley Scott"), ("x", "y")], "question 2: 'x' names no entity"),
+    ],
+)
+def test_pairs_that_are_none(pairs, message):
+    with pytest.raises(InputError, match=message):
+        questions_of_pairs(pairs, BASE)

@@ -166,7 +166,9 @@ def test_the_number_of_ways_along_a_chain():
 
 @pytest.mark.parametrize("hops", [2, 3])
 def test_chains_give_the_answers_of_metaqa(metaqa, film_base, hops):
-    questions = read_questions(metaqa / f"{hops}-hop/qa_test.txt", film_base)
+    folder = metaqa / f"{hops}-hop"
+    types = folder / "qa_test_qtype.txt"
+    questions = read_questions(folder / "qa_test.txt", film_base, types=types)
     R = len(film_base.relations)
     types = numpy.array(questions.types)
     assert len(set(questions.types)) == {2: 21, 3: 15}[hops]
