@@ -8,7 +8,7 @@ from its object to its subject has the relation turned round.
 import itertools
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -104,6 +104,11 @@ class KnowledgeBase:
     def __len__(self) -> int:
         """Return F, the number of facts."""
         return len(self.facts)
+
+    def __iter__(self) -> Iterator[Fact]:
+        """Yield the facts by their names, in their order."""
+        for s, r, o in self.facts.tolist():
+            yield Fact(self.entities[s], self.relations[r], self.entities[o])
 
     def __repr__(self) -> str:
         return (
@@ -205,6 +210,36 @@ class KnowledgeBase:
                 check_name(name, where)
         columns = tuple(list(column) for column in zip(*facts, strict=True))
         return _encoded(columns, Folding(fold_case, fold_unicode))[0]
+
+    def aligned(self, entities: list[str], relations: list[str]) -> "KnowledgeBase":
+        """Return the base with the ids that some names have in another base.
+
+        Parameters
+        ----------
+        entities : list of str
+            Get the first ids, in their order; those that this base lacks have no facts. The base's
+            other entities follow.
+        relations : list of str
+            Become the relations. Facts with other relations are left out.
+
+        Returns
+        -------
+        base : KnowledgeBase
+        """
+        ids = {self.folding(name): number for number, name in enumerate(entities)}
+        names = list(entities)
+        entity_ids = numpy.empty(len(self.entities), numpy.int32)
+        for number, name in enumerate(self.entities):
+            key = self.folding(name)
+            if key not in ids:
+                ids[key] = len(names)
+                names.append(name)
+            entity_ids[number] = ids[key]
+        known = {name: number for number, name in enumerate(relations)}
+        relation_ids = numpy.array([known.get(name, -1) for name in self.relations], numpy.int32)
+        s, r, o = self.facts.T
+        facts = numpy.stack([entity_ids[s], relation_ids[r], entity_ids[o]], axis=1)
+        return KnowledgeBase(names, list(relations), facts[facts[:, 1] >= 0], self.folding)
 
     @property
     def nbytes(self) -> int:

@@ -206,3 +206,19 @@ def test_ids_of_facts_keep_their_order():
     assert base.facts.dtype == numpy.int32
     names = [(base.entities[s], base.relations[r], base.entities[o]) for s, r, o in base.facts]
     assert names == FACTS
+
+
+def test_iterating_yields_the_facts():
+    base = KnowledgeBase.of_facts(FACTS)
+    assert list(base) == FACTS
+    kept = KnowledgeBase.of_facts(fact for fact in base if fact.object != "1944")
+    assert len(kept) == 3 and "1944" not in kept
+
+
+def test_a_base_takes_over_the_ids_of_another():
+    first = KnowledgeBase.of_facts(FACTS)
+    changed = [("New", "starring", "Marlene Dietrich"), ("Kismet", "likes", "New"), FACTS[0]]
+    base = KnowledgeBase.of_facts(changed).aligned(first.entities, first.relations)
+    assert base.entities == [*first.entities, "New"] and base.relations == first.relations
+    assert set(base) == {changed[0], FACTS[0]}
+    assert base.facts_about("1944") == []
