@@ -241,6 +241,43 @@ class KnowledgeBase:
         facts = numpy.stack([entity_ids[s], relation_ids[r], entity_ids[o]], axis=1)
         return KnowledgeBase(names, list(relations), facts[facts[:, 1] >= 0], self.folding)
 
+    def state(self) -> tuple[dict[str, numpy.ndarray], dict]:
+        """Return the content of a file: arrays, and metadata for JSON."""
+        arrays = {"base/facts": self.facts}
+        for kind in ("entities", "relations"):
+            names = [name.encode("utf-8", "surrogatepass") for name in getattr(self, kind)]
+            arrays[f"base/{kind}"] = numpy.frombuffer(b"".join(names), numpy.uint8)
+            arrays[f"base/{kind}_bytes"] = numpy.array(list(map(len, names)), numpy.int32)
+        return arrays, {"folding": list(self.folding)}
+
+    @classmethod
+    def from_state(cls, path: str | Path, arrays: dict, metadata: dict) -> "KnowledgeBase":
+        """Make a base from the content of a file; see `state`.
+
+        Raises
+        ------
+        InputError
+            If the content is not that of a base.
+        """
+        try:
+            names = {}
+            for kind in ("entities", "relations"):
+                content, ends = arrays[f"base/{kind}"].tobytes(), arrays[f"base/{kind}_bytes"]
+                ends = numpy.cumsum(ends).tolist()
+                names[kind] = [
+                    content[start:end].decode("utf-8", "surrogatepass")
+                    for start, end in zip([0, *ends], ends, strict=False)
+                ]
+            facts, folding = arrays["base/facts"], Folding(*map(bool, metadata["folding"]))
+            highest = [len(names["entities"]), len(names["relations"]), len(names["entities"])]
+            if facts.shape[1:] != (3,) or facts.min() < 0 or (facts >= highest).any():
+                raise ValueError("a fact of an unknown name")
+            return cls(**names, facts=facts, folding=folding)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{path}: has no knowledge base ({error}); give a file of an answerer of facts"
+            ) from None
+
     @property
     def nbytes(self) -> int:
         """The bytes of the facts and of their index, without the names."""

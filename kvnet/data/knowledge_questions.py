@@ -5,11 +5,12 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy
 
+from kvnet.counter_random import permutation
 from kvnet.data.entity_finding import Asked, ask_about, find_asked, words_of_question
 from kvnet.data.knowledge_base import KnowledgeBase
 from kvnet.data.text_lines import read_lines, shortened
@@ -23,7 +24,8 @@ FREQUENT = 0.002
 NUMBERED = re.compile(r"\d+ ")
 
 
-class Questions(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Questions:
     """Questions about a base.
 
     Attributes
@@ -51,6 +53,10 @@ class Questions(NamedTuple):
     answer_starts: numpy.ndarray
     types: list[str] | None
     hops: numpy.ndarray
+
+    def __len__(self) -> int:
+        """Return Q, the number of questions."""
+        return len(self.entities)
 
     def answers_of(self, question: int) -> numpy.ndarray:
         """Return the answers of a question."""
@@ -104,6 +110,29 @@ def joined(parts: Sequence[Questions]) -> Questions:
         types,
         numpy.concatenate([part.hops for part in parts]),
     )
+
+
+def held_out(
+    questions: Questions, share: float, random_state: int, name: str
+) -> tuple[Questions, Questions]:
+    """Hold out questions, drawn at random; both parts stay in the order of the questions.
+
+    Parameters
+    ----------
+    questions : Questions
+    share : float
+        From 0, below 1.
+    random_state : int
+    name : str
+        Name of the draw; another name draws other questions.
+
+    Returns
+    -------
+    kept, drawn : Questions
+    """
+    order = permutation(numpy, random_state, name, 0, len(questions))
+    count = int(share * len(questions))
+    return tuple(questions.select(numpy.sort(rows)) for rows in (order[count:], order[:count]))
 
 
 def read_questions(
@@ -175,8 +204,10 @@ def read_questions(
     questions = _questions(
         texts, names, starts, base, where, unknown_answers, unknown_entities, known_words, say
     )
-    return questions._replace(
-        types=_read_types(types, path, len(lines)), hops=numpy.full(len(lines), hops, numpy.int32)
+    return replace(
+        questions,
+        types=_read_types(types, path, len(lines)),
+        hops=numpy.full(len(lines), hops, numpy.int32),
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from kvnet.data.knowledge_base import KnowledgeBase
@@ -25,7 +25,7 @@ TYPES = "_qtype"
 
 
 def find_question_files(
-    names: Sequence[str], hops: Sequence[int]
+    names: Sequence[str], hops: Sequence[int], need_training: bool = True
 ) -> dict[str, list[tuple[Path, int]]]:
     """Return the files of each split with the number of hops of their questions.
 
@@ -39,6 +39,8 @@ def find_question_files(
         Files and folders. Where two folders have a file of MetaQA, the first is used.
     hops : sequence of int
         The numbers of hops to read of MetaQA's files.
+    need_training : bool
+        Whether there must be training questions.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def find_question_files(
     Raises
     ------
     InputError
-        If a name does not exist, or there are no training questions.
+        If a name does not exist, or there are no training questions although they are needed.
     """
     files = {split: [] for split in SPLITS}
     folders = []
@@ -65,8 +67,8 @@ def find_question_files(
         if folder not in released:
             _add_files_of(folder, files)
     if released:
-        _add_released(released, hops, files)
-    if not files["training"]:
+        _add_released(released, hops, files, need_training)
+    if need_training and not files["training"]:
         raise InputError(
             f"--questions: no training questions in {', '.join(map(str, names))}; add a file with "
             "train in its name"
@@ -105,14 +107,14 @@ def _add_files_of(folder, files):
         )
 
 
-def _add_released(folders, hops, files):
+def _add_released(folders, hops, files, need_training):
     for number in hops:
         for word, split in (("train", "training"), ("dev", "validation"), ("test", "testing")):
             name = f"{number}-hop/qa_{word}.txt"
             path = next((folder / name for folder in folders if (folder / name).exists()), None)
             if path:
                 files[split].append((path, number))
-            elif split == "training":
+            elif split == "training" and need_training:
                 raise InputError(f"--questions: {_why_missing(folders, number, name)}")
 
 
@@ -132,6 +134,7 @@ def read_question_files(
     base: KnowledgeBase,
     unknown_answers: str = "keep",
     unknown_entities: str = "refuse",
+    known_words: Collection[str] = (),
     say: Callable[[str], None] = warnings.warn,
 ) -> dict[str, Questions]:
     """Read the files of each split; the training questions' words help to read the others.
@@ -143,6 +146,8 @@ def read_question_files(
     base : KnowledgeBase
     unknown_answers, unknown_entities, say
         As for `read_questions`.
+    known_words : collection of str
+        The words of training questions that are not in these files.
 
     Returns
     -------
@@ -155,7 +160,7 @@ def read_question_files(
         As `read_questions`.
     """
     folders = {path.parent.parent for paths in files.values() for path, _ in paths}
-    questions, words = {}, set()
+    questions, words = {}, set(known_words)
     for split, paths in files.items():
         if not paths:
             continue
@@ -174,7 +179,7 @@ def read_question_files(
         ]
         questions[split] = joined(parts)
         if split == "training":
-            words = {word for text in questions[split].texts for word in text}
+            words |= {word for text in questions[split].texts for word in text}
     return questions
 
 

@@ -7,6 +7,7 @@ sentence ``-`` says that there are no questions about a relation.
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -279,7 +280,7 @@ def _questions(base, path, texts, entities, combination):
         [format_path(path, base)] * len(asked),
         numpy.full(len(asked), len(path), numpy.int32),
     )
-    questions = single.select(row_of)._replace(text_rows=text_rows.astype(numpy.int32))
+    questions = replace(single.select(row_of), text_rows=text_rows.astype(numpy.int32))
     return questions.select(numpy.flatnonzero(numpy.diff(questions.answer_starts)))
 
 

@@ -60,7 +60,18 @@ def read_trained(
     InputError
         If the file cannot be read, is of another model, or has no vocabulary or recipe.
     """
-    arrays, metadata = read_arrays(path)
+    return trained_from_state(path, *read_arrays(path), recipes, backend, kernels)
+
+
+def trained_from_state(
+    path: str | Path,
+    arrays: dict,
+    metadata: dict,
+    recipes: Mapping[type[Network], type[Recipe]],
+    backend: str,
+    kernels: str,
+) -> Trained:
+    """Build a trained model from the content of a file; see `read_trained`."""
     accepted, kind = {model.__name__: model for model in recipes}, kind_of(path, metadata)
     if kind not in accepted:
         raise InputError(

@@ -222,3 +222,15 @@ def test_a_base_takes_over_the_ids_of_another():
     assert base.entities == [*first.entities, "New"] and base.relations == first.relations
     assert set(base) == {changed[0], FACTS[0]}
     assert base.facts_about("1944") == []
+
+
+def test_a_base_from_its_state():
+    base = KnowledgeBase.of_facts([*FACTS, ("\ud800", "r\n\0", "é")], fold_case=True)
+    arrays, metadata = base.state()
+    same = KnowledgeBase.from_state("file", arrays, metadata)
+    assert list(same) == list(base) and same.folding == base.folding
+    assert (same.starts == base.starts).all() and same.find("KISMET") == 0
+    wrong = arrays | {"base/facts": arrays["base/facts"] + 100}
+    for damaged in (wrong, {name: arrays[name] for name in arrays if "facts" not in name}):
+        with pytest.raises(InputError, match="^file: has no knowledge base"):
+            KnowledgeBase.from_state("file", damaged, metadata)
