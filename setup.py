@@ -30,6 +30,7 @@ setup(
     entry_points={
         "console_scripts": [
             "kvnet-train-babi = kvnet.cli.train_babi:main",
+            "kvnet-train-kb = kvnet.cli.train_kb:main",
             "kvnet-train-lm = kvnet.cli.train_lm:main",
         ]
     },

@@ -55,6 +55,14 @@ def whole_number(lowest: int, highest: int | None = None):
     return parse
 
 
+def seed_list(text: str) -> list[int]:
+    """Return different seeds separated by commas: an argument type."""
+    seeds = [whole_number(0, 2**32 - 1)(part) for part in text.split(",")]
+    if len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f"{text!r} names a seed twice")
+    return seeds
+
+
 def check_writable(flag: str, name: str | None) -> None:
     """Refuse an output file that cannot be written, before hours of training.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from kvnet.backend import array_module, chosen_backend
-from kvnet.cli.arguments import ArgumentParser, check_writable, whole_number
+from kvnet.cli.arguments import ArgumentParser, check_writable, seed_list, whole_number
 from kvnet.cli.ask import ask
 from kvnet.cli.compiling import announce_compilation
 from kvnet.cli.exit_code import exit_code
@@ -159,7 +159,9 @@ def _parser() -> ArgumentParser:
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--random-state", type=whole_number(0, 2**32 - 1), help="seed (default: 0)")
     seeds.add_argument(
-        "--seeds", type=_seeds, help="train once per seed, such as 0,1,2; report mean and deviation"
+        "--seeds",
+        type=seed_list,
+        help="train once per seed, such as 0,1,2; report mean and deviation",
     )
     parser.add_argument(
         "--restarts",
@@ -195,13 +197,6 @@ def _task_id(text):
         return whole_number(1, 20)(text)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{error}, or all; --joint trains one for all") from None
-
-
-def _seeds(text):
-    seeds = [whole_number(0, 2**32 - 1)(part) for part in text.split(",")]
-    if len(set(seeds)) < len(seeds):
-        raise argparse.ArgumentTypeError(f"{text!r} names a seed twice")
-    return seeds
 
 
 def _recipe(arguments) -> Recipe:

@@ -5,6 +5,7 @@ index lists, for each entity, the facts that it is part of, as compressed sparse
 from its object to its subject has the relation turned round.
 """
 
+import hashlib
 import itertools
 import unicodedata
 import warnings
@@ -240,6 +241,15 @@ class KnowledgeBase:
         s, r, o = self.facts.T
         facts = numpy.stack([entity_ids[s], relation_ids[r], entity_ids[o]], axis=1)
         return KnowledgeBase(names, list(relations), facts[facts[:, 1] >= 0], self.folding)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A text that differs between bases."""
+        arrays, metadata = self.state()
+        content = hashlib.sha256(repr(metadata).encode())
+        for array in arrays.values():
+            content.update(numpy.ascontiguousarray(array))
+        return content.hexdigest()[:16]
 
     def state(self) -> tuple[dict[str, numpy.ndarray], dict]:
         """Return the content of a file: arrays, and metadata for JSON."""

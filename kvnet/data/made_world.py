@@ -3,6 +3,8 @@
 Nothing in it is true, so nothing about it can be known from elsewhere.
 """
 
+from collections.abc import Sequence
+
 from kvnet.data.knowledge_base import KnowledgeBase
 from kvnet.data.knowledge_questions import Questions
 from kvnet.data.simulator.dice import Dice
@@ -237,7 +239,10 @@ def made_templates(base: KnowledgeBase) -> list[Template]:
 
 
 def made_questions(
-    base: KnowledgeBase, most: int = 30_000, random_state: int = 0
+    base: KnowledgeBase,
+    most: int = 30_000,
+    random_state: int = 0,
+    hops: Sequence[int] = (1, 2, 3),
 ) -> dict[str, Questions]:
     """Return questions of one to three hops about an invented world.
 
@@ -248,13 +253,16 @@ def made_questions(
     most : int, default=30,000
         Training questions.
     random_state : int
+    hops : sequence of int
+        The numbers of hops to ask about.
 
     Returns
     -------
     questions : dict of str to Questions
         As `questions_of_templates` returns them.
     """
-    return questions_of_templates(base, made_templates(base), most, random_state)
+    templates = [each for each in made_templates(base) if len(each.path) in hops]
+    return questions_of_templates(base, templates, most, random_state)
 
 
 def _names(dice, count, invent):

@@ -33,9 +33,14 @@ def write_trained(path: str | Path, trained: Trained) -> None:
     InputError
         If it cannot be written.
     """
+    write_arrays(path, *trained_state(trained))
+
+
+def trained_state(trained: Trained) -> tuple[dict, dict]:
+    """Return the content of a trained model's file: arrays, and metadata for JSON."""
     arrays, metadata = trained.model.state()
     metadata |= {"vocabulary": trained.vocabulary.words, "recipe": asdict(trained.recipe)}
-    write_arrays(path, arrays, metadata)
+    return arrays, metadata
 
 
 def read_trained(

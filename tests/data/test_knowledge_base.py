@@ -232,5 +232,5 @@ def test_a_base_from_its_state():
     assert (same.starts == base.starts).all() and same.find("KISMET") == 0
     wrong = arrays | {"base/facts": arrays["base/facts"] + 100}
     for damaged in (wrong, {name: arrays[name] for name in arrays if "facts" not in name}):
-        with pytest.raises(InputError, match="^file: has no knowledge base"):
+        with pytest.raises(InputError, match=r"^file: has no knowledge base"):
             KnowledgeBase.from_state("file", damaged, metadata)

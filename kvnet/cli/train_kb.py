@@ -1,0 +1,340 @@
+"""Train a memory network to answer questions from a knowledge base, from the command line."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from kvnet.backend import array_module, chosen_backend
+from kvnet.cli.arguments import ArgumentParser, check_writable, seed_list, whole_number
+from kvnet.cli.ask_facts import ask_facts
+from kvnet.cli.compiling import announce_compilation
+from kvnet.cli.exit_code import exit_code
+from kvnet.cli.fact_report import csv_text, score_table
+from kvnet.cli.published import METAQA_HITS
+from kvnet.cli.training import (
+    CHECKPOINT,
+    CHOICES_AMONG_STARTS,
+    Training,
+    check_checkpoints,
+    checkpoint_in,
+    choose,
+    make_printer,
+    report_stop,
+)
+from kvnet.cli.training_arguments import add_machine, add_recipe, recipe_from
+from kvnet.data.fact_data import encode_facts
+from kvnet.data.knowledge_base import KnowledgeBase
+from kvnet.data.knowledge_questions import WAYS_WITH_UNKNOWN, Questions, joined
+from kvnet.data.made_world import made_questions, made_world
+from kvnet.data.question_files import find_question_files, read_question_files
+from kvnet.data.templates import questions_of_templates, read_templates
+from kvnet.errors import InputError
+from kvnet.fact_answerer import FactAnswerer
+from kvnet.files.atomic_file import write_atomically
+from kvnet.kernels import kernel_threads
+from kvnet.training.fact_run import FactRun
+from kvnet.training.recipes.facts import DEFAULT_FACT_PRESET, FACT_PRESETS, FACT_RECIPES
+from kvnet.training.stop import StopRequest
+from kvnet.version import __version__
+
+MADE_QUESTIONS = 30_000
+HOPS = (1, 2, 3)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    code : int
+        0; 130 or 143 after Ctrl-C or SIGTERM; otherwise as `exit_code` says.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    arguments.random_state = arguments.random_state or 0
+    return exit_code(parser.prog, lambda: _run(arguments, parser.prog, argv))
+
+
+def _run(arguments, program, argv) -> int:
+    say = make_printer(arguments.quiet)
+    arguments.backend = chosen_backend(arguments.backend, say)
+    with kernel_threads(arguments.threads), announce_compilation(say):
+        if arguments.ask:
+            return _ask(arguments, say)
+        _check_sources(arguments)
+        recipe = recipe_from(arguments, FACT_PRESETS[arguments.preset], *FACT_RECIPES.values())
+        for flag in ("output_file", "param_output_file", "log_file"):
+            check_writable("--" + flag.replace("_", "-"), getattr(arguments, flag))
+        with StopRequest() as stop:
+            return _train(arguments, recipe, say, stop, program, argv)
+
+
+def _train(arguments, recipe, say, stop, program, argv) -> int:
+    """Load the base and the questions, train every run and report the results."""
+    began = time.monotonic()
+    planned = [
+        _checkpoint_path(arguments, seed, start)
+        for seed in _seeds_of(arguments)
+        for start in range(arguments.restarts)
+    ]
+    check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned)
+    base, splits = _load(arguments, say)
+    data = encode_facts(base, splits, array_module(arguments.backend))
+    say(_sizes_text(data))
+    if arguments.param_output_file:
+        write_atomically(arguments.param_output_file, _flags_text(arguments, recipe).encode())
+
+    training = Training(arguments.resume, arguments.quiet, arguments.log_file, stop, say)
+    records = []
+    for seed in _seeds_of(arguments):
+        starts = [
+            FactRun(
+                data,
+                recipe,
+                seed,
+                start,
+                arguments.backend,
+                arguments.kernels,
+                _checkpoint_path(arguments, seed, start),
+            )
+            for start in range(arguments.restarts)
+        ]
+        if not training.train(starts, f"seed {seed}" if arguments.seeds else "training"):
+            return report_stop(stop, starts, "--checkpoint", program, argv)
+        records.append(choose(starts, say, arguments.choose_by).result)
+
+    if arguments.output_file:
+        write_atomically(arguments.output_file, csv_text(records).encode())
+    print(score_table(records, METAQA_HITS if arguments.is_metaqa else None))
+    say(f"{time.monotonic() - began:.1f} s in total")
+    return 0
+
+
+def _ask(arguments, say) -> int:
+    """Answer questions from the base of a checkpoint, or from another one."""
+    if arguments.checkpoint is None:
+        raise InputError("--ask needs --checkpoint DIR, the folder of a trained model")
+    path = checkpoint_in(arguments.checkpoint, "--ask")
+    answerer = FactAnswerer.load(path, arguments.backend, arguments.kernels)
+    if arguments.kb is not None:
+        answerer.base = _read_base(arguments, say)
+    return ask_facts(answerer)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog=Path(sys.argv[0]).name,  # train_kb.py, or kvnet-train-kb where a wheel put it
+        description="Train a memory network to answer questions from a knowledge base.",
+    )
+    parser.add_argument(
+        "--kb",
+        metavar="FILE",
+        help="facts, a line subject|relation|object each, or with tabs (default: invented ones)",
+    )
+    parser.add_argument(
+        "--questions",
+        nargs="+",
+        metavar="PATH",
+        help="question files, or folders of them: MetaQA's, WikiMovies' or your own",
+    )
+    parser.add_argument(
+        "--templates",
+        metavar="FILE",
+        help="sentences to make training questions of, a line 'relation<TAB>who directed []' each",
+    )
+    parser.add_argument(
+        "--hops",
+        type=_hops,
+        metavar="1|2|3|1,2,3",
+        help="MetaQA's questions to train on, and the invented world's (default: 1, and 1,2,3)",
+    )
+    parser.add_argument(
+        "--made-questions",
+        type=whole_number(10),
+        default=MADE_QUESTIONS,
+        metavar="N",
+        help=f"training questions made from templates, at most (default: {MADE_QUESTIONS:,})",
+    )
+    parser.add_argument("--fold-case", action="store_true", help="names differ by more than case")
+    parser.add_argument(
+        "--fold-unicode", action="store_true", help="names differ by more than Unicode form (NFC)"
+    )
+    parser.add_argument(
+        "--unknown-answers",
+        choices=WAYS_WITH_UNKNOWN,
+        default="keep",
+        help="answers that the base lacks: count as not found, or stop (default: keep)",
+    )
+    parser.add_argument(
+        "--unknown-entities",
+        choices=WAYS_WITH_UNKNOWN,
+        default="refuse",
+        help="questions about no entity of the base: count as wrong, or stop (default: refuse)",
+    )
+    parser.add_argument(
+        "--preset",
+        choices=FACT_PRESETS,
+        default=DEFAULT_FACT_PRESET,
+        help=f"the model and its hyper-parameters (default: {DEFAULT_FACT_PRESET})",
+    )
+    add_machine(parser)
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument("--random-state", type=whole_number(0, 2**32 - 1), help="seed (default: 0)")
+    seeds.add_argument(
+        "--seeds",
+        type=seed_list,
+        help="train once per seed, such as 0,1,2; report mean and deviation",
+    )
+    parser.add_argument(
+        "--restarts",
+        type=whole_number(1),
+        default=1,
+        help="number of starts, of which the best is reported (default: 1)",
+    )
+    parser.add_argument(
+        "--choose-by",
+        choices=CHOICES_AMONG_STARTS,
+        default="validation",
+        help="score or loss that selects the best start (default: validation)",
+    )
+    parser.add_argument("--checkpoint", metavar="DIR", help="folder to keep the state in")
+    parser.add_argument("--resume", action="store_true", help="continue from --checkpoint")
+    parser.add_argument(
+        "--ask",
+        action="store_true",
+        help="answer questions from the terminal with --checkpoint; with --kb, from other facts",
+    )
+    parser.add_argument("--output-file", help="write the scores as CSV, a row per type of question")
+    parser.add_argument("--param-output-file", help="write the flags as NAME=value lines")
+    parser.add_argument("--log-file", help="write a JSON line per evaluation")
+    parser.add_argument("--quiet", action="store_true", help="print the results only")
+    parser.add_argument("--version", action="version", version=f"kvnet {__version__}")
+    add_recipe(parser, "hyper-parameters (default: the preset's value)", FACT_RECIPES)
+    return parser
+
+
+def _hops(text):
+    parts = text.split(",")
+    if not all(part in ("1", "2", "3") for part in parts) or len(set(parts)) < len(parts):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is out of range; it takes 1, 2 or 3, or several with commas between"
+        )
+    return sorted(map(int, parts))
+
+
+def _check_sources(arguments):
+    """Check that the flags name facts and questions that belong together."""
+    if arguments.kb is None:
+        for flag in ("questions", "templates"):
+            if getattr(arguments, flag):
+                raise InputError(f"--{flag} needs --kb FILE, the facts that they are about")
+        for flag in ("fold_case", "fold_unicode"):
+            if getattr(arguments, flag):
+                raise InputError(f"--{flag.replace('_', '-')} needs --kb FILE; drop it")
+    elif not arguments.questions and not arguments.templates:
+        raise InputError(
+            "--kb needs questions to train on: give --questions PATH, or --templates FILE to make "
+            "some"
+        )
+
+
+def _load(arguments, say) -> tuple[KnowledgeBase, dict[str, Questions]]:
+    """Return the base and the questions of each split."""
+    arguments.is_metaqa = False
+    if arguments.kb is None:
+        base = made_world()
+        say(f"No --kb: training on an invented world of films and people, {len(base):,} facts.")
+        splits = made_questions(base, arguments.made_questions, hops=arguments.hops or HOPS)
+    else:
+        base = _read_base(arguments, say)
+        splits = {}
+        if arguments.templates:
+            templates = read_templates(arguments.templates, base, say)
+            splits = questions_of_templates(base, templates, arguments.made_questions, say=say)
+        if arguments.questions:
+            splits |= _read_questions(arguments, base, splits.get("training"), say)
+    return base, splits
+
+
+def _read_base(arguments, say):
+    return KnowledgeBase.read(arguments.kb, arguments.fold_case, arguments.fold_unicode, say)
+
+
+def _read_questions(arguments, base, made, say):
+    """Return the splits that the files have, with training questions that were made."""
+    files = find_question_files(arguments.questions, arguments.hops or [1], made is None)
+    arguments.is_metaqa = all(hops for paths in files.values() for _, hops in paths)
+    words = {word for text in made.texts for word in text} if made else ()
+    splits = read_question_files(
+        files, base, arguments.unknown_answers, arguments.unknown_entities, words, say
+    )
+    if made and "training" in splits:
+        splits["training"] = joined([made, splits["training"]])
+    return splits
+
+
+def _sizes_text(data):
+    questions = ", ".join(
+        f"{len(getattr(data, split)):,} for {split}"
+        for split in ("training", "validation", "testing")
+        if getattr(data, split) is not None
+    )
+    base = data.base
+    return (
+        f"{len(base):,} facts with {len(base.entities):,} entities and {len(base.relations)} "
+        f"relations; questions: {questions}"
+    )
+
+
+def _seeds_of(arguments) -> list[int]:
+    return arguments.seeds or [arguments.random_state]
+
+
+def _checkpoint_path(arguments, seed, start) -> Path | None:
+    """Return a run's checkpoint: in the folder, or below it where there are several runs."""
+    if arguments.checkpoint is None:
+        return None
+    folder = Path(arguments.checkpoint)
+    if arguments.seeds:
+        folder /= f"seed-{seed}"
+    if arguments.restarts > 1:
+        folder /= f"start-{start}"
+    return folder / CHECKPOINT
+
+
+def _flags_text(arguments, recipe) -> str:
+    names = (
+        "kb",
+        "questions",
+        "templates",
+        "hops",
+        "made_questions",
+        "fold_case",
+        "fold_unicode",
+        "unknown_answers",
+        "unknown_entities",
+        "preset",
+        "backend",
+        "kernels",
+        "restarts",
+        "choose_by",
+        "output_file",
+        "param_output_file",
+        "log_file",
+    )
+    flags = {name: getattr(arguments, name) for name in names}
+    flags["seeds" if arguments.seeds else "random_state"] = ",".join(map(str, _seeds_of(arguments)))
+    flags |= asdict(recipe)
+    lists = {name: ",".join(map(str, v)) for name, v in flags.items() if isinstance(v, list)}
+    return "".join(
+        f"{name}={value}\n" for name, value in (flags | lists).items() if value is not None
+    )
