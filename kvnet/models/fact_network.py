@@ -1,0 +1,137 @@
+"""What the models that answer from a knowledge base have in common."""
+
+from abc import abstractmethod
+from dataclasses import MISSING, dataclass
+from typing import NamedTuple
+
+import numpy
+
+from kvnet.data.fact_data import FactBatch
+from kvnet.hyper_parameter import at_least_one
+from kvnet.models.network import Network, NetworkConfig
+from kvnet.operations import Candidates
+from kvnet.updates.row_gradient import RowGradient
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactConfig(NetworkConfig):
+    """The configuration of a model that answers from a knowledge base."""
+
+    relations: int = at_least_one(MISSING, "R, relations in both directions")
+
+
+class Reading(NamedTuple):
+    """What a model read for one question.
+
+    Attributes
+    ----------
+    entities : (n,) integer array
+        The candidates.
+    probabilities : (n,) float array
+    hops : list of tuple of (f,) arrays
+        Per hop, the facts that were read: the entity in whose row of the index each is, its
+        position in the index, and its weight.
+    """
+
+    entities: numpy.ndarray
+    probabilities: numpy.ndarray
+    hops: list[tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]]
+
+
+class FactNetwork(Network):
+    """A model that answers questions from the facts of a knowledge base.
+
+    A subclass provides what `Network` asks for and `read`. Its parameters include ``W (V, D)``, the
+    embeddings of the questions' words.
+    """
+
+    @property
+    def nil_rows(self) -> tuple[str, ...]:
+        """Names of the tables whose row 0 is the nil word's and stays zero."""
+        return ("W",)
+
+    @abstractmethod
+    def forward(self, batch: FactBatch):
+        """Find the candidates and their probabilities.
+
+        Parameters
+        ----------
+        batch : FactBatch
+            Its answers are not used.
+
+        Returns
+        -------
+        weights : (n,) float array
+            The probability of each candidate.
+        candidates : Candidates
+        """
+
+    @abstractmethod
+    def read(self, base, words: numpy.ndarray, asked: int) -> Reading:
+        """Answer one question, and return what was read on the way.
+
+        Parameters
+        ----------
+        base : KnowledgeBase
+            With the relations of the base that the model was trained on.
+        words : (n,) integer array
+            The ids of the question's words.
+        asked : int
+            The entity that it is about.
+
+        Returns
+        -------
+        reading : Reading
+        """
+
+    def predict_proba(self, batch: FactBatch):
+        """Return the candidates and their probabilities; see `forward`."""
+        return self.forward(batch)
+
+    def predict(self, batch: FactBatch):
+        """Return the most probable answers.
+
+        Parameters
+        ----------
+        batch : FactBatch
+            Its answers are not used.
+
+        Returns
+        -------
+        entities : (B,) int64 array
+            -1 where there is no candidate.
+        """
+        weights, candidates = self.forward(batch)
+        return self.best(weights, candidates)
+
+    def best(self, weights, candidates: Candidates):
+        """Return the candidate of each question with the largest weight; the first of equals."""
+        xp, B = self.xp, len(candidates.starts) - 1
+        questions = xp.searchsorted(candidates.starts, xp.arange(len(weights)), side="right") - 1
+        order = xp.lexsort(xp.stack([-weights, questions.astype(weights.dtype)]))
+        found = xp.full(B, -1)
+        filled = xp.flatnonzero(candidates.starts[1:] > candidates.starts[:-1])
+        found[filled] = candidates.entities[order[candidates.starts[filled]]]
+        return found
+
+    def _read_questions(self, batch):
+        """Read the texts as bags of words, (B, D); backward returns the gradient of some rows."""
+        xp, ops, texts = self.xp, self.ops, batch.texts
+        every_word = xp.ones((texts.shape[1], self.params["W"].shape[1]), self.theta.dtype)
+        readings, backward_sum = ops.embedding_sum(
+            xp, texts, self.params["W"][batch.words], every_word
+        )
+        query, backward_rows = ops.take_rows(xp, readings, batch.rows)
+
+        def backward(d_query):
+            return RowGradient(batch.words, backward_sum(backward_rows(d_query)))
+
+        return query, backward
+
+    def _initial_value(self, name, shape):
+        c, ops = self.config, self.ops
+        purpose = f"starting weights {name}"
+        value = ops.normal(self.xp, c.random_state, purpose, 0, shape, c.dtype) * shape[-1] ** -0.5
+        if name in self.nil_rows:
+            value[0] = 0
+        return value
