@@ -49,6 +49,34 @@ def run_on_all_threads(kernel: Callable, *arguments) -> None:
         other.result()
 
 
+def map_on_all_threads(function: Callable, count: int) -> list:
+    """Call a function with 0 to count - 1 on the threads that kernels may use.
+
+    Parameters
+    ----------
+    function : callable
+        It should spend its time in a kernel compiled with ``nogil``.
+    count : int
+
+    Returns
+    -------
+    results : list
+        In order, whatever thread computed them.
+    """
+    results, numbers = [None] * count, iter(range(count))
+
+    def work():
+        for number in numbers:  # all threads take from one iterator
+            results[number] = function(number)
+
+    threads = min(get_num_threads(), count)
+    others = [_helpers().submit(work) for _ in range(threads - 1)]
+    work()
+    for other in others:
+        other.result()
+    return results
+
+
 def counters_for(phases: int) -> numpy.ndarray:
     """Return the counters that a kernel of a number of phases starts with."""
     return numpy.zeros(2 * LINE * phases, numpy.int64)

@@ -18,7 +18,10 @@ class FactChainOptions(HyperParameters):
     embedding_size: int = at_least_one(64, "D, components of an embedding")
     hops: int = at_least_one(3, "H, facts in a chain at most")
     least_weight: float = hyper_parameter(
-        1e-5, "a number from 0 to 1", lambda x: 0 <= x <= 1, "facts with less weight are not read"
+        1e-5,
+        "a number from 0 to 1",
+        lambda x: 0 <= x <= 1,
+        "facts that add less than this to the probability of an answer are not read",
     )
 
 
@@ -111,9 +114,10 @@ class FactChainNetwork(FactNetwork):
         asked = xp.asarray([asked])
         weights, candidates, _ = ops.fact_answers(xp, index, asked, plan, self.config.least_weight)
         e, held, hops = xp.ones(1, self.theta.dtype), Candidates(xp.arange(2), asked), []
+        least = xp.full(1, LEAST_SHOWN, self.theta.dtype)
         for h in range(int(plan.hops[0].argmax()) + 1):
             e, reached, (owners, edges, p), _ = ops.read_facts(
-                xp, index, held, e, asked, plan.relations[h], plan.drops[h], LEAST_SHOWN
+                xp, index, held, e, asked, plan.relations[h], plan.drops[h], least
             )
             hops.append((held.entities[owners], edges, p))
             held = reached

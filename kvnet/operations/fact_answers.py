@@ -21,7 +21,8 @@ def fact_answers(xp, index, asked, plan, least: float):
     plan : Plan
         ρ, δ and λ.
     least : float
-        Facts with a smaller weight are not read.
+        Facts that add less than this to the weight of an answer are not read: those with
+        ``p_i Σ_{h' >= h} λ_h' < least``.
 
     Returns
     -------
@@ -39,9 +40,10 @@ def fact_answers(xp, index, asked, plan, least: float):
     H, B = plan.drops.shape
     e, held = xp.ones(B, plan.relations.dtype), Candidates(xp.arange(B + 1), asked)
     questions, entities, of_hop, backward_hops = [], [], [], []
+    bounds = least_weights(xp, plan.hops, least)
     for h in range(H):
         e, held, _, backward_hop = read_facts(
-            xp, index, held, e, asked, plan.relations[h], plan.drops[h], least
+            xp, index, held, e, asked, plan.relations[h], plan.drops[h], bounds[:, h]
         )
         questions.append(xp.searchsorted(held.starts, xp.arange(len(e)), side="right") - 1)
         entities.append(held.entities)
@@ -72,3 +74,23 @@ def fact_answers(xp, index, asked, plan, least: float):
         return Plan(xp.stack(d_relations), xp.stack(d_drops), d_hops)
 
     return weights, Candidates(starts, entities[order][firsts]), backward
+
+
+def least_weights(xp, hops, least: float):
+    """Return the weight that a fact needs to be read, by question and hop.
+
+    Parameters
+    ----------
+    xp : module
+        Array module.
+    hops : (B, H) float array
+        λ.
+    least : float
+        As for `fact_answers`.
+
+    Returns
+    -------
+    bounds : (B, H) float array
+    """
+    rest = xp.cumsum(hops.real[:, ::-1], axis=1)[:, ::-1]
+    return least / xp.maximum(rest, 1e-30).astype(hops.real.dtype)

@@ -6,7 +6,7 @@ from kvnet.operations.noisy_or import noisy_or
 from kvnet.operations.scatter_rows import scatter_rows
 
 
-def read_facts(xp, index, held, weights, asked, relations, drops, least: float):
+def read_facts(xp, index, held, weights, asked, relations, drops, least):
     """Pass the weight of entities along their facts: a read of the memory that their keys hash.
 
     A fact i with key (s, r) and value o is addressed by ``p_i = e[s] ρ[r]``: is its subject held,
@@ -29,7 +29,7 @@ def read_facts(xp, index, held, weights, asked, relations, drops, least: float):
         ρ.
     drops : (B,) float array
         δ.
-    least : float
+    least : (B,) float array
         Facts with a smaller p are not read.
 
     Returns
@@ -48,7 +48,7 @@ def read_facts(xp, index, held, weights, asked, relations, drops, least: float):
     questions = xp.searchsorted(held.starts, owners, side="right") - 1
     cells = questions * R + index.relations[edges]
     p = weights[owners] * relations.reshape(-1)[cells]
-    read = xp.flatnonzero(p.real >= least)
+    read = xp.flatnonzero(p.real >= least[questions])
     owners, edges, questions, cells, p = (x[read] for x in (owners, edges, questions, cells, p))
     count = len(index.starts) - 1
     firsts, groups = in_order_of_appearance(xp, questions * count + index.entities[edges])
