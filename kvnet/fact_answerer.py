@@ -16,7 +16,12 @@ from kvnet.data.text_lines import shortened
 from kvnet.errors import InputError
 from kvnet.files.checkpoint import read_arrays, write_arrays
 from kvnet.training.fact_run import FactRun
-from kvnet.training.recipes.facts import DEFAULT_FACT_PRESET, FACT_PRESETS, FACT_RECIPES
+from kvnet.training.recipes.facts import (
+    DEFAULT_FACT_PRESET,
+    FACT_PRESETS,
+    FACT_RECIPES,
+    with_enough_steps,
+)
 from kvnet.training.recipes.recipe import Recipe
 from kvnet.training.session import check_random_state, train_to_end
 from kvnet.training.trained_file import Trained, trained_from_state, trained_state
@@ -71,7 +76,8 @@ class FactAnswerer:
     Parameters
     ----------
     recipe : a recipe of `FACT_RECIPES`, optional
-        Hyper-parameters; they select the model. By default those of the preset ``kv-chain``.
+        Hyper-parameters; they select the model. By default those of the preset ``kv-chain``, with
+        more epochs if there are few questions.
     backend : {"numpy", "cupy", "auto"}, default="numpy"
         Array library; ``"auto"`` uses a GPU if there is one.
     random_state : int, default=0
@@ -179,7 +185,9 @@ class FactAnswerer:
             share = max(validation_share, 1 / len(questions))
             kept, drawn = held_out(questions, share, self.random_state, "validation")
             splits = {"training": kept, "validation": drawn}
-        recipe = self.recipe or FACT_PRESETS[DEFAULT_FACT_PRESET]
+        recipe = self.recipe or with_enough_steps(
+            FACT_PRESETS[DEFAULT_FACT_PRESET], len(splits["training"])
+        )
         _check_recipe(recipe, splits)
         data = encode_facts(base, splits, array_module(self.backend))
         run = FactRun(data, recipe, self.random_state, backend=self.backend, kernels=self.kernels)

@@ -60,7 +60,11 @@ def csv_text(records: list[dict]) -> str:
     writer.writerow(["Type", *(f"{split.title()} {names[measure]}" for split, measure in columns)])
     for group in _groups(records[0], splits):
         row = [_values(records, split, group, measure) for split, measure in columns]
-        writer.writerow([group, *(fmean(values) if values else "" for values in row)])
+        means = [
+            (values[0] if len(set(values)) == 1 else fmean(values)) if values else ""
+            for values in row
+        ]
+        writer.writerow([group, *means])
     return text.getvalue()
 
 

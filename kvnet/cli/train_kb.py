@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy
+
 from kvnet.backend import array_module, chosen_backend
 from kvnet.cli.arguments import ArgumentParser, check_writable, seed_list, whole_number
 from kvnet.cli.ask_facts import ask_facts
@@ -27,7 +29,13 @@ from kvnet.cli.training import (
 from kvnet.cli.training_arguments import add_machine, add_recipe, recipe_from
 from kvnet.data.fact_data import encode_facts
 from kvnet.data.knowledge_base import KnowledgeBase
-from kvnet.data.knowledge_questions import WAYS_WITH_UNKNOWN, Questions, joined
+from kvnet.data.knowledge_questions import (
+    NOT_IN_BASE,
+    WAYS_WITH_UNKNOWN,
+    Questions,
+    held_out,
+    joined,
+)
 from kvnet.data.made_world import made_questions, made_world
 from kvnet.data.question_files import find_question_files, read_question_files
 from kvnet.data.templates import questions_of_templates, read_templates
@@ -36,11 +44,17 @@ from kvnet.fact_answerer import FactAnswerer
 from kvnet.files.atomic_file import write_atomically
 from kvnet.kernels import kernel_threads
 from kvnet.training.fact_run import FactRun
-from kvnet.training.recipes.facts import DEFAULT_FACT_PRESET, FACT_PRESETS, FACT_RECIPES
+from kvnet.training.recipes.facts import (
+    DEFAULT_FACT_PRESET,
+    FACT_PRESETS,
+    FACT_RECIPES,
+    with_enough_steps,
+)
 from kvnet.training.stop import StopRequest
 from kvnet.version import __version__
 
 MADE_QUESTIONS = 30_000
+VALIDATION_SHARE = 0.1
 HOPS = (1, 2, 3)
 
 
@@ -88,6 +102,8 @@ def _train(arguments, recipe, say, stop, program, argv) -> int:
     ]
     check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned)
     base, splits = _load(arguments, say)
+    if not hasattr(arguments, "epochs"):
+        recipe = with_enough_steps(recipe, len(splits["training"]))
     data = encode_facts(base, splits, array_module(arguments.backend))
     say(_sizes_text(data))
     if arguments.param_output_file:
@@ -153,6 +169,7 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--hops",
+        dest="question_hops",  # a recipe has hops too
         type=_hops,
         metavar="1|2|3|1,2,3",
         help="MetaQA's questions to train on, and the invented world's (default: 1, and 1,2,3)",
@@ -218,7 +235,8 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--log-file", help="write a JSON line per evaluation")
     parser.add_argument("--quiet", action="store_true", help="print the results only")
     parser.add_argument("--version", action="version", version=f"kvnet {__version__}")
-    add_recipe(parser, "hyper-parameters (default: the preset's value)", FACT_RECIPES)
+    recipes = {model.__name__: recipe for model, recipe in FACT_RECIPES.items()}
+    add_recipe(parser, "hyper-parameters (default: the preset's value)", recipes)
     return parser
 
 
@@ -253,7 +271,9 @@ def _load(arguments, say) -> tuple[KnowledgeBase, dict[str, Questions]]:
     if arguments.kb is None:
         base = made_world()
         say(f"No --kb: training on an invented world of films and people, {len(base):,} facts.")
-        splits = made_questions(base, arguments.made_questions, hops=arguments.hops or HOPS)
+        splits = made_questions(
+            base, arguments.made_questions, hops=arguments.question_hops or HOPS
+        )
     else:
         base = _read_base(arguments, say)
         splits = {}
@@ -262,6 +282,13 @@ def _load(arguments, say) -> tuple[KnowledgeBase, dict[str, Questions]]:
             splits = questions_of_templates(base, templates, arguments.made_questions, say=say)
         if arguments.questions:
             splits |= _read_questions(arguments, base, splits.get("training"), say)
+    training = splits["training"]
+    known = numpy.flatnonzero(training.entities != NOT_IN_BASE)
+    splits["training"] = training.select(known) if len(known) < len(training) else training
+    if "validation" not in splits and len(known) >= 1 / VALIDATION_SHARE:
+        splits["training"], splits["validation"] = held_out(
+            splits["training"], VALIDATION_SHARE, 0, "validation"
+        )
     return base, splits
 
 
@@ -271,7 +298,7 @@ def _read_base(arguments, say):
 
 def _read_questions(arguments, base, made, say):
     """Return the splits that the files have, with training questions that were made."""
-    files = find_question_files(arguments.questions, arguments.hops or [1], made is None)
+    files = find_question_files(arguments.questions, arguments.question_hops or [1], made is None)
     arguments.is_metaqa = all(hops for paths in files.values() for _, hops in paths)
     words = {word for text in made.texts for word in text} if made else ()
     splits = read_question_files(
@@ -316,7 +343,7 @@ def _flags_text(arguments, recipe) -> str:
         "kb",
         "questions",
         "templates",
-        "hops",
+        "question_hops",
         "made_questions",
         "fold_case",
         "fold_unicode",

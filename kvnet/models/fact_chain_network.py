@@ -16,7 +16,7 @@ class FactChainOptions(HyperParameters):
     """The hyper-parameters of the network that follows chains of facts."""
 
     embedding_size: int = at_least_one(64, "D, components of an embedding")
-    hops: int = at_least_one(3, "H, facts in a chain at most")
+    hops: int = at_least_one(3, "H, facts in a chain at most", flag="max_hops")
     least_weight: float = hyper_parameter(
         1e-5,
         "a number from 0 to 1",

@@ -16,7 +16,7 @@ class TaskRun(Run):
     unit = "questions"
 
     def _training_data(self):
-        return self.data.training.dataset
+        return self.data.varied or self.data.training.dataset
 
     def _splits(self):
         pairs = ((name, getattr(self.data, name)) for name in SPLITS)

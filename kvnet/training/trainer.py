@@ -10,6 +10,7 @@ from kvnet.errors import InputError
 from kvnet.files.checkpoint import named
 from kvnet.models.network import Network
 from kvnet.parameter_vector import by_name
+from kvnet.training.batches import VariedBatches
 from kvnet.training.recipes.recipe import Recipe
 from kvnet.updates.as_vector import as_vector
 
@@ -30,7 +31,7 @@ class Trainer:
 
     Attributes
     ----------
-    batches : Batches or RandomBatches
+    batches : Batches, VariedBatches or RandomBatches
     optimizer : Optimizer
     step : int
         Steps done.
@@ -40,7 +41,10 @@ class Trainer:
 
     def __init__(self, model: Network, dataset, recipe: Recipe, random_state: int):
         self.model, self.dataset, self.recipe = model, dataset, recipe
-        self.batches = recipe.new_batches(len(dataset), random_state)
+        questions = len(dataset) // dataset.variants
+        self.batches = recipe.new_batches(questions, random_state)
+        if dataset.variants > 1:
+            self.batches = VariedBatches(self.batches, questions, dataset.variants)
         self.optimizer = recipe.new_optimizer(model, random_state, self.batches.steps_per_epoch)
         self.step, self.loss = 0, None
         self._packing = Packing(dataset, self.batches)

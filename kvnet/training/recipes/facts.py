@@ -1,7 +1,7 @@
 """The recipes of the models that answer from a knowledge base, and their presets."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kvnet.hyper_parameter import at_least_one, hyper_parameter, positive
 from kvnet.models.fact_chain_network import (
@@ -78,6 +78,28 @@ class FactChainRecipe(FactChainOptions, FactRecipe):
         return FactChainNetwork(config, backend, kernels)
 
 
-FACT_RECIPES = {FactChainNetwork.__name__: FactChainRecipe}
+FACT_RECIPES = {FactChainNetwork: FactChainRecipe}
 FACT_PRESETS = {"kv-chain": FactChainRecipe()}
 DEFAULT_FACT_PRESET = "kv-chain"
+
+LEAST_STEPS = 800
+
+
+def with_enough_steps(recipe: FactRecipe, questions: int) -> FactRecipe:
+    """Return a recipe with more epochs if there are few questions, for at least 800 steps.
+
+    Parameters
+    ----------
+    recipe : FactRecipe
+    questions : int
+        Training questions.
+
+    Returns
+    -------
+    recipe : FactRecipe
+        With at most ten evaluations if it has more epochs.
+    """
+    epochs = -(-LEAST_STEPS // max(1, questions // recipe.batch_size))
+    if epochs <= recipe.epochs:
+        return recipe
+    return replace(recipe, epochs=epochs, evaluation_interval=-(-epochs // 10))
