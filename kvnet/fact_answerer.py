@@ -16,11 +16,11 @@ from kvnet.data.text_lines import shortened
 from kvnet.errors import InputError
 from kvnet.files.checkpoint import read_arrays, write_arrays
 from kvnet.training.fact_run import FactRun
+from kvnet.training.recipes.enough_steps import with_enough_steps
 from kvnet.training.recipes.facts import (
     DEFAULT_FACT_PRESET,
     FACT_PRESETS,
     FACT_RECIPES,
-    with_enough_steps,
 )
 from kvnet.training.recipes.recipe import Recipe
 from kvnet.training.session import check_random_state, train_to_end

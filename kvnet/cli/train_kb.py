@@ -44,11 +44,11 @@ from kvnet.fact_answerer import FactAnswerer
 from kvnet.files.atomic_file import write_atomically
 from kvnet.kernels import kernel_threads
 from kvnet.training.fact_run import FactRun
+from kvnet.training.recipes.enough_steps import with_enough_steps
 from kvnet.training.recipes.facts import (
     DEFAULT_FACT_PRESET,
     FACT_PRESETS,
     FACT_RECIPES,
-    with_enough_steps,
 )
 from kvnet.training.stop import StopRequest
 from kvnet.version import __version__
