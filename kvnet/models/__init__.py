@@ -5,6 +5,7 @@ from pathlib import Path
 from kvnet.errors import InputError
 from kvnet.files.checkpoint import read_arrays
 from kvnet.models.fact_chain_network import FactChainConfig, FactChainNetwork
+from kvnet.models.fact_memory_network import FactMemoryConfig, FactMemoryNetwork
 from kvnet.models.key_value_memory_network import KeyValueConfig, KeyValueMemoryNetwork
 from kvnet.models.memn2n import MemN2N, MemN2NConfig
 from kvnet.models.memn2n_language_model import LanguageModelConfig, MemN2NLanguageModel
@@ -13,6 +14,8 @@ from kvnet.models.network import Network, kind_of
 __all__ = [
     "FactChainConfig",
     "FactChainNetwork",
+    "FactMemoryConfig",
+    "FactMemoryNetwork",
     "KeyValueConfig",
     "KeyValueMemoryNetwork",
     "LanguageModelConfig",
@@ -22,7 +25,7 @@ __all__ = [
     "load_model",
 ]
 
-MODELS = (FactChainNetwork, KeyValueMemoryNetwork, MemN2N, MemN2NLanguageModel)
+MODELS = (FactChainNetwork, FactMemoryNetwork, KeyValueMemoryNetwork, MemN2N, MemN2NLanguageModel)
 KINDS = {kind.__name__: kind for kind in MODELS}
 
 

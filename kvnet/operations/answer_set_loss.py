@@ -3,10 +3,10 @@
 from math import log
 
 from kvnet.operations.noisy_or import BELIEF
+from kvnet.operations.right_candidates import right_candidates
 
 LEAST_PROBABILITY = 1e-6
 """Added to the probability of a right answer, so that one not reached has a finite loss."""
-SPACING = 1 << 32  # of questions in keys; more than entities
 
 
 def answer_set_loss(xp, weights, candidates, right, right_starts):
@@ -37,10 +37,7 @@ def answer_set_loss(xp, weights, candidates, right, right_starts):
     backward : callable
         ``d_loss (scalar) -> d_weights (n,)``
     """
-    questions = xp.searchsorted(candidates.starts, xp.arange(len(weights)), side="right") - 1
-    right_questions = xp.searchsorted(right_starts, xp.arange(len(right)), side="right") - 1
-    keys = questions * SPACING + candidates.entities
-    is_right = xp.isin(keys, xp.where(right < 0, -1, right_questions * SPACING + right))
+    is_right, questions = right_candidates(xp, candidates, right, right_starts)
     sizes = right_starts[1:] - right_starts[:-1]
     shares = (1 / xp.maximum(sizes, 1)).astype(weights.real.dtype)[questions]
     a, doubt = weights + LEAST_PROBABILITY, 1 - BELIEF * weights

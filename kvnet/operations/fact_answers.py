@@ -1,7 +1,8 @@
 """Answers from a knowledge base whose keys are hashed again at every hop."""
 
 from kvnet.operations.facts import Candidates, Plan
-from kvnet.operations.read_facts import in_order_of_appearance, read_facts
+from kvnet.operations.in_order_of_appearance import in_order_of_appearance
+from kvnet.operations.read_facts import read_facts
 from kvnet.operations.scatter_rows import scatter_rows
 
 

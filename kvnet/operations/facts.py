@@ -57,3 +57,34 @@ class Candidates(NamedTuple):
 
     starts: numpy.ndarray
     entities: numpy.ndarray
+
+
+class FactMemories(NamedTuple):
+    """One memory of facts per question, question by question, without padding.
+
+    Attributes
+    ----------
+    starts : (B + 1,) int64 array
+        Question b has the slots ``starts[b]`` to ``starts[b + 1]``.
+    keys, values : (n,) int32 array
+        The entity in each slot's key, and its value: positions in `present`.
+    relations : (n,) int32 array
+        The relation in each slot's key.
+    edges : (n,) int64 array
+        The position of the fact in the index.
+    asked : (B,) int32 array
+        The entity that each question is about: a position in `present`.
+    present : (P,) int32 array
+        The different entities of all memories.
+    left_out : (B,) int64 array
+        The number of facts that had no room.
+    """
+
+    starts: numpy.ndarray
+    keys: numpy.ndarray
+    values: numpy.ndarray
+    relations: numpy.ndarray
+    edges: numpy.ndarray
+    asked: numpy.ndarray
+    present: numpy.ndarray
+    left_out: numpy.ndarray

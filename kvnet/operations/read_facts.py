@@ -2,6 +2,7 @@
 
 from kvnet.operations.facts import Candidates
 from kvnet.operations.find_facts import find_facts
+from kvnet.operations.in_order_of_appearance import in_order_of_appearance
 from kvnet.operations.noisy_or import noisy_or
 from kvnet.operations.scatter_rows import scatter_rows
 
@@ -68,29 +69,6 @@ def read_facts(xp, index, held, weights, asked, relations, drops, least):
 
     reached = Candidates(xp.searchsorted(of_question, xp.arange(B + 1)), entities)
     return e * kept, reached, (owners, edges, p), backward
-
-
-def in_order_of_appearance(xp, keys):
-    """Return the numbers of keys: different ones are numbered as they appear first.
-
-    Parameters
-    ----------
-    xp : module
-        Array module.
-    keys : (n,) integer array
-
-    Returns
-    -------
-    firsts : (m,) int64 array
-        The position of the first of each.
-    numbers : (n,) int64 array
-        Its number, from 0 to m - 1.
-    """
-    _, firsts, numbers = xp.unique(keys, return_index=True, return_inverse=True)
-    order = xp.argsort(firsts)
-    rank = xp.empty_like(order)
-    rank[order] = xp.arange(len(order))
-    return firsts[order], rank[numbers.reshape(-1)]
 
 
 def _sums(xp, groups, x, size):

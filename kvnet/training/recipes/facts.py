@@ -9,6 +9,11 @@ from kvnet.models.fact_chain_network import (
     FactChainNetwork,
     FactChainOptions,
 )
+from kvnet.models.fact_memory_network import (
+    FactMemoryConfig,
+    FactMemoryNetwork,
+    FactMemoryOptions,
+)
 from kvnet.models.network import Network
 from kvnet.training.batches import Batches
 from kvnet.training.optimizers.adam import Adam
@@ -78,9 +83,27 @@ class FactChainRecipe(FactChainOptions, FactRecipe):
         return FactChainNetwork(config, backend, kernels)
 
 
-FACT_RECIPES = {FactChainNetwork: FactChainRecipe}
-FACT_PRESETS = {"kv-chain": FactChainRecipe()}
+@dataclass(frozen=True, kw_only=True)
+class FactMemoryRecipe(FactMemoryOptions, FactRecipe):
+    """The hyper-parameters of a `FactMemoryNetwork` and of its training; see `FactRecipe`."""
+
+    def new_model(self, data, random_state: int, backend: str, kernels: str) -> Network:
+        """Return an untrained model; see `Recipe.new_model`."""
+        sizes = {
+            "vocabulary_size": len(data.vocabulary),
+            "relations": 2 * len(data.base.relations),
+            "entities": len(data.base.entities),
+        }
+        config = self.config(FactMemoryConfig, **sizes, random_state=random_state)
+        return FactMemoryNetwork(config, backend, kernels)
+
+
+FACT_RECIPES = {FactChainNetwork: FactChainRecipe, FactMemoryNetwork: FactMemoryRecipe}
 DEFAULT_FACT_PRESET = "kv-chain"
+FACT_PRESETS = {
+    DEFAULT_FACT_PRESET: FactChainRecipe(),
+    "kv-published": FactMemoryRecipe(batch_size=32),
+}
 
 LEAST_STEPS = 800
 
