@@ -26,6 +26,8 @@ from kvnet.training.recipes.recipe import Recipe
 from kvnet.training.session import check_random_state, train_to_end
 from kvnet.training.trained_file import Trained, trained_from_state, trained_state
 
+LEAST_PROBABILITY = 0.05
+"""Below this, an answer is not in the memory."""
 SHOWN = 10
 """Answers of a question, and facts of a hop, that an answer lists."""
 
@@ -52,7 +54,7 @@ class FactAnswer(NamedTuple):
     entity : str
         The entity that the question is about.
     answers : list of ScoredAnswer
-        The best answers, the most probable first; empty if the base has no fact on the way.
+        The best answers, the most probable first; empty if the entity has no facts.
     hops : list of list of ReadFact
         The facts that each hop read, those with the largest weights first.
     notes : list of str
@@ -66,8 +68,13 @@ class FactAnswer(NamedTuple):
 
     @property
     def best(self) -> str | None:
-        """The most probable answer; None if there is none in the memory."""
-        return self.answers[0].name if self.answers else None
+        """The most probable answer; None if it is not in the memory.
+
+        That is so if no answer has a probability of 0.05: no fact on the way has the relation that
+        the question asks for.
+        """
+        probable = self.answers and self.answers[0].probability >= LEAST_PROBABILITY
+        return self.answers[0].name if probable else None
 
 
 class FactAnswerer:

@@ -3,7 +3,7 @@
 import sys
 
 from kvnet.errors import InputError
-from kvnet.fact_answerer import FactAnswer, FactAnswerer
+from kvnet.fact_answerer import LEAST_PROBABILITY, FactAnswer, FactAnswerer
 
 HELP = "Type a question about one entity. Put its name in [brackets] if another name is longer."
 SHOWN = 5
@@ -49,10 +49,11 @@ def ask_facts(answerer: FactAnswerer) -> int:
 def layout(answer: FactAnswer) -> str:
     """Lay out the best answers, and hop by hop the facts that were read with their weights."""
     lines = [f"({note})" for note in answer.notes]
-    if not answer.answers:
-        lines.append(f"not in the memory  (about {answer.entity})")
+    if answer.best is None:
+        lines.append(f"not in the memory: no fact on the way from {answer.entity} answers this")
     for name, probability in answer.answers[:SHOWN]:
-        lines.append(f"{name}  (probability {probability:.3f})")
+        if probability >= LEAST_PROBABILITY:
+            lines.append(f"{name}  (probability {probability:.3f})")
     for number, facts in enumerate(answer.hops, start=1):
         lines.append(f"hop {number}")
         lines += [f"  {read.fact} {read.weight:.2f}" for read in facts[:SHOWN]]
