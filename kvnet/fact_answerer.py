@@ -245,7 +245,7 @@ class FactAnswerer:
         """
         self._check_trained()
         arrays, metadata = trained_state(self._trained)
-        base_arrays, base_metadata = self.base.state()
+        base_arrays, base_metadata = self._aligned(self.base).state()  # the model knows its ids
         write_arrays(path, arrays | base_arrays, metadata | base_metadata)
 
     @classmethod
