@@ -56,7 +56,7 @@ def layout(answer: FactAnswer) -> str:
             lines.append(f"{name}  (probability {probability:.3f})")
     for number, facts in enumerate(answer.hops, start=1):
         lines.append(f"hop {number}")
-        lines += [f"  {read.fact} {read.weight:.2f}" for read in facts[:SHOWN]]
+        lines += [f"  {read.fact} {read.weight:.2f}" for read in facts[:SHOWN]] or ["  (no fact)"]
         if len(facts) > SHOWN:
             lines.append(f"  and {len(facts) - SHOWN:,} more")
     return "\n".join(lines)

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from kvnet.training.recipes.recipe import Recipe
 
-LEAST_STEPS = 800
+LEAST_STEPS = 400
 
 
 def with_enough_steps(recipe: Recipe, questions: int) -> Recipe:
-    """Return a recipe with more epochs if there are few questions, for at least 800 steps.
+    """Return a recipe with more epochs if there are few questions, for at least 400 steps.
 
     Parameters
     ----------
