@@ -310,6 +310,7 @@ def _questions(
         numpy.int32,
     )
     _check_answers(answers, names, starts, where, unknown_answers, say)
+    answers, starts = _different(answers, names, starts, where, say)
     words = {}
     word_rows = [words.setdefault(words_of_question(text), len(words)) for text in different]
     return Questions(
@@ -399,6 +400,25 @@ def _split_by_names(parts, base, most):
         joined.append(",".join(parts[i:j]).strip())
         i = j
     return joined, best[0][2]
+
+
+def _different(answers, names, starts, where, say):
+    """Drop an answer that a question has already; unknown ones differ, as their names may."""
+    rows = numpy.repeat(numpy.arange(len(starts) - 1), numpy.diff(starts))
+    known = numpy.flatnonzero(answers != NOT_IN_BASE)
+    keys = rows[known] * (answers.max() + 1) + answers[known]
+    first = known[numpy.unique(keys, return_index=True)[1]]
+    repeated = numpy.setdiff1d(known, first)
+    if not len(repeated):
+        return answers, starts
+    first_name = shortened(repr(names[repeated[0]]))
+    say(
+        f"{where(int(rows[repeated[0]]))}: the answer {first_name} is repeated; {len(repeated):,} of "
+        f"{len(answers):,} answers are, and are kept once"
+    )
+    kept = numpy.delete(numpy.arange(len(answers)), repeated)
+    counts = numpy.bincount(rows[kept], minlength=len(starts) - 1)
+    return answers[kept], numpy.concatenate([[0], numpy.cumsum(counts)])
 
 
 def _check_answers(answers, names, starts, where, unknown_answers, say):

@@ -73,6 +73,15 @@ def test_unknown_answers_can_be_refused(tmp_path):
     assert questions.answers[-1] == NOT_IN_BASE
 
 
+def test_repeated_answers_are_said_and_kept_once(tmp_path):
+    text = "who made [Paris]\tTexas\nwho made [Alien]\tParis|x|Texas|Paris|x\n"
+    said = []
+    questions = read(tmp_path, text, say=said.append)
+    assert names(questions, 0) == ["Texas"]
+    assert names(questions, 1) == ["Paris", None, "Texas", None]
+    assert "line 2: the answer 'Paris' is repeated; 1 of 6 answers are, and are kept" in said[1]
+
+
 def test_questions_without_a_known_entity_can_be_kept(tmp_path):
     text = "who directed [Kismet]\tWilliam Dieterle\nwho directed [Nothing]\tWim Wenders\n"
     with pytest.raises(InputError, match=r"qa.txt, line 2: 'Nothing' is not an entity"):
