@@ -300,6 +300,9 @@ def _read_questions(arguments, base, made, say):
     """Return the splits that the files have, with training questions that were made."""
     files = find_question_files(arguments.questions, arguments.question_hops or [1], made is None)
     arguments.is_metaqa = all(hops for paths in files.values() for _, hops in paths)
+    for split, paths in files.items():
+        for path, _ in paths:
+            say(f"questions for {split}: {path}")
     words = {word for text in made.texts for word in text} if made else ()
     splits = read_question_files(
         files, base, arguments.unknown_answers, arguments.unknown_entities, words, say

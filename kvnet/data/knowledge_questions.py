@@ -411,10 +411,10 @@ def _different(answers, names, starts, where, say):
     repeated = numpy.setdiff1d(known, first)
     if not len(repeated):
         return answers, starts
-    first_name = shortened(repr(names[repeated[0]]))
+    i, name = int(rows[repeated[0]]), shortened(repr(names[repeated[0]]))
     say(
-        f"{where(int(rows[repeated[0]]))}: the answer {first_name} is repeated; {len(repeated):,} of "
-        f"{len(answers):,} answers are, and are kept once"
+        f"{where(i)}: the answer {name} is repeated; {len(repeated):,} of {len(answers):,} answers "
+        "are, and are kept once"
     )
     kept = numpy.delete(numpy.arange(len(answers)), repeated)
     counts = numpy.bincount(rows[kept], minlength=len(starts) - 1)

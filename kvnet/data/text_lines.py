@@ -10,8 +10,9 @@ MAX_NAME = 1000
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """Return a text for a message: at most `most` characters of it, on one line."""
-    text = "".join(c if c.isprintable() else "?" for c in text[: most + 1])
+    """Return a text for a message: about `most` characters of it, on one line."""
+    text = text[: most + 1].replace("\t", "<TAB>")
+    text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
