@@ -39,10 +39,12 @@ def answer_set_loss(xp, weights, candidates, right, right_starts):
     """
     is_right, questions = right_candidates(xp, candidates, right, right_starts)
     sizes = right_starts[1:] - right_starts[:-1]
-    shares = (1 / xp.maximum(sizes, 1)).astype(weights.real.dtype)[questions]
+    shares = (1 / xp.maximum(sizes, 1)).astype(weights.real.dtype)
+    found = (is_right * shares[questions]).sum()
+    missing = (sizes * shares).sum(dtype=shares.dtype) - found  # of questions
+    shares = shares[questions]
     a, doubt = weights + LEAST_PROBABILITY, 1 - BELIEF * weights
     losses = -xp.log(xp.where(is_right, a, doubt)) * shares
-    missing = (sizes > 0).sum() - (is_right * shares).sum()
     loss = losses.sum() - missing * log(LEAST_PROBABILITY)
 
     def backward(d_loss):

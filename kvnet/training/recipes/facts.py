@@ -34,7 +34,7 @@ class FactRecipe(Recipe):
 
     batch_size: int = at_least_one(64, "questions per step")
     epochs: int = at_least_one(2, "passes over the training questions")
-    learning_rate: float = positive(0.003, "Adam's learning rate, which falls linearly to zero")
+    learning_rate: float = positive(0.001, "Adam's learning rate, which falls linearly to zero")
     epsilon: float = positive(1e-8, "Adam's epsilon")
     max_grad_norm: float = positive(
         1.0, "clip the gradient of the batch's mean loss to this norm, over all parameters"
@@ -102,7 +102,7 @@ FACT_RECIPES = {FactChainNetwork: FactChainRecipe, FactMemoryNetwork: FactMemory
 DEFAULT_FACT_PRESET = "kv-chain"
 FACT_PRESETS = {
     DEFAULT_FACT_PRESET: FactChainRecipe(),
-    "kv-published": FactMemoryRecipe(batch_size=32),
+    "kv-published": FactMemoryRecipe(batch_size=32, learning_rate=0.003),
 }
 
 LEAST_STEPS = 800
