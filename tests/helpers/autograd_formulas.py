@@ -249,7 +249,7 @@ def answer_set_loss(weights, candidates, right, right_starts):
 
 def softmax_by_question(scores, starts):
     parts = [scores[starts[b] : starts[b + 1]] for b in range(len(starts) - 1)]
-    return np.concatenate([part - np.log(np.sum(np.exp(part))) for part in parts])
+    return np.concatenate([part - np.log(np.sum(np.exp(part))) for part in parts if len(part)])
 
 
 def answer_set_cross_entropy(scores, candidates, right, right_starts):
