@@ -116,7 +116,12 @@ class FactMemoryNetwork(FactNetwork):
         log_p, _ = self.ops.softmax_by_question(xp, scores, candidates.starts)
         owners = memories.present[memories.keys]
         hops = [(owners, memories.edges, p) for p in attention]
-        return Reading(named_candidates(candidates, memories).entities, xp.exp(log_p), hops)
+        entities = named_candidates(candidates, memories).entities
+        return Reading(entities, xp.exp(log_p), hops, int(memories.left_out[0]))
+
+    def facts_cut(self, batch: FactBatch):
+        """Return the number of facts that each question's memory has no room for, (B,)."""
+        return self.memories(FactIndex(*batch.index), batch.asked).left_out
 
     def memories(self, index: FactIndex, asked):
         """Return the memory of each question, `FactMemories`."""

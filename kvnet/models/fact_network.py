@@ -31,11 +31,14 @@ class Reading(NamedTuple):
     hops : list of tuple of (f,) arrays
         Per hop, the facts that were read: the entity in whose row of the index each is, its
         position in the index, and its weight.
+    cut : int
+        The number of facts that the memory had no room for.
     """
 
     entities: numpy.ndarray
     probabilities: numpy.ndarray
     hops: list[tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]]
+    cut: int = 0
 
 
 class FactNetwork(Network):
@@ -83,6 +86,10 @@ class FactNetwork(Network):
         -------
         reading : Reading
         """
+
+    def facts_cut(self, batch: FactBatch):
+        """Return the number of facts that each question's memory has no room for, (B,)."""
+        return self.xp.zeros(len(batch.asked), "int64")
 
     def predict_proba(self, batch: FactBatch):
         """Return the candidates and their probabilities; see `forward`."""

@@ -59,6 +59,27 @@ def fact_scores(model: FactNetwork, dataset: FactDataset) -> FactScores:
     return FactScores(*scores)
 
 
+def facts_cut(model: FactNetwork, dataset: FactDataset) -> numpy.ndarray:
+    """Return the number of facts that each question's memory has no room for.
+
+    Parameters
+    ----------
+    model : FactNetwork
+    dataset : FactDataset
+
+    Returns
+    -------
+    cut : (Q,) int64 array
+        0 for all questions of a model whose memory has no limit.
+    """
+    cut = numpy.zeros(len(dataset), "int64")
+    asked = numpy.flatnonzero(dataset.questions.entities >= 0)
+    for first in range(0, len(asked), QUESTIONS_AT_A_TIME):
+        rows = asked[first : first + QUESTIONS_AT_A_TIME]
+        cut[rows] = to_numpy(model.facts_cut(dataset.batch(rows)))
+    return cut
+
+
 def scores_of(weights, starts, entities, answers, answer_starts) -> numpy.ndarray:
     """Return hits@1, hits@5 and F1 of some questions.
 
