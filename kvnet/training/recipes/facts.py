@@ -102,7 +102,7 @@ FACT_RECIPES = {FactChainNetwork: FactChainRecipe, FactMemoryNetwork: FactMemory
 DEFAULT_FACT_PRESET = "kv-chain"
 FACT_PRESETS = {
     DEFAULT_FACT_PRESET: FactChainRecipe(),
-    "kv-published": FactMemoryRecipe(batch_size=32, learning_rate=0.003),
+    "kv-published": FactMemoryRecipe(batch_size=32, epochs=3, learning_rate=0.003),
 }
 
 LEAST_STEPS = 800
