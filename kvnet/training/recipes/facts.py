@@ -1,7 +1,7 @@
 """The recipes of the models that answer from a knowledge base, and their presets."""
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kvnet.hyper_parameter import at_least_one, hyper_parameter, positive
 from kvnet.models.fact_chain_network import (
@@ -33,7 +33,7 @@ class FactRecipe(Recipe):
     """
 
     batch_size: int = at_least_one(64, "questions per step")
-    epochs: int = at_least_one(2, "passes over the training questions")
+    epochs: int = at_least_one(3, "passes over the training questions")
     learning_rate: float = positive(0.001, "Adam's learning rate, which falls linearly to zero")
     epsilon: float = positive(1e-8, "Adam's epsilon")
     max_grad_norm: float = positive(
@@ -102,27 +102,5 @@ FACT_RECIPES = {FactChainNetwork: FactChainRecipe, FactMemoryNetwork: FactMemory
 DEFAULT_FACT_PRESET = "kv-chain"
 FACT_PRESETS = {
     DEFAULT_FACT_PRESET: FactChainRecipe(),
-    "kv-published": FactMemoryRecipe(batch_size=32, epochs=3, learning_rate=0.003),
+    "kv-published": FactMemoryRecipe(batch_size=32, learning_rate=0.003),
 }
-
-LEAST_STEPS = 800
-
-
-def with_enough_steps(recipe: FactRecipe, questions: int) -> FactRecipe:
-    """Return a recipe with more epochs if there are few questions, for at least 800 steps.
-
-    Parameters
-    ----------
-    recipe : FactRecipe
-    questions : int
-        Training questions.
-
-    Returns
-    -------
-    recipe : FactRecipe
-        With at most ten evaluations if it has more epochs.
-    """
-    epochs = -(-LEAST_STEPS // max(1, questions // recipe.batch_size))
-    if epochs <= recipe.epochs:
-        return recipe
-    return replace(recipe, epochs=epochs, evaluation_interval=-(-epochs // 10))
