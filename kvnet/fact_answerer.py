@@ -28,6 +28,7 @@ from kvnet.training.trained_file import Trained, trained_from_state, trained_sta
 
 LEAST_PROBABILITY = 0.05
 """Below this, an answer is not in the memory."""
+LEAST_WEIGHT = 0.005
 SHOWN = 10
 """Answers of a question, and facts of a hop, that an answer lists."""
 
@@ -56,9 +57,11 @@ class FactAnswer(NamedTuple):
     answers : list of ScoredAnswer
         The best answers, the most probable first; empty if the entity has no facts.
     hops : list of list of ReadFact
-        The facts that each hop read, those with the largest weights first.
+        The facts that each hop read, at most ten, those with the largest weights first; weights
+        below 0.005 are left out.
     notes : list of str
-        What else there is to say: words that were left out, other entities that were named.
+        What else there is to say: words and facts that were left out, other entities that were
+        named.
     """
 
     entity: str
@@ -307,7 +310,10 @@ class FactAnswerer:
             for i in best
         ]
         hops = [_read_facts(memory, *hop) for hop in reading.hops]
-        return FactAnswer(name, answers, hops, _notes(base, asked, words, known))
+        notes = _notes(base, asked, words, known)
+        if reading.cut:
+            notes.append(f"{reading.cut:,} facts around {name} are left out of the memory")
+        return FactAnswer(name, answers, hops, notes)
 
     def _check_trained(self):
         if not hasattr(self, "model"):
@@ -328,6 +334,7 @@ def _check_recipe(recipe, splits):
 def _read_facts(base, owners, edges, weights):
     """Return the facts of a hop with the largest weights."""
     largest = numpy.argsort(-weights, kind="stable")[:SHOWN]
+    largest = largest[weights[largest] >= LEAST_WEIGHT]
     return [
         ReadFact(base.fact_of_edge(int(owners[i]), int(edges[i])), float(weights[i]))
         for i in largest

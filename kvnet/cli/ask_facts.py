@@ -58,5 +58,5 @@ def layout(answer: FactAnswer) -> str:
         lines.append(f"hop {number}")
         lines += [f"  {read.fact} {read.weight:.2f}" for read in facts[:SHOWN]] or ["  (no fact)"]
         if len(facts) > SHOWN:
-            lines.append(f"  and {len(facts) - SHOWN:,} more")
+            lines.append("  ...")
     return "\n".join(lines)

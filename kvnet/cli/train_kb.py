@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy
@@ -44,6 +44,7 @@ from kvnet.fact_answerer import FactAnswerer
 from kvnet.files.atomic_file import write_atomically
 from kvnet.kernels import kernel_threads
 from kvnet.training.fact_run import FactRun
+from kvnet.training.fact_scores import facts_cut
 from kvnet.training.recipes.enough_steps import with_enough_steps
 from kvnet.training.recipes.facts import (
     DEFAULT_FACT_PRESET,
@@ -102,8 +103,7 @@ def _train(arguments, recipe, say, stop, program, argv) -> int:
     ]
     check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned)
     base, splits = _load(arguments, say)
-    if not hasattr(arguments, "epochs"):
-        recipe = with_enough_steps(recipe, len(splits["training"]))
+    recipe = _fitting_recipe(arguments, recipe, splits["training"], say)
     data = encode_facts(base, splits, array_module(arguments.backend))
     say(_sizes_text(data))
     if arguments.param_output_file:
@@ -124,6 +124,8 @@ def _train(arguments, recipe, say, stop, program, argv) -> int:
             )
             for start in range(arguments.restarts)
         ]
+        if not records:
+            _say_what_is_cut(starts[0], say)
         if not training.train(starts, f"seed {seed}" if arguments.seeds else "training"):
             return report_stop(stop, starts, "--checkpoint", program, argv)
         records.append(choose(starts, say, arguments.choose_by).result)
@@ -133,6 +135,43 @@ def _train(arguments, recipe, say, stop, program, argv) -> int:
     print(score_table(records, METAQA_HITS if arguments.is_metaqa else None))
     say(f"{time.monotonic() - began:.1f} s in total")
     return 0
+
+
+def _fitting_recipe(arguments, recipe, questions, say):
+    """Return a recipe whose epochs and memory fit the questions, where the flags leave it open."""
+    hops = int(questions.hops.max())
+    if hasattr(recipe, "memory_steps"):
+        if not hasattr(arguments, "memory_steps"):
+            recipe = replace(recipe, memory_steps=max(recipe.memory_steps, hops))
+        if not hasattr(arguments, "hops"):
+            recipe = replace(recipe, hops=max(recipe.hops, hops))
+        if recipe.memory_steps < hops:
+            say(
+                f"the answers are up to {hops} facts away, but a memory has the facts within "
+                f"{recipe.memory_steps}: --memory-steps {hops} would have them all"
+            )
+    elif recipe.hops < hops:
+        say(
+            f"the answers are up to {hops} facts away, but the model follows {recipe.hops}: "
+            f"--max-hops {hops} would reach them all"
+        )
+    if hasattr(arguments, "epochs"):
+        return recipe
+    return with_enough_steps(recipe, len(questions))
+
+
+def _say_what_is_cut(run, say):
+    """Print how many facts the memories of each split have no room for."""
+    for split in ("training", "validation", "testing"):
+        dataset = getattr(run.data, split)
+        if dataset is None:
+            continue
+        cut = facts_cut(run.model, dataset)
+        if cut.any():
+            say(
+                f"{split}: {int((cut > 0).sum()):,} of {len(cut):,} memories are cut at "
+                f"--memory-size {run.recipe.memory_size:,}, by {int(cut.sum()):,} facts in total"
+            )
 
 
 def _ask(arguments, say) -> int:
