@@ -168,11 +168,7 @@ class FactAnswerer:
             If there are neither questions nor templates, one of them cannot be used, or the recipe
             cannot be applied to them.
         """
-        if not isinstance(base, KnowledgeBase):
-            raise InputError(
-                f"base is a {type(base).__name__}; give a KnowledgeBase, from KnowledgeBase.read "
-                "or KnowledgeBase.of_facts"
-            )
+        _check_base(base)
         check_random_state(self.random_state)
         if not 0 <= validation_share < 1:
             raise InputError(
@@ -231,7 +227,9 @@ class FactAnswerer:
         self._check_trained()
         if isinstance(questions, str):
             raise InputError("predict takes a list of questions; put the question in a list")
-        return [self._answer(question, base or self.base) for question in questions]
+        base = self.base if base is None else base
+        _check_base(base)
+        return [self._answer(question, base) for question in questions]
 
     def save(self, path: str | Path) -> None:
         """Write the model, its vocabulary, its recipe and the base to a file.
@@ -292,6 +290,8 @@ class FactAnswerer:
         return self._last[1]
 
     def _answer(self, question, base):
+        if not isinstance(question, str):
+            raise InputError(f"{shortened(repr(question))} is not a question; give it as text")
         asked = ask_about(question, base, None, self.vocabulary, all_words=True)
         words = words_of_question(asked.text)
         known = [word for word in words if word in self.vocabulary]
@@ -318,6 +318,14 @@ class FactAnswerer:
     def _check_trained(self):
         if not hasattr(self, "model"):
             raise InputError("this FactAnswerer is not trained; call fit, or use load")
+
+
+def _check_base(base):
+    if not isinstance(base, KnowledgeBase):
+        raise InputError(
+            f"base is a {type(base).__name__}; give a KnowledgeBase, from KnowledgeBase.read or "
+            "KnowledgeBase.of_facts"
+        )
 
 
 def _check_recipe(recipe, splits):

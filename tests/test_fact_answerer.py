@@ -211,6 +211,12 @@ def test_what_else_cannot_be_used(base, answerer, tmp_path):
             use(FactAnswerer())
     with pytest.raises(InputError, match="takes a list of questions"):
         answerer.predict("who directed Film 1")
+    with pytest.raises(InputError, match="3 is not a question; give it as text"):
+        answerer.predict([3])
+    with pytest.raises(InputError, match="base is a str; give a KnowledgeBase"):
+        answerer.predict(["who directed Film 1"], "films.txt")
+    with pytest.raises(InputError, match="3 is not a name"):
+        base.facts_about(3)
     with pytest.raises(InputError, match="has no word of the training questions"):
         answerer.predict(["hm [Film 1]"])
     with pytest.raises(InputError, match="did you mean 'Film 1'"):

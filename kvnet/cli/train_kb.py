@@ -216,7 +216,6 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--made-questions",
         type=whole_number(10),
-        default=MADE_QUESTIONS,
         metavar="N",
         help=f"training questions made from templates, at most (default: {MADE_QUESTIONS:,})",
     )
@@ -297,16 +296,22 @@ def _check_sources(arguments):
         for flag in ("fold_case", "fold_unicode"):
             if getattr(arguments, flag):
                 raise InputError(f"--{flag.replace('_', '-')} needs --kb FILE; drop it")
-    elif not arguments.questions and not arguments.templates:
+        return
+    if not arguments.questions and not arguments.templates:
         raise InputError(
             "--kb needs questions to train on: give --questions PATH, or --templates FILE to make "
             "some"
         )
+    if arguments.made_questions and not arguments.templates:
+        raise InputError("--made-questions needs --templates FILE to make them from; drop it")
+    if arguments.question_hops and not arguments.questions:
+        raise InputError("--hops names MetaQA's questions and needs --questions PATH; drop it")
 
 
 def _load(arguments, say) -> tuple[KnowledgeBase, dict[str, Questions]]:
     """Return the base and the questions of each split."""
     arguments.is_metaqa = False
+    made = arguments.made_questions or MADE_QUESTIONS
     if arguments.kb is None:
         base = made_world()
         say(f"No --kb: training on an invented world of films and people, {len(base):,} facts.")
@@ -318,7 +323,7 @@ def _load(arguments, say) -> tuple[KnowledgeBase, dict[str, Questions]]:
         splits = {}
         if arguments.templates:
             templates = read_templates(arguments.templates, base, say)
-            splits = questions_of_templates(base, templates, arguments.made_questions, say=say)
+            splits = questions_of_templates(base, templates, made, say=say)
         if arguments.questions:
             splits |= _read_questions(arguments, base, splits.get("training"), say)
     training = splits["training"]
@@ -338,7 +343,13 @@ def _read_base(arguments, say):
 def _read_questions(arguments, base, made, say):
     """Return the splits that the files have, with training questions that were made."""
     files = find_question_files(arguments.questions, arguments.question_hops or [1], made is None)
-    arguments.is_metaqa = all(hops for paths in files.values() for _, hops in paths)
+    hops = [hops for paths in files.values() for _, hops in paths]
+    arguments.is_metaqa = all(hops)
+    if arguments.question_hops and not any(hops):
+        raise InputError(
+            "--hops names MetaQA's questions, such as 1-hop/qa_train.txt, which --questions does "
+            "not have; drop it"
+        )
     for split, paths in files.items():
         for path, _ in paths:
             say(f"questions for {split}: {path}")

@@ -321,9 +321,11 @@ class KnowledgeBase:
         InputError
             If the base lacks it. The message names the most similar entities.
         """
+        prefix = "" if where is None else f"{where}: "
+        if not isinstance(name, str):
+            raise InputError(f"{prefix}{shortened(repr(name))} is not a name; give it as text")
         number = self.find(name)
         if number is None:
-            prefix = "" if where is None else f"{where}: "
             raise InputError(
                 f"{prefix}{shortened(repr(name))} is not an entity of the base"
                 f"{nearest_text(name, self.entities)}"

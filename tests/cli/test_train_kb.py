@@ -213,6 +213,8 @@ def test_fit_gives_the_same_bits_as_the_command(files, tmp_path):
         (["--fold-case"], "--fold-case needs --kb FILE"),
         (["--kb", "x"], "--kb needs questions to train on: give --questions PATH, or --templates"),
         (["--kb", "x", "--templates", "y"], "x: cannot be read .*check the path"),
+        (["--kb", "x", "--templates", "y", "--hops", "1"], "--hops names MetaQA's questions and"),
+        (["--kb", "x", "--questions", "y", "--made-questions", "50"], "needs --templates FILE"),
         (["--hops", "4"], "'4' is out of range; it takes 1, 2 or 3"),
         (["--hops", "1,1"], "'1,1' is out of range"),
         (["--ask"], "--ask needs --checkpoint DIR"),
@@ -229,6 +231,43 @@ def test_flags_that_cannot_be_used(flags, message, capsys, tmp_path, monkeypatch
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1 and err.startswith("train_kb.py: error: ")
     assert re.search(message, err)
+
+
+def test_hops_need_metaqa_files(files, tmp_path, capsys):
+    (tmp_path / "train.txt").write_text("who directed [Film 1]\tAnn 1\n")
+    flags = ["--kb", files / "kb.tsv", "--questions", tmp_path / "train.txt", "--hops", 2]
+    assert train_kb(*flags) == 2
+    assert "--hops names MetaQA's questions, such as 1-hop/qa_train.txt" in capsys.readouterr().err
+
+
+def test_one_fact_is_enough(tmp_path, monkeypatch, capsys):
+    (tmp_path / "kb.txt").write_text("Kismet|directed_by|William Dieterle\n")
+    (tmp_path / "templates.txt").write_text("directed_by\twho directed []\n")
+    flags = ["--kb", tmp_path / "kb.txt", "--templates", tmp_path / "templates.txt", "--quiet"]
+    assert train_kb(*flags, "--epochs", 100, "--checkpoint", tmp_path / "c") == 0
+    capsys.readouterr()
+    flags = ["--checkpoint", tmp_path / "c"]
+    assert ask(monkeypatch, capsys, "who directed kismet", flags=flags)[0] == 2
+    out = ask(monkeypatch, capsys, "who directed Kismet", flags=flags)[1]
+    assert out.startswith("William Dieterle  (probability ")
+
+
+def test_the_published_model_cuts_its_memory_with_a_count(own, tmp_path, monkeypatch, capsys):
+    flags = [*own, "--preset", "kv-published", "--epochs", 1, "--memory-size", 5]
+    assert train_kb(*flags, "--checkpoint", tmp_path) == 0
+    err = capsys.readouterr().err
+    assert re.search(r"training: \d+ of \d+ memories are cut at --memory-size 5, by \d+ facts", err)
+    flags = ["--checkpoint", tmp_path]
+    out = ask(monkeypatch, capsys, "which films did [Ann 1] direct", flags=flags)[1]
+    assert re.match(r"\(\d+ facts around Ann 1 are left out of the memory\)\n", out)
+
+
+def test_hops_that_do_not_reach_the_answers_are_said(own, capsys):
+    assert train_kb(*own, "--epochs", 1, "--max-hops", 1) == 0
+    assert "up to 2 facts away, but the model follows 1: --max-hops 2" in capsys.readouterr().err
+    flags = ["--preset", "kv-published", "--epochs", 1, "--memory-steps", 1]
+    assert train_kb(*own, *flags) == 0
+    assert "within 1: --memory-steps 2 would have them all" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_command_is_refused(tmp_path, capsys):
