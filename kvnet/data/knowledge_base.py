@@ -444,8 +444,10 @@ def _say_repeated(path, base, ids, numbers, say):
     repeated = len(ids) - len(base)
     if not repeated:
         return
-    first = numpy.unique(ids, axis=0, return_index=True)[1]
-    again = numpy.setdiff1d(numpy.arange(len(ids)), first)[0]
+    s, r, o = ids.T.astype(numpy.int64)
+    keys = (s * len(base.relations) + r) * len(base.entities) + o
+    first = numpy.unique(keys, return_index=True)[1]
+    again = numpy.setdiff1d(numpy.arange(len(ids)), first, assume_unique=True)[0]
     fact = Fact(
         base.entities[ids[again, 0]], base.relations[ids[again, 1]], base.entities[ids[again, 2]]
     )

@@ -408,7 +408,7 @@ def _different(answers, names, starts, where, say):
     known = numpy.flatnonzero(answers != NOT_IN_BASE)
     keys = rows[known] * (answers.max() + 1) + answers[known]
     first = known[numpy.unique(keys, return_index=True)[1]]
-    repeated = numpy.setdiff1d(known, first)
+    repeated = numpy.setdiff1d(known, first, assume_unique=True)
     if not len(repeated):
         return answers, starts
     i, name = int(rows[repeated[0]]), shortened(repr(names[repeated[0]]))
