@@ -1,0 +1,215 @@
+"""Measure what a new base needs: hits@1 against templates and questions, and swapped values.
+
+The base is the invented world of ``train_kb.py``. The last sentence of each chain of relations is
+never trained on. Questions of the other sentences are also asked inside frames that are never
+trained on, such as "could you tell me who directed []". A base with swapped values has the same
+facts with the objects of each relation exchanged: its answers must follow.
+
+    python benchmarks/knowledge_base_templates.py --json templates.json --plot templates.png
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from itertools import product
+
+import numpy
+
+from kvnet.cli.arguments import ArgumentParser, whole_number
+from kvnet.cli.exit_code import exit_code
+from kvnet.data.fact_data import FactDataset, encode_facts
+from kvnet.data.knowledge_base import KnowledgeBase
+from kvnet.data.made_world import SENTENCES, made_world
+from kvnet.data.templates import questions_of_templates, templates_of
+from kvnet.errors import InputError
+from kvnet.files.atomic_file import write_atomically
+from kvnet.kernels import kernel_threads
+from kvnet.training.fact_scores import fact_scores
+from kvnet.training.fused_steps import steps_for
+from kvnet.training.recipes.enough_steps import with_enough_steps
+from kvnet.training.recipes.facts import FACT_PRESETS
+from kvnet.training.trainer import Trainer
+
+FRAMES = ("{}", "please say {}", "do you know {}", "i want to know {}", "{} please")
+NEW_FRAMES = ("could you tell me {}", "so {} then", "my question is {}")
+TEMPLATES, QUESTIONS = (1, 3, 10), (100, 300, 1000, 3000, 10_000)
+SMALL = 200  # facts of one's own base
+
+
+def training_sentences(count: int) -> dict[str, list[str]]:
+    """Return up to `count` sentences per chain: all but its last one, in frames."""
+    return {
+        chain: [frame.format(text) for frame, text in product(FRAMES, sentences[:-1])][:count]
+        for chain, sentences in SENTENCES.items()
+    }
+
+
+def new_frames(count: int) -> dict[str, list[str]]:
+    """Return sentences that are trained on, in frames that are not."""
+    trained = {chain: texts[:count] for chain, texts in SENTENCES.items()}
+    return {
+        chain: [frame.format(text) for frame in NEW_FRAMES for text in texts[: len(texts) - 1]]
+        for chain, texts in trained.items()
+        if len(texts) > 1
+    }
+
+
+def asked(base: KnowledgeBase, sentences: dict, most: int, split: str):
+    """Return questions of some sentences about the entities of a split."""
+    chains = {chain: texts for chain, texts in sentences.items() if texts}
+    made = questions_of_templates(base, templates_of(chains, base), most, 0, lambda line: None)
+    return made[split]
+
+
+def small_base() -> KnowledgeBase:
+    """Return a base of 200 facts about people and firms, in the relations of the world."""
+    world = made_world(1000, random_state=5)
+    return KnowledgeBase(world.entities, world.relations, world.facts[:SMALL])
+
+
+def swapped(base: KnowledgeBase) -> KnowledgeBase:
+    """Return a base with the objects of each relation exchanged between the facts."""
+    facts = base.facts.copy()
+    for relation in range(len(base.relations)):
+        rows = numpy.flatnonzero(facts[:, 1] == relation)
+        order = rows[numpy.argsort(facts[rows, 2], kind="stable")]
+        facts[order, 2] = numpy.roll(facts[order, 2], max(1, len(order) // 2))
+    return KnowledgeBase(base.entities, base.relations, facts)
+
+
+def train(base: KnowledgeBase, questions, random_state: int):
+    """Train the default network; return it and its vocabulary."""
+    data = encode_facts(base, {"training": questions})
+    recipe = with_enough_steps(FACT_PRESETS["kv-chain"], len(questions))
+    trainer = Trainer(
+        recipe.new_model(data, random_state, "numpy", "auto"), data.training, recipe, random_state
+    )
+    steps_for([trainer]).train(trainer.steps)
+    return trainer.model, data.vocabulary
+
+
+def hits(model, vocabulary, base: KnowledgeBase, questions) -> float:
+    """Return hits@1."""
+    return float(fact_scores(model, FactDataset(base, questions, vocabulary)).hits1.mean())
+
+
+def followed(model, vocabulary, base: KnowledgeBase, sentences: dict) -> dict:
+    """Return the share of answers that are right before and after the values are swapped.
+
+    Asked are questions of one relation whose answers before and after have none in common.
+    """
+    single = {chain: texts for chain, texts in sentences.items() if not set(chain) & set("/^")}
+    other = swapped(base)
+    before, after = (asked(b, single, 3000, "training") for b in (base, other))
+    right = {}
+    for name, questions, facts in (("before", before, base), ("after", after, other)):
+        opposite = after if name == "before" else before
+        answers = {
+            (opposite.entities[q], opposite.types[q]): set(opposite.answers_of(q).tolist())
+            for q in range(len(opposite))
+        }
+        rows = [
+            q
+            for q in range(len(questions))
+            if not answers.get((questions.entities[q], questions.types[q]), set())
+            & set(questions.answers_of(q).tolist())
+        ]
+        right[name] = hits(model, vocabulary, facts, questions.select(numpy.array(rows)))
+    return right
+
+
+def curve(random_states: Sequence[int]) -> list[dict]:
+    """Train on each number of templates and questions; return hits@1 of each."""
+    base, records = made_world(), []
+    for count, most, random_state in product(TEMPLATES, QUESTIONS, random_states):
+        sentences = training_sentences(count)
+        model, vocabulary = train(base, asked(base, sentences, most, "training"), random_state)
+        test = asked(base, sentences, 20_000, "testing")
+        record = {"templates": count, "questions": most, "random_state": random_state}
+        for hops in (1, 2, 3):
+            rows = numpy.flatnonzero(test.hops == hops)
+            record[f"hits1_{hops}"] = hits(model, vocabulary, base, test.select(rows))
+        last = {chain: texts[-1:] for chain, texts in SENTENCES.items()}
+        for name, new in (("new_frames", new_frames(count)), ("new_sentence", last)):
+            questions = asked(base, new, 20_000, "testing")
+            record[name] = hits(model, vocabulary, base, questions)
+        records.append(record)
+        print(json.dumps(record), flush=True)
+    return records
+
+
+def swaps(random_states: Sequence[int]) -> list[dict]:
+    """Measure the answers that follow swapped values, in phrasings never seen."""
+    records = []
+    for name, base in (("made world", made_world()), (f"{SMALL} facts", small_base())):
+        chains = {
+            chain: texts
+            for chain, texts in training_sentences(10).items()
+            if not set(chain) & set("/^")
+        }
+        for random_state in random_states:
+            questions = asked(base, chains, 10_000, "training")
+            model, vocabulary = train(base, questions, random_state)
+            share = followed(model, vocabulary, base, new_frames(10))
+            records.append({"base": name, "random_state": random_state, **share})
+            print(json.dumps(records[-1]), flush=True)
+    return records
+
+
+def plot(records: list[dict], path: str) -> None:
+    """Draw hits@1 against the number of questions, a line per number of templates."""
+    try:
+        from matplotlib import pyplot
+    except ImportError:
+        raise InputError(
+            "--plot needs matplotlib, which is not installed; pip install -e '.[plot]'"
+        ) from None
+    panels = {"hits1_1": "1 hop", "hits1_2": "2 hops", "hits1_3": "3 hops"}
+    panels |= {"new_frames": "new frames", "new_sentence": "new sentence"}
+    figure, axes = pyplot.subplots(
+        1, len(panels), figsize=(13, 3), sharey=True, layout="constrained"
+    )
+    for axis, (name, label) in zip(axes, panels.items(), strict=True):
+        for count in TEMPLATES:
+            means = [
+                numpy.mean(
+                    [r[name] for r in records if (r["templates"], r["questions"]) == (count, most)]
+                )
+                for most in QUESTIONS
+            ]
+            axis.plot(QUESTIONS, means, marker="o", label=f"{count} templates a chain")
+        axis.set(xscale="log", xlabel="training questions", title=label, ylim=(0, 1.02))
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("hits@1")
+    axes[0].legend(fontsize="small")
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    parser = ArgumentParser(prog="knowledge_base_templates.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=whole_number(1), default=1, help="seeds, from 0 on (1)")
+    parser.add_argument("--threads", type=whole_number(1), default=2, help="threads (2)")
+    parser.add_argument("--swaps-only", action="store_true", help="leave out the curve")
+    parser.add_argument("--json", metavar="FILE", help="file to write the figures to")
+    parser.add_argument("--plot", metavar="FILE", help="PNG file to draw the curve in")
+    arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    return exit_code(parser.prog, lambda: _run(arguments))
+
+
+def _run(arguments) -> int:
+    seeds = range(arguments.seeds)
+    with kernel_threads(arguments.threads):
+        content = {"swapped values": swaps(seeds)}
+        if not arguments.swaps_only:
+            content["curve"] = curve(seeds)
+    if arguments.json:
+        write_atomically(arguments.json, (json.dumps(content, indent=1) + "\n").encode())
+    if arguments.plot and not arguments.swaps_only:
+        plot(content["curve"], arguments.plot)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
