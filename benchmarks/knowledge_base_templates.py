@@ -1,9 +1,8 @@
-"""Measure what a new base needs: hits@1 against templates and questions, and swapped values.
+"""Measure what a new base needs: hits@1 against templates and questions.
 
 The base is the invented world of ``train_kb.py``. The last sentence of each chain of relations is
 never trained on. Questions of the other sentences are also asked inside frames that are never
-trained on, such as "could you tell me who directed []". A base with swapped values has the same
-facts with the objects of each relation exchanged: its answers must follow.
+trained on, such as "could you tell me who directed []".
 
     python benchmarks/knowledge_base_templates.py --json templates.json --plot templates.png
 """
@@ -33,7 +32,6 @@ from kvnet.training.trainer import Trainer
 FRAMES = ("{}", "please say {}", "do you know {}", "i want to know {}", "{} please")
 NEW_FRAMES = ("could you tell me {}", "so {} then", "my question is {}")
 TEMPLATES, QUESTIONS = (1, 3, 10), (100, 300, 1000, 3000, 10_000)
-SMALL = 200  # facts of one's own base
 
 
 def training_sentences(count: int) -> dict[str, list[str]]:
@@ -61,22 +59,6 @@ def asked(base: KnowledgeBase, sentences: dict, most: int, split: str):
     return made[split]
 
 
-def small_base() -> KnowledgeBase:
-    """Return a base of 200 facts about people and firms, in the relations of the world."""
-    world = made_world(1000, random_state=5)
-    return KnowledgeBase(world.entities, world.relations, world.facts[:SMALL])
-
-
-def swapped(base: KnowledgeBase) -> KnowledgeBase:
-    """Return a base with the objects of each relation exchanged between the facts."""
-    facts = base.facts.copy()
-    for relation in range(len(base.relations)):
-        rows = numpy.flatnonzero(facts[:, 1] == relation)
-        order = rows[numpy.argsort(facts[rows, 2], kind="stable")]
-        facts[order, 2] = numpy.roll(facts[order, 2], max(1, len(order) // 2))
-    return KnowledgeBase(base.entities, base.relations, facts)
-
-
 def train(base: KnowledgeBase, questions, random_state: int):
     """Train the default network; return it and its vocabulary."""
     data = encode_facts(base, {"training": questions})
@@ -91,31 +73,6 @@ def train(base: KnowledgeBase, questions, random_state: int):
 def hits(model, vocabulary, base: KnowledgeBase, questions) -> float:
     """Return hits@1."""
     return float(fact_scores(model, FactDataset(base, questions, vocabulary)).hits1.mean())
-
-
-def followed(model, vocabulary, base: KnowledgeBase, sentences: dict) -> dict:
-    """Return the share of answers that are right before and after the values are swapped.
-
-    Asked are questions of one relation whose answers before and after have none in common.
-    """
-    single = {chain: texts for chain, texts in sentences.items() if not set(chain) & set("/^")}
-    other = swapped(base)
-    before, after = (asked(b, single, 3000, "training") for b in (base, other))
-    right = {}
-    for name, questions, facts in (("before", before, base), ("after", after, other)):
-        opposite = after if name == "before" else before
-        answers = {
-            (opposite.entities[q], opposite.types[q]): set(opposite.answers_of(q).tolist())
-            for q in range(len(opposite))
-        }
-        rows = [
-            q
-            for q in range(len(questions))
-            if not answers.get((questions.entities[q], questions.types[q]), set())
-            & set(questions.answers_of(q).tolist())
-        ]
-        right[name] = hits(model, vocabulary, facts, questions.select(numpy.array(rows)))
-    return right
 
 
 def curve(random_states: Sequence[int]) -> list[dict]:
@@ -135,24 +92,6 @@ def curve(random_states: Sequence[int]) -> list[dict]:
             record[name] = hits(model, vocabulary, base, questions)
         records.append(record)
         print(json.dumps(record), flush=True)
-    return records
-
-
-def swaps(random_states: Sequence[int]) -> list[dict]:
-    """Measure the answers that follow swapped values, in phrasings never seen."""
-    records = []
-    for name, base in (("made world", made_world()), (f"{SMALL} facts", small_base())):
-        chains = {
-            chain: texts
-            for chain, texts in training_sentences(10).items()
-            if not set(chain) & set("/^")
-        }
-        for random_state in random_states:
-            questions = asked(base, chains, 10_000, "training")
-            model, vocabulary = train(base, questions, random_state)
-            share = followed(model, vocabulary, base, new_frames(10))
-            records.append({"base": name, "random_state": random_state, **share})
-            print(json.dumps(records[-1]), flush=True)
     return records
 
 
@@ -191,7 +130,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(prog="knowledge_base_templates.py", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=whole_number(1), default=1, help="seeds, from 0 on (1)")
     parser.add_argument("--threads", type=whole_number(1), default=2, help="threads (2)")
-    parser.add_argument("--swaps-only", action="store_true", help="leave out the curve")
     parser.add_argument("--json", metavar="FILE", help="file to write the figures to")
     parser.add_argument("--plot", metavar="FILE", help="PNG file to draw the curve in")
     arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
@@ -199,15 +137,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments) -> int:
-    seeds = range(arguments.seeds)
     with kernel_threads(arguments.threads):
-        content = {"swapped values": swaps(seeds)}
-        if not arguments.swaps_only:
-            content["curve"] = curve(seeds)
+        records = curve(range(arguments.seeds))
     if arguments.json:
-        write_atomically(arguments.json, (json.dumps(content, indent=1) + "\n").encode())
-    if arguments.plot and not arguments.swaps_only:
-        plot(content["curve"], arguments.plot)
+        write_atomically(arguments.json, (json.dumps(records, indent=1) + "\n").encode())
+    if arguments.plot:
+        plot(records, arguments.plot)
     return 0
 
 
