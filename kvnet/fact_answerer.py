@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy
 
-from kvnet.backend import array_module
+from kvnet.backend import array_module, to_numpy
 from kvnet.data.entity_finding import MARKER, ask_about, words_of_question
 from kvnet.data.fact_data import encode_facts
 from kvnet.data.knowledge_base import Fact, KnowledgeBase
@@ -302,14 +302,14 @@ class FactAnswerer:
             )
         memory = self._aligned(base)
         name = base.entities[asked.entity]
-        word_ids = numpy.array(self.vocabulary.ids(known, "the question"), numpy.int32)
+        word_ids = self.model.xp.asarray(self.vocabulary.ids(known, "the question"))
         reading = self.model.read(memory, word_ids, memory.find(name))
-        best = numpy.argsort(-reading.probabilities, kind="stable")[:SHOWN]
+        entities, probabilities = to_numpy(reading.entities), to_numpy(reading.probabilities)
+        best = numpy.argsort(-probabilities, kind="stable")[:SHOWN]
         answers = [
-            ScoredAnswer(memory.entities[reading.entities[i]], float(reading.probabilities[i]))
-            for i in best
+            ScoredAnswer(memory.entities[entities[i]], float(probabilities[i])) for i in best
         ]
-        hops = [_read_facts(memory, *hop) for hop in reading.hops]
+        hops = [_read_facts(memory, *map(to_numpy, hop)) for hop in reading.hops]
         notes = _notes(base, asked, words, known)
         if reading.cut:
             notes.append(f"{reading.cut:,} facts around {name} are left out of the memory")

@@ -103,15 +103,15 @@ def test_the_base_may_be_replaced(base):
 
 
 def test_the_made_world_with_exchanged_values():
-    """Directors, places and so on are dealt anew: the answers follow."""
+    """Directors, places and so on are shuffled: the answers follow."""
     base = made_world(1000)
     answerer = FactAnswerer().fit(base, templates=SENTENCES)
     rng = numpy.random.default_rng(0)
-    dealt = base.facts.copy()
+    shuffled = base.facts.copy()
     for relation in range(len(base.relations)):
-        rows = numpy.flatnonzero(dealt[:, 1] == relation)
-        dealt[rows, 2] = dealt[rng.permutation(rows), 2]
-    swapped = KnowledgeBase(base.entities, base.relations, dealt)
+        rows = numpy.flatnonzero(shuffled[:, 1] == relation)
+        shuffled[rows, 2] = shuffled[rng.permutation(rows), 2]
+    swapped = KnowledgeBase(base.entities, base.relations, shuffled)
     director = {s: o for s, r, o in swapped if r == "directed_by"}
     answers = answerer.predict([f"who directed [{film}]" for film in director], swapped)
     followed = [a.best == director[a.entity] for a in answers]
@@ -179,6 +179,25 @@ def test_the_same_seed_gives_the_same_bits(base):
         for seed in (5, 5, 6)
     ]
     assert (thetas[0] == thetas[1]).all() and (thetas[0] != thetas[2]).any()
+
+
+@pytest.mark.parametrize("preset", FACT_PRESETS)
+def test_a_device_gives_the_same_answers(preset, base, device):
+    """With the textbook operations, on the device's arrays."""
+    recipe = replace(FACT_PRESETS[preset], epochs=2)
+    questions = [f"who directed Film {n}" for n in range(5)]
+    answers = [
+        FactAnswerer(recipe, backend, kernels="reference")
+        .fit(base, templates=TEMPLATES)
+        .predict(questions)
+        for backend in ("numpy", "cupy")
+    ]
+    for found, expected in zip(*answers, strict=True):
+        probabilities = [
+            numpy.array([a.probability for a in each.answers]) for each in (found, expected)
+        ]
+        assert abs(probabilities[0] - probabilities[1]).max() < 1e-3
+        assert len(found.hops) == len(expected.hops)
 
 
 @pytest.mark.parametrize(

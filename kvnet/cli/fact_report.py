@@ -29,7 +29,7 @@ def score_table(records: list[dict], published: dict[str, float] | None = None) 
     best = splits[0]
     header = ["Type", "Questions", *(f"{split.title()} hits@1" for split in splits)]
     header += [f"{best.title()} {MEASURES[measure]}" for measure in ("hits5", "f1")]
-    rows = [header + ["Published hits@1"] * bool(published)]
+    rows = [header + ["Published KV-MemNN"] * bool(published)]
     for group in _groups(records[0], splits):
         counts = [_values(records, split, group, "questions") for split in splits]
         row = [group, f"{next((c[0] for c in counts if c), 0):,}"]
