@@ -18,6 +18,7 @@ CONSTANTS = (
     "find_facts",
     "find_memories",
     "in_order_of_appearance",
+    "largest_by_question",
     "normal",
     "own_length_encoding",
     "position_encoding",
@@ -355,11 +356,11 @@ def candidates_and_answers(a: RandomArrays, B, M) -> tuple:
     return candidates, a.xp.asarray(numpy.concatenate(right)), a.xp.asarray(starts)
 
 
-@operation()
-def answer_set_loss(a: RandomArrays, B, M) -> Case:
+@operation(kernels=("reference", "fused"))
+def answer_set_loss(a: RandomArrays, kernels, B, M) -> Case:
     """Compute the loss of probabilities of candidates."""
     inputs = (probabilities(a, B * M), *candidates_and_answers(a, B, M))
-    return Case(partial(ops.answer_set_loss, a.xp), inputs)
+    return in_form("answer_set_loss", kernels, a, inputs)
 
 
 @operation(logits=tuple(LOGITS))

@@ -59,4 +59,7 @@ def adam(xp, params, m, v, gradients, step, learning_rate, epsilon, max_norm, cl
 
 def _by_block(kernel, cuts, *arguments):
     """Call a kernel for each block of rows, on several threads if there are several blocks."""
-    return map_on_all_threads(lambda k: kernel(*arguments, cuts[k], cuts[k + 1]), len(cuts) - 1)
+    blocks = len(cuts) - 1
+    if blocks == 1:
+        return [kernel(*arguments, 0, cuts[1])]
+    return map_on_all_threads(lambda k: kernel(*arguments, cuts[k], cuts[k + 1]), blocks)

@@ -11,7 +11,7 @@ from kvnet.operations.fact_answers import least_weights
 from kvnet.operations.facts import Candidates, Plan
 from kvnet.operations.noisy_or import BELIEF
 
-QUESTIONS_PER_BLOCK = 16
+QUESTIONS_PER_BLOCK = 32
 FIRST_ROOM = 1 << 10  # entities that a block has room for at first
 _places = Places()
 

@@ -89,8 +89,9 @@ class FactDataset:
         -------
         batch : FactBatch
         """
-        asked = self.questions.select(to_numpy(rows))
-        used, of_question = numpy.unique(asked.text_rows, return_inverse=True)
+        questions, rows = self.questions, to_numpy(rows)
+        used, of_question = numpy.unique(questions.text_rows[rows], return_inverse=True)
+        answers, answer_starts = questions.answers_of_all(rows)
         texts = self._texts[used]
         present = numpy.concatenate([[0], texts.reshape(-1)])
         words, texts_of_words = numpy.unique(present, return_inverse=True)
@@ -98,9 +99,9 @@ class FactDataset:
             words.astype(numpy.int32),
             texts_of_words[1:].reshape(texts.shape).astype(numpy.int32),
             of_question.astype(numpy.int32),
-            asked.entities,
-            asked.answers,
-            asked.answer_starts,
+            questions.entities[rows],
+            answers,
+            answer_starts,
         )
         return FactBatch(*map(self.xp.asarray, arrays), self._index)
 

@@ -62,19 +62,23 @@ class Questions:
         """Return the answers of a question."""
         return self.answers[self.answer_starts[question] : self.answer_starts[question + 1]]
 
+    def answers_of_all(self, rows: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """Return the answers of some questions, one after another, and where each begin."""
+        firsts = self.answer_starts[rows]
+        counts = self.answer_starts[rows + 1] - firsts
+        starts = numpy.concatenate([[0], numpy.cumsum(counts)])
+        places = numpy.arange(starts[-1]) + numpy.repeat(firsts - starts[:-1], counts)
+        return self.answers[places], starts
+
     def select(self, rows: numpy.ndarray) -> "Questions":
         """Return some of the questions, in the order of `rows`."""
-        counts = numpy.diff(self.answer_starts)[rows]
-        starts = numpy.concatenate([[0], numpy.cumsum(counts)])
-        places = numpy.arange(starts[-1]) + numpy.repeat(
-            self.answer_starts[rows] - starts[:-1], counts
-        )
+        answers, starts = self.answers_of_all(rows)
         types = None if self.types is None else [self.types[row] for row in rows]
         return Questions(
             self.texts,
             self.text_rows[rows],
             self.entities[rows],
-            self.answers[places],
+            answers,
             starts,
             types,
             self.hops[rows],

@@ -7,7 +7,7 @@ import numpy
 from kvnet.data.fact_data import FactBatch, index_of
 from kvnet.hyper_parameter import HyperParameters, at_least_one, hyper_parameter
 from kvnet.models.fact_network import FactConfig, FactNetwork, Reading
-from kvnet.operations import Candidates, FactIndex
+from kvnet.operations import Candidates, FactIndex, Plan
 from kvnet.parameter_vector import sections_of
 
 
@@ -80,8 +80,10 @@ class FactChainNetwork(FactNetwork):
 
     def forward(self, batch: FactBatch):
         """Find the candidates and their probabilities; see `FactNetwork.forward`."""
-        query, _ = self._read_questions(batch)
-        plan, _ = self._plan(query)
+        readings, _ = self._read_texts(batch)
+        of_texts, _ = self._plan(readings)
+        relations, drops = (part[:, batch.rows] for part in of_texts[:2])
+        plan = Plan(relations, drops, of_texts.hops[batch.rows])
         weights, candidates, _ = self.ops.fact_answers(
             self.xp, FactIndex(*batch.index), batch.asked, plan, self.config.least_weight
         )

@@ -113,27 +113,29 @@ class FactNetwork(Network):
 
     def best(self, weights, candidates: Candidates):
         """Return the candidate of each question with the largest weight; the first of equals."""
-        xp, B = self.xp, len(candidates.starts) - 1
-        questions = xp.searchsorted(candidates.starts, xp.arange(len(weights)), side="right") - 1
-        order = xp.lexsort(xp.stack([-weights, questions.astype(weights.dtype)]))
-        found = xp.full(B, -1)
-        filled = xp.flatnonzero(candidates.starts[1:] > candidates.starts[:-1])
-        found[filled] = candidates.entities[order[candidates.starts[filled]]]
-        return found
+        positions = self.ops.largest_by_question(self.xp, weights, candidates.starts)
+        if not len(weights):
+            return positions
+        return self.xp.where(positions >= 0, candidates.entities[positions], -1)
 
     def _read_questions(self, batch):
-        """Read the texts as bags of words, (B, D); backward returns the gradient of some rows."""
-        xp, ops, texts = self.xp, self.ops, batch.texts
+        """Read the questions, (B, D); backward returns the gradient of some rows of ``W``."""
+        readings, backward_texts = self._read_texts(batch)
+        query, backward_rows = self.ops.take_rows(self.xp, readings, batch.rows)
+        return query, lambda d_query: backward_texts(backward_rows(d_query))
+
+    def _read_texts(self, batch):
+        """Read the texts as bags of words, (U, D); backward returns the gradient of some rows."""
+        xp, texts = self.xp, batch.texts
         every_word = xp.ones((texts.shape[1], self.params["W"].shape[1]), self.theta.dtype)
-        readings, backward_sum = ops.embedding_sum(
+        readings, backward_sum = self.ops.embedding_sum(
             xp, texts, self.params["W"][batch.words], every_word
         )
-        query, backward_rows = ops.take_rows(xp, readings, batch.rows)
 
-        def backward(d_query):
-            return RowGradient(batch.words, backward_sum(backward_rows(d_query)))
+        def backward(d_readings):
+            return RowGradient(batch.words, backward_sum(d_readings))
 
-        return query, backward
+        return readings, backward
 
     def _initial_value(self, name, shape):
         c, ops = self.config, self.ops

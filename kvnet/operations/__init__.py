@@ -29,6 +29,7 @@ from kvnet.operations.in_order_of_appearance import in_order_of_appearance
 from kvnet.operations.key_value_hops import key_value_hops
 from kvnet.operations.key_value_hops_by_row import key_value_hops_by_row
 from kvnet.operations.l2_penalty import l2_penalty
+from kvnet.operations.largest_by_question import largest_by_question
 from kvnet.operations.layerwise_hops import layerwise_hops
 from kvnet.operations.layerwise_hops_by_row import layerwise_hops_by_row
 from kvnet.operations.linear import linear
@@ -92,6 +93,7 @@ __all__ = [
     "key_value_hops",
     "key_value_hops_by_row",
     "l2_penalty",
+    "largest_by_question",
     "layerwise_hops",
     "layerwise_hops_by_row",
     "linear",
@@ -153,6 +155,7 @@ class Operations:
     key_value_hops = staticmethod(key_value_hops)
     key_value_hops_by_row = staticmethod(key_value_hops_by_row)
     l2_penalty = staticmethod(l2_penalty)
+    largest_by_question = staticmethod(largest_by_question)
     layerwise_hops = staticmethod(layerwise_hops)
     layerwise_hops_by_row = staticmethod(layerwise_hops_by_row)
     linear = staticmethod(linear)

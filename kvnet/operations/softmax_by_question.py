@@ -1,5 +1,6 @@
 """The softmax over the candidates of each question."""
 
+from kvnet.operations.largest_by_question import largest_by_question
 from kvnet.operations.scatter_rows import scatter_rows
 
 
@@ -24,9 +25,8 @@ def softmax_by_question(xp, scores, starts):
     B = len(starts) - 1
     questions = xp.searchsorted(starts, xp.arange(len(scores)), side="right") - 1
     # As in `softmax`: the largest is subtracted, and found by real parts.
-    order = xp.lexsort(xp.stack([scores.real, questions.astype(scores.real.dtype)]))
-    last = order[xp.maximum(starts[1:] - 1, 0)] if len(scores) else order
-    shifted = scores - scores.real[last][questions]
+    largest = largest_by_question(xp, scores.real, starts)
+    shifted = scores - scores.real[largest][questions] if len(scores) else scores
     totals = scatter_rows(xp, questions, xp.exp(shifted)[:, None], B)[:, 0]
     log_p = shifted - xp.log(totals[questions])
 

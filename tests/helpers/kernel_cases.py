@@ -14,6 +14,7 @@ FACTS = {"B": 40, "N": 30, "M": 4, "V": 5, "H": 3}
 SEVERAL_BLOCKS = {
     "adjacent_hops_by_row": SLOTS,
     "answer_loss": MEMORY | {"V": 300},
+    "answer_set_loss": {"B": 40, "M": 9},
     "context_hops_by_row": SLOTS | {"E": 170, "H": 5, "linear_size": 80},
     "embedding_sum": {"V": 300, "N": 450, "S": 5, "E": 8},
     "fact_answers": FACTS,

@@ -27,6 +27,7 @@ def test_every_fused_operation_with_a_gradient_has_sizes_for_several_blocks():
     assert set(fused_names("numpy")) & set(operations.__all__) == {
         *COMPARED,
         "find_memories",
+        "largest_by_question",
         "uniform",
     }
 

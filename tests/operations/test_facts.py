@@ -178,3 +178,12 @@ def test_the_loss_of_a_set_is_small_only_for_the_whole_set():
     assert loss(1.0, 1.0, 0.0) < 1e-3
     assert loss(1.0, 0.0, 0.0) > 5  # an answer is missing
     assert loss(1.0, 1.0, 0.9) > 1  # one too many
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_first_of_the_largest_weights_is_found(form):
+    starts = numpy.array([0, 3, 3, 5])
+    weights = numpy.array([0.2, 0.7, 0.7, 0.1, 0.4])
+    found = FORMS[form].largest_by_question(numpy, weights, starts)
+    assert found.tolist() == [1, -1, 4]
+    assert FORMS[form].largest_by_question(numpy, weights[:0], starts[:1] * 0).tolist() == []
