@@ -44,11 +44,9 @@ def training_sentences(count: int) -> dict[str, list[str]]:
 
 def new_frames(count: int) -> dict[str, list[str]]:
     """Return sentences that are trained on, in frames that are not."""
-    trained = {chain: texts[:count] for chain, texts in SENTENCES.items()}
     return {
-        chain: [frame.format(text) for frame in NEW_FRAMES for text in texts[: len(texts) - 1]]
-        for chain, texts in trained.items()
-        if len(texts) > 1
+        chain: [frame.format(text) for frame in NEW_FRAMES for text in texts[:-1][:count]]
+        for chain, texts in SENTENCES.items()
     }
 
 
