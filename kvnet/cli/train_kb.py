@@ -155,7 +155,7 @@ def _fitting_recipe(arguments, recipe, questions, say):
             f"the answers are up to {hops} facts away, but the model follows {recipe.hops}: "
             f"--max-hops {hops} would reach them all"
         )
-    if hasattr(arguments, "epochs"):
+    if hasattr(arguments, "epochs") or hasattr(arguments, "batch_size"):
         return recipe
     return with_enough_steps(recipe, len(questions))
 
@@ -315,9 +315,7 @@ def _load(arguments, say) -> tuple[KnowledgeBase, dict[str, Questions]]:
     if arguments.kb is None:
         base = made_world()
         say(f"No --kb: training on an invented world of films and people, {len(base):,} facts.")
-        splits = made_questions(
-            base, arguments.made_questions, hops=arguments.question_hops or HOPS
-        )
+        splits = made_questions(base, made, hops=arguments.question_hops or HOPS)
     else:
         base = _read_base(arguments, say)
         splits = {}

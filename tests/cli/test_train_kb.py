@@ -97,10 +97,10 @@ def test_answers_are_explained_hop_by_hop(trained, monkeypatch, capsys):
     )
     assert code == 0 and err == ""
     answers = out.split("\n")
-    assert answers[0].startswith("Ann 7  (probability 0.9")
+    assert re.match(r"Ann 7  \(probability (1.0|0.9)", answers[0])
     assert answers[1:3] == ["hop 1", answers[2]]
     assert re.match(r"  Film 7 \| directed_by \| Ann 7 (1.00|0.9\d)$", answers[2])
-    assert "\nTown 3  (probability 0.9" in out
+    assert re.search(r"\nTown 3  \(probability (1.0|0.9)", out)
     assert re.search(r"hop 2\n  Ann 7 \| born_in \| Town 3 (1.00|0.9\d)\n", out)
     assert "(read without 'really', 'film', which no training question has)\nAnn 7" in out
 
@@ -143,7 +143,7 @@ def test_other_facts_give_other_answers(trained, files, tmp_path, monkeypatch, c
 
 
 def test_without_a_base_it_trains_on_an_invented_world(capsys):
-    assert train_kb("--made-questions", 300, "--epochs", 1, "--hops", "1,3") == 0
+    assert train_kb("--epochs", 1, "--hops", "1,3") == 0
     out, err = capsys.readouterr()
     assert "No --kb: training on an invented world of films and people, 9,996 facts" in err
     assert "1 hop" in out and "3 hops" in out and "2 hops" not in out
