@@ -297,24 +297,35 @@ def noisy_or(a: RandomArrays, B, N) -> Case:
     return Case(partial(ops.noisy_or, a.xp), (probabilities(a, N), groups, B))
 
 
-@operation()
-def relation_hops(a: RandomArrays, B, N, E, H) -> Case:
+@operation(kernels=("reference", "fused"))
+def relation_hops(a: RandomArrays, kernels, B, N, E, H) -> Case:
     """Choose relations; the parts of the plan are one output."""
-    sizes = [H * B * N, H * B]
+    tables = (a.normal(size, E, size=E**-0.5) for size in (N, H, H))
+    relations, gates, ends = tables
+    inputs = (a.normal(B, E), relations, hop_matrices(a, H, E), gates, ends)
+    textbook = flat_plan(a, ops.relation_hops)
+    if kernels == "reference":
+        return Case(textbook, inputs)
+    return Case(
+        flat_plan(a, choose_operations(kernels, a.xp).relation_hops), inputs, (), 0.0, textbook
+    )
 
-    def flat_plan(query, relations, R, gates, ends):
-        plan, backward = ops.relation_hops(a.xp, query, relations, R, gates, ends)
+
+def flat_plan(a: RandomArrays, form):
+    """Return a form of `relation_hops` whose output is one array, as `check_gradients` takes it."""
+
+    def relation_hops(query, relations, R, gates, ends):
+        plan, backward = form(a.xp, query, relations, R, gates, ends)
+        ends_at = numpy.cumsum([part.size for part in plan]).tolist()
 
         def backward_flat(d):
-            parts = d[: sizes[0]], d[sizes[0] : sum(sizes)], d[sum(sizes) :]
+            parts = d[: ends_at[0]], d[ends_at[0] : ends_at[1]], d[ends_at[1] :]
             shaped = (part.reshape(x.shape) for part, x in zip(parts, plan, strict=True))
             return backward(ops.Plan(*shaped))
 
         return a.xp.concatenate([x.reshape(-1) for x in plan]), backward_flat
 
-    tables = (a.normal(size, E, size=E**-0.5) for size in (N, H, H))
-    relations, gates, ends = tables
-    return Case(flat_plan, (a.normal(B, E), relations, hop_matrices(a, H, E), gates, ends))
+    return relation_hops
 
 
 def fact_index(a: RandomArrays, N, M, V) -> ops.FactIndex:

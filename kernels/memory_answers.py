@@ -8,6 +8,7 @@ from numba import njit
 from kvnet.kernels.parts.blocks import cut
 from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS, as_int32
 from kvnet.kernels.parts.places import Places
+from kvnet.kernels.parts.row_products import add, add_transposed, dot, times
 from kvnet.kernels.parts.threads import map_on_all_threads
 from kvnet.operations.facts import Candidates
 
@@ -62,35 +63,6 @@ def _localise(asked, keys, values, place):
 
 
 @njit(**OPTIONS)
-def _dot(x, y):
-    total = x.dtype.type(0)
-    for d in range(len(x)):
-        total += x[d] * y[d]
-    return total
-
-
-@njit(**OPTIONS)
-def _add(y, factor, x):
-    for d in range(len(x)):
-        y[d] += factor * x[d]
-
-
-@njit(**OPTIONS)
-def _times(matrix, x, y):
-    """Fill ``y = matrix x``."""
-    for i in range(len(matrix)):
-        y[i] = _dot(matrix[i], x)
-
-
-@njit(**OPTIONS)
-def _add_transposed(matrix, x, y):
-    """Add ``y += matrixᵀ x``; rows with a factor of zero are skipped."""
-    for i in range(len(matrix)):
-        if x[i] != 0:
-            _add(y, x[i], matrix[i])
-
-
-@njit(**OPTIONS)
 def _hops(table, relations, R, local, chosen, us, zs, p, shares):
     """Fill the query before each hop and after the last, its sum with o, and the attention.
 
@@ -107,8 +79,8 @@ def _hops(table, relations, R, local, chosen, us, zs, p, shares):
     by_key = numpy.empty(len(table), table.dtype)
     by_relation = numpy.empty(len(relations), table.dtype)
     for h in range(len(R)):
-        _times(table, us[h], by_key)
-        _times(relations, us[h], by_relation)
+        times(table, us[h], by_key)
+        times(relations, us[h], by_relation)
         largest, total = table.dtype.type(-numpy.inf), table.dtype.type(0)
         for i in range(len(chosen)):
             p[h, i] = by_key[local.keys[i]] + by_relation[chosen[i]]
@@ -120,8 +92,8 @@ def _hops(table, relations, R, local, chosen, us, zs, p, shares):
             p[h, i] /= total
             shares[h, local.values[i]] += p[h, i]
         zs[h] = us[h]
-        _add_transposed(table, shares[h], zs[h])
-        _times(R[h], zs[h], us[h + 1])
+        add_transposed(table, shares[h], zs[h])
+        times(R[h], zs[h], us[h + 1])
 
 
 @njit(**OPTIONS)
@@ -153,7 +125,7 @@ def _answer(query, entities, relations, R, starts, keys, values, chosen, asked, 
         _hops(table, relations, R, local, chosen[here], us, zs, p, shares)
         attention[:, here.start - first : here.stop - first] = p
         for i in range(local.candidates):
-            scores[n + i], found[n + i] = _dot(table[i], us[H]), local.rows[i]
+            scores[n + i], found[n + i] = dot(table[i], us[H]), local.rows[i]
         sizes[b - lo] = local.candidates
         n += local.candidates
     return scores[:n], found[:n], sizes, attention
@@ -170,11 +142,11 @@ def _hops_backward(
     du = dz.copy()
     for h in range(len(R) - 1, -1, -1):
         for d in range(len(du)):
-            _add(dR[h, d], du[d], zs[h])
+            add(dR[h, d], du[d], zs[h])
         dz[:] = 0
-        _add_transposed(R[h], du, dz)
-        _times(table, dz, d_shares)
-        mean = _dot(shares[h], d_shares)
+        add_transposed(R[h], du, dz)
+        times(table, dz, d_shares)
+        mean = dot(shares[h], d_shares)
         by_key[:] = 0
         by_relation[:] = 0
         for i in range(len(chosen)):
@@ -182,16 +154,16 @@ def _hops_backward(
             by_key[local.keys[i]] += d_score
             by_relation[chosen[i]] += d_score
         du[:] = dz
-        _add_transposed(table, by_key, du)
-        _add_transposed(relations, by_relation, du)
+        add_transposed(table, by_key, du)
+        add_transposed(relations, by_relation, du)
         for i in range(len(table)):
             if shares[h, i] != 0:
-                _add(d_table[i], shares[h, i], dz)
+                add(d_table[i], shares[h, i], dz)
             if by_key[i] != 0:
-                _add(d_table[i], by_key[i], us[h])
+                add(d_table[i], by_key[i], us[h])
         for r in range(len(relations)):
             if by_relation[r] != 0:
-                _add(d_relations[r], by_relation[r], us[h])
+                add(d_relations[r], by_relation[r], us[h])
     return du
 
 
@@ -221,14 +193,14 @@ def _answer_backward(
         d_table[:] = 0
         du = numpy.zeros(D, query.dtype)
         for i in range(local.candidates):
-            _add(d_table[i], d_scores[done + i], us[H])
-            _add(du, d_scores[done + i], table[i])
+            add(d_table[i], d_scores[done + i], us[H])
+            add(du, d_scores[done + i], table[i])
         du = _hops_backward(
             table, relations, R, local, chosen[here], us, zs, p, shares, du, d_table, d_relations,
             dR,
         )  # fmt: skip
         d_query[b] = du
-        _add(d_table[local.asked], query.dtype.type(1), du)
+        add(d_table[local.asked], query.dtype.type(1), du)
         rows[n : n + len(table)] = local.rows
         n, done = n + len(table), done + local.candidates
     return rows[:n], d_rows[:n], d_relations, dR
@@ -239,7 +211,7 @@ def _add_rows(rows, d_rows, lo, hi, d_entities):
     """Add the gradients whose row is from `lo` to `hi`."""
     for n in range(len(rows)):
         if lo <= rows[n] < hi:
-            _add(d_entities[rows[n]], d_entities.dtype.type(1), d_rows[n])
+            add(d_entities[rows[n]], d_entities.dtype.type(1), d_rows[n])
 
 
 def memory_answers(xp, query, entities, relations, R, memories):

@@ -22,6 +22,7 @@ SEVERAL_BLOCKS = {
     "key_value_hops_by_row": MEMORY,
     "layerwise_hops_by_row": SLOTS,
     "memory_answers": FACTS | {"E": 9},
+    "relation_hops": {"B": 80, "N": 9, "E": 10, "H": 3},
     "word_cross_entropy": {"B": 20, "V": 2500, "E": 8},
 }
 PUBLISHED = {
