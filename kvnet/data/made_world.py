@@ -54,6 +54,8 @@ SENTENCES = {
         "which people act in the film []",
         "who are the stars of the film []",
         "name the cast of []",
+        "who are the stars in []",
+        "name the stars of the film []",
     ],
     "released_in": [
         "when was [] released",
@@ -94,6 +96,9 @@ SENTENCES = {
         "name the country of the town []",
         "to which country does [] belong",
         "which country is the town of [] in",
+        "[] is in which country",
+        "name the country that [] is in",
+        "in which country is []",
     ],
     "^directed_by": [
         "which films did [] direct",
@@ -140,6 +145,9 @@ SENTENCES = {
         "which towns does the country [] have",
         "name the towns in []",
         "which towns belong to []",
+        "name all towns in []",
+        "which are the towns in []",
+        "which towns are in the country []",
     ],
     "directed_by/^directed_by": [
         "which films have the same director as []",
@@ -147,6 +155,8 @@ SENTENCES = {
         "name other films by the director of []",
         "which other films did the director of [] direct",
         "name films that have the same director as []",
+        "what other films did the director of [] direct",
+        "which films are by the director of []",
     ],
     "^starring/starring": [
         "who acted together with []",
@@ -223,6 +233,9 @@ SENTENCES = {
         "when were films that share a writer with [] released",
         "in which years were the other films of the writer of [] released",
         "when did films that share a writer with [] come out",
+        "when did the other films of the writer of [] come out",
+        "name the years of the other films of the writer of []",
+        "in which years were other films of the writer of [] released",
     ],
     "directed_by/born_in/located_in": [
         "in which country was the director of [] born",
