@@ -14,6 +14,11 @@ def train_babi() -> int:
     return _run("train_babi")
 
 
+def train_kb() -> int:
+    """Run ``kvnet.cli.train_kb``; return the exit code."""
+    return _run("train_kb")
+
+
 def train_lm() -> int:
     """Run ``kvnet.cli.train_lm``; return the exit code."""
     return _run("train_lm")

@@ -31,6 +31,7 @@ setup(
     entry_points={
         "console_scripts": [
             "kvnet-train-babi = kvnet_commands:train_babi",
+            "kvnet-train-kb = kvnet_commands:train_kb",
             "kvnet-train-lm = kvnet_commands:train_lm",
         ]
     },
@@ -40,6 +41,7 @@ setup(
         "numba>=0.61",
         "numpy>=2.0",
         "psutil>=5.9",
+        "rapidfuzz>=3.9",
         "safetensors>=0.4",
         "scipy>=1.11",
         "threadpoolctl>=3.1",

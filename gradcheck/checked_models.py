@@ -7,9 +7,15 @@ import copy
 from functools import partial
 
 from kvnet.data.batch import Batch, Context
+from kvnet.data.fact_data import FactBatch
 from kvnet.gradcheck.cases import Case, RandomArrays, Subject, registering
+from kvnet.gradcheck.checked_operations import asked_entities, candidates_and_answers, fact_index
 from kvnet.gradcheck.gradient_error import GradientError
 from kvnet.models import (
+    FactChainConfig,
+    FactChainNetwork,
+    FactMemoryConfig,
+    FactMemoryNetwork,
     KeyValueConfig,
     KeyValueMemoryNetwork,
     LanguageModelConfig,
@@ -151,3 +157,43 @@ def memn2n(a: RandomArrays, tying, encoding, linear, words, B, M, S, V, E, H) ->
     batch = Batch.of_words(a.on_host.words(words, V, B, S), keys, keys, answer, a.xp)
     size = 0.1 if linear else 0.4  # without a softmax, scores grow from hop to hop
     return Case(partial(loss_at, network, batch), (random_params(a, network, size),))
+
+
+def fact_batch(a: RandomArrays, words, B, M, S, V, N) -> FactBatch:
+    """Draw questions with padded texts about a base of N entities and V relations."""
+    present = a.xp.arange(V)
+    texts = a.words(words, V, B + 1, S)
+    rows = a.xp.asarray(a.rng.integers(0, B + 1, B))
+    _, answers, answer_starts = candidates_and_answers(a, B, N)
+    asked, index = asked_entities(a, N, B), fact_index(a, N, M, V)
+    return FactBatch(present, texts, rows, asked, answers, answer_starts, index)
+
+
+@model()
+def fact_chain_network(a: RandomArrays, H, words, B, M, S, V, N, E) -> Case:
+    """Check a whole network that follows chains of facts."""
+    config = FactChainConfig(
+        vocabulary_size=V, relations=V, embedding_size=E, hops=H, least_weight=0.0, dtype=a.dtype
+    )
+    network = FactChainNetwork(config, **placed(a))
+    batch = fact_batch(a, words, B, M, S, V, N)
+    size = 0.4  # so that no fact is almost certain, whose doubts cancel
+    return Case(partial(loss_at, network, batch), (random_params(a, network, size),))
+
+
+@model()
+def fact_memory_network(a: RandomArrays, words, B, M, S, V, N, E, H, spare) -> Case:
+    """Check a whole network with one memory per question; some entities are new."""
+    config = FactMemoryConfig(
+        vocabulary_size=V,
+        relations=V,
+        entities=max(1, N - spare),
+        embedding_size=E,
+        hops=H,
+        memory_steps=2,
+        memory_size=2 * M,
+        dtype=a.dtype,
+    )
+    network = FactMemoryNetwork(config, **placed(a))
+    batch = fact_batch(a, words, B, M, S, V, N)
+    return Case(partial(loss_at, network, batch), (random_params(a, network),))

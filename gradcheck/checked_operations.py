@@ -17,9 +17,14 @@ from kvnet.kernels import choose_operations
 # Operations without a gradient: constants, random numbers, and parts of other operations.
 CONSTANTS = (
     "centred_position_encoding",
+    "find_facts",
+    "find_memories",
+    "in_order_of_appearance",
+    "largest_by_question",
     "normal",
     "own_length_encoding",
     "position_encoding",
+    "right_candidates",
     "scatter_rows",
     "slots_with_times",
     "uniform",
@@ -140,6 +145,14 @@ def key_value_hops(a: RandomArrays, allowed, B, M, E, F, H) -> Case:
     A = a.normal(F, E, size=E**-0.5 * F**-0.25)  # so that scores are near 1
     inputs = (query, keys, values, A, hop_matrices(a, H, F), a.allowed(allowed, B, M))
     return Case(partial(ops.key_value_hops, a.xp), inputs)
+
+
+@operation()
+def memory_hops(a: RandomArrays, allowed, B, M, F, H) -> Case:
+    """Hop over a memory whose keys are mapped already."""
+    keys, values = a.normal(B, M, F, size=F**-0.25), a.normal(B, M, F)
+    inputs = (a.normal(B, F, size=F**-0.25), keys, values, hop_matrices(a, H, F))
+    return Case(partial(ops.memory_hops, a.xp), (*inputs, a.allowed(allowed, B, M)))
 
 
 @operation()
@@ -281,3 +294,123 @@ def word_cross_entropy(a: RandomArrays, kernels, logits, nil, B, V, E) -> Case:
 def l2_penalty(a: RandomArrays, N) -> Case:
     """Penalise a vector."""
     return Case(partial(ops.l2_penalty, a.xp), (a.normal(N), 0.3))
+
+
+@operation(logits=tuple(LOGITS))
+def sigmoid(a: RandomArrays, logits, B, F) -> Case:
+    """Map numbers of any size."""
+    return Case(partial(ops.sigmoid, a.xp), (a.logits(logits, B, F),), scale=cancellation(logits))
+
+
+def probabilities(a: RandomArrays, *shape):
+    """Draw probabilities that are not so near 0 or 1 that a step of a difference passes it."""
+    return 0.1 + 0.8 * a.uniform(*shape)
+
+
+@operation()
+def noisy_or(a: RandomArrays, B, N) -> Case:
+    """Combine probabilities in groups, some of them empty."""
+    groups = a.xp.asarray(a.rng.integers(0, B, N))
+    return Case(partial(ops.noisy_or, a.xp), (probabilities(a, N), groups, B))
+
+
+@operation(kernels=("reference", "fused"))
+def relation_hops(a: RandomArrays, kernels, B, N, E, H) -> Case:
+    """Choose relations; the parts of the plan are one output."""
+    tables = (a.normal(size, E, size=E**-0.5) for size in (N, H, H))
+    relations, gates, ends = tables
+    inputs = (a.normal(B, E), relations, hop_matrices(a, H, E), gates, ends)
+    textbook = flat_plan(a, ops.relation_hops)
+    if kernels == "reference":
+        return Case(textbook, inputs)
+    return Case(
+        flat_plan(a, choose_operations(kernels, a.xp).relation_hops), inputs, (), 0.0, textbook
+    )
+
+
+def flat_plan(a: RandomArrays, form):
+    """Return a form of `relation_hops` whose output is one array, as `check_gradients` takes it."""
+
+    def relation_hops(query, relations, R, gates, ends):
+        plan, backward = form(a.xp, query, relations, R, gates, ends)
+        ends_at = numpy.cumsum([part.size for part in plan]).tolist()
+
+        def backward_flat(d):
+            parts = d[: ends_at[0]], d[ends_at[0] : ends_at[1]], d[ends_at[1] :]
+            shaped = (part.reshape(x.shape) for part, x in zip(parts, plan, strict=True))
+            return backward(ops.Plan(*shaped))
+
+        return a.xp.concatenate([x.reshape(-1) for x in plan]), backward_flat
+
+    return relation_hops
+
+
+def fact_index(a: RandomArrays, N, M, V) -> ops.FactIndex:
+    """Draw M facts for each of N entities, with V relations; some are about the entity itself."""
+    arrays = M * a.xp.arange(N + 1), a.rng.integers(0, V, N * M), a.rng.integers(0, N, N * M)
+    return ops.FactIndex(*(a.xp.asarray(array) for array in arrays))
+
+
+def asked_entities(a: RandomArrays, N, B):
+    """Draw the entities that questions are about."""
+    return a.xp.asarray(a.rng.integers(0, N, B))
+
+
+@operation()
+def read_facts(a: RandomArrays, B, N, M, V) -> Case:
+    """Read the facts of all entities of a base, with any weights."""
+    held = ops.Candidates(N * a.xp.arange(B + 1), a.xp.tile(a.xp.arange(N), B))
+    inputs = (fact_index(a, N, M, V), held, probabilities(a, B * N), asked_entities(a, N, B))
+    choice, least = (probabilities(a, B, V), probabilities(a, B)), a.xp.zeros(B, a.dtype)
+    return Case(partial(ops.read_facts, a.xp), (*inputs, *choice, least), ("least",))
+
+
+@operation(kernels=("reference", "fused"))
+def fact_answers(a: RandomArrays, kernels, B, N, M, V, H) -> Case:
+    """Follow chains of facts; all are read, since a bound of the weight is a jump."""
+    plan = ops.Plan(*(probabilities(a, *shape) for shape in ((H, B, V), (H, B), (B, H))))
+    inputs = (fact_index(a, N, M, V), asked_entities(a, N, B), plan, 0.0)
+    return in_form("fact_answers", kernels, a, inputs)
+
+
+def candidates_and_answers(a: RandomArrays, B, M) -> tuple:
+    """Draw M candidates and up to M right answers per question, some of them not in the base."""
+    drawn = [a.rng.permutation(M + 1) for _ in range(2 * B)]
+    counts = a.rng.integers(1, M + 1, B)
+    right = [numpy.where(x[:n] == M, -1, x[:n]) for x, n in zip(drawn[B:], counts, strict=True)]
+    entities = numpy.concatenate([x[:M] for x in drawn[:B]])
+    starts = numpy.concatenate([[0], numpy.cumsum(counts)])
+    candidates = ops.Candidates(M * a.xp.arange(B + 1), a.xp.asarray(entities))
+    return candidates, a.xp.asarray(numpy.concatenate(right)), a.xp.asarray(starts)
+
+
+@operation(kernels=("reference", "fused"))
+def answer_set_loss(a: RandomArrays, kernels, B, M) -> Case:
+    """Compute the loss of probabilities of candidates."""
+    inputs = (probabilities(a, B * M), *candidates_and_answers(a, B, M))
+    return in_form("answer_set_loss", kernels, a, inputs)
+
+
+@operation(logits=tuple(LOGITS))
+def softmax_by_question(a: RandomArrays, logits, B, M) -> Case:
+    """Normalise the scores of memories of different sizes, some of them empty."""
+    starts = numpy.concatenate([[0], numpy.cumsum(a.rng.integers(0, M + 1, B)), [B * M]])
+    inputs = (a.logits(logits, B * M), a.xp.asarray(starts))
+    return Case(partial(ops.softmax_by_question, a.xp), inputs, scale=1.0)  # one candidate: 1 - 1
+
+
+@operation()
+def answer_set_cross_entropy(a: RandomArrays, B, M) -> Case:
+    """Compute the loss of scores of candidates."""
+    inputs = (a.normal(B * M), *candidates_and_answers(a, B, M))
+    return Case(partial(ops.answer_set_cross_entropy, a.xp), inputs, scale=1.0)
+
+
+@operation(kernels=("reference", "fused"))
+def memory_answers(a: RandomArrays, kernels, B, N, M, V, E, H) -> Case:
+    """Answer from one memory of facts per question."""
+    index, asked = fact_index(a, N, M, V), asked_entities(a, N, B)
+    memories = ops.find_memories(a.xp, index, asked, 2, 2 * M, 2 * M)
+    tables = (a.normal(B, E), a.normal(len(memories.present), E, size=E**-0.25))
+    tables += (a.normal(V, E, size=E**-0.25), hop_matrices(a, H, E))
+    return in_form("memory_answers", kernels, a, (*tables, memories))

@@ -1,8 +1,8 @@
 """kvnet: memory networks from scratch, with every gradient written by hand and proven.
 
-To answer questions: `QuestionAnswerer`, with `Example` and a recipe. To continue text:
-`TextContinuer`. To study the parts: `kvnet.operations`, `kvnet.updates`, `kvnet.models`,
-`kvnet.training` and `kvnet.gradcheck`.
+To answer questions: `QuestionAnswerer`, with `Example` and a recipe. To answer them from a base of
+facts: `FactAnswerer`, with `KnowledgeBase`. To continue text: `TextContinuer`. To study the parts:
+`kvnet.operations`, `kvnet.updates`, `kvnet.models`, `kvnet.training` and `kvnet.gradcheck`.
 """
 
 from typing import TYPE_CHECKING
@@ -12,11 +12,17 @@ from kvnet.version import __version__
 
 if TYPE_CHECKING:  # for editors; at run time, `__getattr__` imports these when one is used
     from kvnet.public import (
+        FACT_PRESETS,
         KEY_VALUE_PRESETS,
         MEMN2N_PRESETS,
         Answer,
         Example,
+        Fact,
+        FactAnswer,
+        FactAnswerer,
+        FactChainRecipe,
         KeyValueRecipe,
+        KnowledgeBase,
         LanguageModelRecipe,
         MemN2NRecipe,
         NextWord,
@@ -26,12 +32,18 @@ if TYPE_CHECKING:  # for editors; at run time, `__getattr__` imports these when 
     )
 
 __all__ = [
+    "FACT_PRESETS",
     "KEY_VALUE_PRESETS",
     "MEMN2N_PRESETS",
     "Answer",
     "Example",
+    "Fact",
+    "FactAnswer",
+    "FactAnswerer",
+    "FactChainRecipe",
     "InputError",
     "KeyValueRecipe",
+    "KnowledgeBase",
     "LanguageModelRecipe",
     "MemN2NRecipe",
     "NextWord",

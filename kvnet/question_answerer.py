@@ -12,6 +12,9 @@ import numpy
 from kvnet.backend import array_module, to_numpy
 from kvnet.data.dataset import Dataset, Sizes, check_example, check_words, cut_text
 from kvnet.data.example import Example
+from kvnet.data.exchange import exchange_values as with_exchanged_values
+from kvnet.data.exchange import exchangeable
+from kvnet.data.simulator.dice import Dice
 from kvnet.data.story import words_of
 from kvnet.data.task_data import encode_splits, held_out
 from kvnet.errors import InputError, shown
@@ -31,6 +34,10 @@ from kvnet.training.session import (
 from kvnet.training.task_run import TaskRun
 from kvnet.training.trained_file import Trained, read_trained, write_trained
 
+READING_STEPS = 4000
+"""Steps of the default recipe for memories whose values are exchanged."""
+MOST_VARIED = 20_000
+"""Questions, at most, in all variants together, if there are more than two variants."""
 RECIPES = {KeyValueMemoryNetwork: KeyValueRecipe, MemN2N: MemN2NRecipe}
 
 
@@ -63,7 +70,8 @@ class QuestionAnswerer:
     recipe : KeyValueRecipe or MemN2NRecipe, optional
         Hyper-parameters; they select the model. By default the published ones of the Key-Value
         Memory Network, with new batches every epoch, smaller ones if there are fewer examples, and
-        slots for the longest memory.
+        slots for the longest memory; if values are exchanged, those with which it learns to read
+        them.
     backend : {"numpy", "cupy", "auto"}, default="numpy"
         Array library; ``"auto"`` uses a GPU if there is one.
     random_state : int, default=0
@@ -105,7 +113,12 @@ class QuestionAnswerer:
         self.recipe, self.backend, self.kernels = recipe, backend, kernels
         self.random_state, self.verbose = random_state, verbose
 
-    def fit(self, examples: Sequence[Example], validation_share: float = 0.0) -> "QuestionAnswerer":
+    def fit(
+        self,
+        examples: Sequence[Example],
+        validation_share: float = 0.0,
+        exchange_values: bool = True,
+    ) -> "QuestionAnswerer":
         """Train on examples, as the commands train.
 
         Ctrl-C ends the training after the current steps and raises KeyboardInterrupt; the model is
@@ -117,6 +130,10 @@ class QuestionAnswerer:
         validation_share : float, default=0.0
             Share of the examples that is drawn at random, not trained on, and evaluated as
             validation. Early stopping needs one.
+        exchange_values : bool, default=True
+            Whether the values of memories whose keys and values differ are exchanged in every
+            epoch, and the answers with them, so that the model reads values instead of remembering
+            them. Turn it off if the memory will never change.
 
         Returns
         -------
@@ -160,11 +177,8 @@ class QuestionAnswerer:
                 f"validation_share={validation_share!r} leaves no example to train on; give more "
                 "examples"
             )
-        recipe = self.recipe or KeyValueRecipe(
-            shuffle_questions=True,
-            batch_size=min(KeyValueRecipe.batch_size, len(examples) - count),
-            memory_size=max(KeyValueRecipe.memory_size, *(len(e.keys) for e in examples)),
-        )
+        words = exchangeable(examples) if exchange_values else []
+        recipe = self.recipe or _default_recipe(examples, len(examples) - count, len(words) > 1)
         cut = cut_text(examples, recipe.memory_size)
         if cut:
             warnings.warn(cut, stacklevel=2)
@@ -178,6 +192,10 @@ class QuestionAnswerer:
         kept, drawn = held_out(examples, count, self.random_state, "validation")
         splits = {"training": [(1, kept)]} | ({"validation": [(1, drawn)]} if drawn else {})
         data = encode_splits(splits, recipe.memory_size, array_module(self.backend))
+        if len(words) > 1:
+            data = data._replace(
+                varied=_varied(kept, words, recipe.epochs, data, self.random_state)
+            )
         run = TaskRun(data, recipe, self.random_state, backend=self.backend, kernels=self.kernels)
         if run.trainer.batches.note:
             warnings.warn(run.trainer.batches.note, stacklevel=2)
@@ -382,6 +400,39 @@ class QuestionAnswerer:
     def _check_trained(self):
         if not hasattr(self, "model"):
             raise InputError("this QuestionAnswerer is not trained; call fit, or use load")
+
+
+def _default_recipe(examples, count, reads_values):
+    batch_size = min(KeyValueRecipe.batch_size, count)
+    longest = max(len(example.keys) for example in examples)
+    if not reads_values:
+        return KeyValueRecipe(
+            shuffle_questions=True,
+            batch_size=batch_size,
+            memory_size=max(KeyValueRecipe.memory_size, longest),
+        )
+    epochs = max(40, READING_STEPS // (count // batch_size))
+    return KeyValueRecipe(
+        shuffle_questions=True,
+        batch_size=batch_size,
+        epochs=epochs,
+        evaluation_interval=epochs // 10,
+        learning_rate=0.003,
+        epsilon=1e-4,
+        l2_lambda=0.0,  # the published penalty keeps the attention from being sharp
+        memory_size=max(KeyValueRecipe.memory_size, longest),
+    )
+
+
+def _varied(examples, words, epochs, data, random_state):
+    """Return the training questions in several variants: as they are, and with other values."""
+    variants = min(epochs, max(2, MOST_VARIED // len(examples)))
+    dice = Dice(f"exchange of values {random_state}")
+    blocks = [examples] + [with_exchanged_values(examples, words, dice) for _ in range(1, variants)]
+    flat = [example for block in blocks for example in block]
+    dataset = Dataset.of_examples(flat, data.vocabulary, data.sizes, data.training.dataset.xp)
+    dataset.variants = variants
+    return dataset
 
 
 def _check_one_text_per_slot(examples):

@@ -11,6 +11,7 @@ from helpers.strict_arrays import strict
 
 from kvnet import InputError, backend
 from kvnet.backend import array_module
+from kvnet.data.knowledge_base import KnowledgeBase
 
 
 @pytest.fixture(scope="session", params=["strict", pytest.param("cupy", marks=pytest.mark.gpu)])
@@ -55,3 +56,20 @@ def released():
         if folder.is_dir():
             return folder
     pytest.skip("the released bAbI files are not here; set KVNET_DATA to their folder")
+
+
+@pytest.fixture(scope="session")
+def metaqa():
+    """The folder of MetaQA's knowledge base and questions."""
+    places = [Path(os.environ["KVNET_METAQA"])] if "KVNET_METAQA" in os.environ else []
+    places.append(ROOT.parent / "shared/data/metaqa")
+    for place in places:
+        if (place / "kb.txt").is_file():
+            return place
+    pytest.skip("MetaQA's files are not here; set KVNET_METAQA to their folder")
+
+
+@pytest.fixture(scope="session")
+def film_base(metaqa):
+    """MetaQA's knowledge base."""
+    return KnowledgeBase.read(metaqa / "kb.txt")

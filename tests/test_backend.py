@@ -9,7 +9,7 @@ from helpers.strict_arrays import strict
 
 from kvnet import InputError, backend
 from kvnet.backend import array_module
-from kvnet.cli import train_babi, train_lm
+from kvnet.cli import train_babi, train_kb, train_lm
 from kvnet.gradcheck import command_line as gradcheck
 
 TASK = [
@@ -83,7 +83,7 @@ def message(request, monkeypatch):
     return message
 
 
-@pytest.mark.parametrize("command", [train_babi, train_lm, gradcheck])
+@pytest.mark.parametrize("command", [train_babi, train_kb, train_lm, gradcheck])
 def test_missing_gpu_error_names_the_remedy(message, command, capsys):
     assert command.main(["--backend", "cupy"]) == 2
     output = capsys.readouterr()

@@ -60,6 +60,47 @@ def test_values_are_read_where_keys_match():
     assert min(a.probability for a in answers) > 0.5
 
 
+def towns(values):
+    """Questions about one memory of twenty capitals."""
+    keys = [f"capital country{n}" for n in range(20)]
+    return [
+        Example.of_memory(f"what is the capital of country{n}?", keys, values, answer)
+        for n, answer in enumerate(values)
+    ]
+
+
+def test_values_that_change_after_training_change_the_answers():
+    """All twenty facts are known by heart at the end, but the memory is what counts."""
+    values = [f"town{n}" for n in range(20)]
+    examples, reversed_values = towns(values), towns(values[::-1])
+    answerer = QuestionAnswerer().fit(examples)
+    for asked in (examples, reversed_values):
+        assert [a.word for a in answerer.predict(asked)] == [e.answer for e in asked]
+    recipe = replace(answerer._fitted_recipe, epochs=400)
+    fixed = QuestionAnswerer(recipe).fit(examples, exchange_values=False)
+    assert [a.word for a in fixed.predict(examples)] == [e.answer for e in examples]
+    followed = [
+        a.word == e.answer
+        for a, e in zip(fixed.predict(reversed_values), reversed_values, strict=True)
+    ]
+    assert sum(followed) < 10
+
+
+def test_the_readme_example_follows_swapped_values():
+    memory = {"keys": ["capital France", "capital Peru"], "values": ["Paris", "Lima"]}
+    swapped = {"keys": memory["keys"], "values": memory["values"][::-1]}
+    examples = [
+        Example.of_memory("capital France?", answer="Paris", **memory),
+        Example.of_memory("capital Peru?", answer="Lima", **memory),
+    ]
+    recipe = KeyValueRecipe(epochs=300, learning_rate=0.01, batch_size=2, shuffle_questions=True)
+    answerer = QuestionAnswerer(recipe).fit(examples)
+    asked = [Example.of_memory(f"capital {name}?", **swapped) for name in ("France", "Peru")]
+    answers = answerer.predict(asked)
+    assert [answer.word for answer in answers] == ["lima", "paris"]
+    assert min(answer.probability for answer in answers) > 0.9
+
+
 def test_memn2n_answers_questions_about_stories():
     examples = embedded_task(1, 600).train
     recipe = MemN2NRecipe(epochs=20, linear_start=8, embedding_size=20)

@@ -108,7 +108,7 @@ def run_on_all_threads(kernel: Callable, blocks: int, *arguments, phases: int = 
     MemoryError
         If the kernel raises one on any thread. All threads have then ended.
     """
-    counters, others = counters_for(phases), []
+    counters = counters_for(phases)
     helpers = min(allowed_threads(), blocks) - 1
     if helpers < 1:
         kernel(counters, *arguments)
@@ -121,13 +121,56 @@ def run_on_all_threads(kernel: Callable, blocks: int, *arguments, phases: int = 
             counters.fill(ALL_DONE)  # the others take no further block and wait for none
             raise
 
+    _on_helpers(run, helpers)
+
+
+def map_on_all_threads(function: Callable, count: int) -> list:
+    """Call a function with 0 to count - 1 on the threads that kernels may use.
+
+    Parameters
+    ----------
+    function : callable
+        It should spend its time in a kernel compiled with ``nogil``.
+    count : int
+
+    Returns
+    -------
+    results : list
+        In order, whatever thread computed them.
+
+    Raises
+    ------
+    Exception
+        If the function raises one on any thread. All threads have then ended.
+    """
+    results, numbers = [None] * count, list(reversed(range(count)))
+
+    def work():
+        while numbers:
+            try:
+                number = numbers.pop()  # all threads take from one list
+            except IndexError:  # another one took the last
+                return
+            try:
+                results[number] = function(number)
+            except BaseException:
+                numbers.clear()  # the others take no further one
+                raise
+
+    _on_helpers(work, min(allowed_threads(), count) - 1)
+    return results
+
+
+def _on_helpers(work, helpers):
+    """Call a function on this thread and on helpers; return when all have returned."""
+    others = []
     try:
         for _ in range(helpers):
-            others.append(_helpers().submit(run))
-    except RuntimeError:  # no further thread can be started: those that run take all blocks
+            others.append(_helpers().submit(work))
+    except RuntimeError:  # no further thread can be started: those that run do all
         pass
     try:
-        run()
+        work()
     finally:
         begun = [other for other in others if not other.cancel()]
         wait(begun)

@@ -72,6 +72,14 @@ def whole_number(lowest: int, highest: int | None = None):
     return parse
 
 
+def seed_list(text: str) -> list[int]:
+    """Return different seeds separated by commas: an argument type."""
+    seeds = [whole_number(0, 2**32 - 1)(part) for part in text.split(",")]
+    if len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f"{shown(text)} names a seed twice")
+    return seeds
+
+
 def path_name(text: str) -> str:
     """Argument type: the name of a file or a folder, which need not exist.
 

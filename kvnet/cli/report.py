@@ -52,16 +52,16 @@ def accuracy_table(accuracy: dict[int, dict[str, list[float]]], published: Publi
         header.append(f"Published ({published.label})")
     rows = [header]
     for task, splits in accuracy.items():
-        cells = [_cell(splits[split]) for split in SPLITS]
+        cells = [cell(splits[split]) for split in SPLITS]
         if published:
             cells.append(f"{published.accuracy[task]:.2f}")
         rows.append([f"{task} {TASK_NAMES[task]}", *cells])
     if len(accuracy) > 1:
-        means = [_cell(_means_by_seed(accuracy, split)) for split in SPLITS]
+        means = [cell(_means_by_seed(accuracy, split)) for split in SPLITS]
         if published:
             means.append(f"{fmean(published.accuracy[task] for task in accuracy):.3f}")
         rows.append(["mean", *means])
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def perplexity_table(
@@ -80,7 +80,7 @@ def perplexity_table(
     -------
     text : str
     """
-    text = _aligned(
+    text = aligned(
         [["", "Perplexity"], *([what, perplexity_text(value)] for what, value in measured)]
     )
     if not published:
@@ -88,10 +88,11 @@ def perplexity_table(
     rows = [
         [model, "" if valid is None else f"{valid}", f"{test}"] for model, valid, test in published
     ]
-    return f"{text}\n\n{_aligned([['Published', 'Validation', 'Test'], *rows])}"
+    return f"{text}\n\n{aligned([['Published', 'Validation', 'Test'], *rows])}"
 
 
-def _aligned(rows):
+def aligned(rows: list[list[str]]) -> str:
+    """Return a table as text: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
@@ -102,7 +103,8 @@ def _means_by_seed(accuracy, split):
     return [fmean(seed) for seed in zip(*(row[split] for row in accuracy.values()), strict=True)]
 
 
-def _cell(shares):
+def cell(shares: list[float]) -> str:
+    """Return the mean of some shares, and their standard deviation if there are several."""
     deviation = f" ± {stdev(shares):.3f}" if len(shares) > 1 else ""
     return f"{fmean(shares):.3f}{deviation}"
 

@@ -15,6 +15,7 @@ from kvnet.cli.arguments import (
     check_outputs,
     path_name,
     refuse_without_effect,
+    seed_list,
     whole_number,
 )
 from kvnet.cli.ask import ask
@@ -37,7 +38,7 @@ from kvnet.cli.training_arguments import add_machine, add_recipe, machine, recip
 from kvnet.data.babi import Task, embedded_task, encode_tasks, find_data_dir, read_task
 from kvnet.data.babi_format import TASK_NAMES
 from kvnet.data.dataset import cut_text
-from kvnet.errors import InputError, settings_as_flags, shown
+from kvnet.errors import InputError, settings_as_flags
 from kvnet.files.atomic_file import write_atomically
 from kvnet.training.recipes.key_value import KEY_VALUE_PRESETS, KeyValueRecipe
 from kvnet.training.recipes.memn2n import MEMN2N_PRESETS, MemN2NRecipe
@@ -177,7 +178,9 @@ def _parser() -> ArgumentParser:
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--random-state", type=whole_number(0, 2**32 - 1), help="seed (default: 0)")
     seeds.add_argument(
-        "--seeds", type=_seeds, help="train once per seed, such as 0,1,2; report mean and deviation"
+        "--seeds",
+        type=seed_list,
+        help="train once per seed, such as 0,1,2; report mean and deviation",
     )
     parser.add_argument(
         "--restarts",
@@ -219,13 +222,6 @@ def _task_id(text):
         return whole_number(1, 20)(text)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{error}, or all; --joint trains one for all") from None
-
-
-def _seeds(text):
-    seeds = [whole_number(0, 2**32 - 1)(part) for part in text.split(",")]
-    if len(set(seeds)) < len(seeds):
-        raise argparse.ArgumentTypeError(f"{shown(text)} names a seed twice")
-    return seeds
 
 
 def _recipe(arguments) -> Recipe:

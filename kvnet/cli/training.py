@@ -192,7 +192,7 @@ class Training:
 
 def _large_batch_text(run):
     """Say that an epoch is one large step, which shows no progress for long, or return None."""
-    size, count = run.recipe.batch_size, len(run.trainer.dataset)
+    size, count = run.trainer.batches.batch_size, len(run.trainer.dataset)
     if size < 10 * count:
         return None
     name = run.recipe.setting("batch_size", size)

@@ -159,7 +159,12 @@ class Dataset:
         The parameters, as arrays of `xp`.
     fingerprint : str
         Differs between data sets.
+    variants : int
+        In how many variants it has the questions, one variant after another. An epoch of a training
+        has one of them.
     """
+
+    variants = 1
 
     def __init__(self, sentences, queries, keys, values, answers, xp=numpy):
         arrays = sentences, queries, keys, values, answers

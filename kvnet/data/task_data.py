@@ -37,6 +37,8 @@ class TaskData(NamedTuple):
     training : Split
     validation, testing : Split or None
         None if there are no questions.
+    varied : Dataset or None
+        The training questions in several variants, which are trained on in place of them.
     """
 
     vocabulary: Vocabulary
@@ -44,6 +46,7 @@ class TaskData(NamedTuple):
     training: Split
     validation: Split | None = None
     testing: Split | None = None
+    varied: Dataset | None = None
 
 
 def held_out(

@@ -93,6 +93,8 @@ class Text:
         Differs between texts.
     """
 
+    variants = 1
+
     def __init__(self, ids: numpy.ndarray, memory_size: int, vocabulary_size: int, xp=numpy):
         self.xp, self.memory_size = xp, memory_size
         self.fingerprint = hashlib.sha256(ids.tobytes()).hexdigest()[:16]

@@ -110,8 +110,9 @@ def read_arrays(path: str | Path) -> tuple[dict[str, numpy.ndarray], dict]:
             "damaged, give another copy or train again"
         )
     for name, array in arrays.items():
-        if array.dtype.kind != "f" or not numpy.isfinite(array).all():
-            problem = f"is of {array.dtype}" if array.dtype.kind != "f" else "has NaN or infinity"
+        if array.dtype.kind not in "fiu" or not numpy.isfinite(array).all():
+            is_number = array.dtype.kind in "fiu"
+            problem = "has NaN or infinity" if is_number else f"is of {array.dtype}"
             raise InputError(f"{path}: the array {name[:LONGEST_REASON]!r} {problem}; give another")
     return arrays, metadata
 

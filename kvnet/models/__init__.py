@@ -4,12 +4,18 @@ from pathlib import Path
 
 from kvnet.errors import InputError
 from kvnet.files.checkpoint import read_arrays
+from kvnet.models.fact_chain_network import FactChainConfig, FactChainNetwork
+from kvnet.models.fact_memory_network import FactMemoryConfig, FactMemoryNetwork
 from kvnet.models.key_value_memory_network import KeyValueConfig, KeyValueMemoryNetwork
 from kvnet.models.memn2n import MemN2N, MemN2NConfig
 from kvnet.models.memn2n_language_model import LanguageModelConfig, MemN2NLanguageModel
 from kvnet.models.network import Network, kind_of
 
 __all__ = [
+    "FactChainConfig",
+    "FactChainNetwork",
+    "FactMemoryConfig",
+    "FactMemoryNetwork",
     "KeyValueConfig",
     "KeyValueMemoryNetwork",
     "LanguageModelConfig",
@@ -19,7 +25,8 @@ __all__ = [
     "load_model",
 ]
 
-KINDS = {kind.__name__: kind for kind in (KeyValueMemoryNetwork, MemN2N, MemN2NLanguageModel)}
+MODELS = (FactChainNetwork, FactMemoryNetwork, KeyValueMemoryNetwork, MemN2N, MemN2NLanguageModel)
+KINDS = {kind.__name__: kind for kind in MODELS}
 
 
 def load_model(path: str | Path, backend: str = "numpy", kernels: str = "auto") -> Network:

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy
 
+from kvnet.operations.sigmoid import sigmoid
+
 
 class GruWeights(NamedTuple):
     """The weights of a GRU with F units on inputs of E components, or their gradients.
@@ -56,7 +58,7 @@ def gru(xp, x, weights: GruWeights):
     steps = []
     for s in range(S):
         xh = xp.concatenate([x[:, s], h], axis=1)  # (N, E + F)
-        gates = _sigmoid(xp, xh @ gate_weights + gate_bias)  # (N, 2 F)
+        gates, _ = sigmoid(xp, xh @ gate_weights + gate_bias)  # (N, 2 F)
         r, z = gates[:, :F], gates[:, F:]
         xrh = xp.concatenate([x[:, s], r * h], axis=1)  # (N, E + F)
         c = xp.tanh(xrh @ candidate_weights + candidate_bias)  # (N, F)
@@ -85,8 +87,3 @@ def gru(xp, x, weights: GruWeights):
         return dx, GruWeights(dWg, dbg, dWc, dbc)
 
     return h, backward
-
-
-def _sigmoid(xp, x):
-    # The tanh form cannot overflow, and takes complex numbers.
-    return 0.5 * (1 + xp.tanh(0.5 * x))

@@ -1,8 +1,7 @@
 """All hops over a key-value memory, from the query's reading to the last query."""
 
-from kvnet.operations.address import address
-from kvnet.operations.hop import hop
 from kvnet.operations.linear import linear
+from kvnet.operations.memory_hops import memory_hops
 
 
 def key_value_hops(xp, query, keys, values, A, R, allowed=None):
@@ -41,25 +40,14 @@ def key_value_hops(xp, query, keys, values, A, R, allowed=None):
     u, backward_query = linear(xp, query, A)  # (B, F)
     mapped_keys, backward_keys = linear(xp, keys, A)  # (B, M, F)
     mapped_values, backward_values = linear(xp, values, A)  # (B, M, F)
-    attention, backward_hops = [], []
-    for R_h in R:
-        o, p, backward_address = address(xp, u, mapped_keys, mapped_values, allowed)
-        u, backward_hop = hop(xp, u, o, R_h)
-        attention.append(p)
-        backward_hops.append((backward_address, backward_hop))
+    u, attention, backward_hops = memory_hops(xp, u, mapped_keys, mapped_values, R, allowed)
 
     def backward(du):
-        d_mapped_keys, d_mapped_values, dR = 0, 0, []
-        for backward_address, backward_hop in reversed(backward_hops):
-            du, do, dR_h = backward_hop(du)
-            du_address, dk, dv = backward_address(do)
-            du = du + du_address  # u enters the scores and the sum u + o
-            d_mapped_keys, d_mapped_values = d_mapped_keys + dk, d_mapped_values + dv
-            dR.insert(0, dR_h)
+        du, d_mapped_keys, d_mapped_values, dR = backward_hops(du)
         d_query, dA_query = backward_query(du)
         d_keys, dA_keys = backward_keys(d_mapped_keys)
         d_values, dA_values = backward_values(d_mapped_values)
         dA = dA_query + dA_keys + dA_values  # one A maps all three
-        return d_query, d_keys, d_values, dA, xp.stack(dR)
+        return d_query, d_keys, d_values, dA, dR
 
-    return u, xp.stack(attention), backward
+    return u, attention, backward

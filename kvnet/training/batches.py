@@ -106,6 +106,51 @@ class Batches:
         return permutation(numpy, self.random_state, "batch order", epoch, self.steps_per_epoch)
 
 
+class VariedBatches:
+    """The batches of another schedule, in each epoch from another variant of the questions.
+
+    Parameters
+    ----------
+    batches : Batches
+    questions : int
+        N, of a variant; question n of variant v has row ``v N + n``.
+    variants : int
+        Epoch e has the variant ``e mod variants``.
+
+    Attributes
+    ----------
+    batch_size, steps_per_epoch : int
+    recurring : bool
+        False.
+    note : str or None
+        What the other schedule leaves out.
+    """
+
+    recurring = False
+
+    def __init__(self, batches: Batches, questions: int, variants: int):
+        self.batches, self.questions, self.variants = batches, questions, variants
+        self.batch_size, self.steps_per_epoch = batches.batch_size, batches.steps_per_epoch
+        self.note = batches.note
+
+    def next_rows(self, step: int, count: int) -> numpy.ndarray:
+        """Return the questions of consecutive steps.
+
+        Parameters
+        ----------
+        step : int
+            The first one, counted over all epochs, from 0.
+        count : int
+
+        Returns
+        -------
+        rows : (count, B) int64 array
+        """
+        epochs = numpy.arange(step, step + count) // self.steps_per_epoch
+        first = epochs % self.variants * self.questions
+        return self.batches.next_rows(step, count) + first[:, None]
+
+
 class RandomBatches:
     """Random words of a text, or random questions; an epoch has about as many as the data.
 

@@ -19,8 +19,9 @@ def evaluation_text(record: dict) -> str:
     """Describe an evaluation in a few words."""
     if "validation_loss" in record:
         return f"validation perplexity {perplexity_text(perplexity(record['validation_loss']))}"
-    name = "validation" if "validation_accuracy" in record else "training"
-    return f"{name} accuracy {record[f'{name}_accuracy']:.3f}"
+    measure, words = ("hits1", "hits@1") if "training_hits1" in record else ("accuracy",) * 2
+    name = "validation" if f"validation_{measure}" in record else "training"
+    return f"{name} {words} {record[f'{name}_{measure}']:.3f}"
 
 
 def loss_text(run: Run) -> str:

@@ -184,8 +184,11 @@ class Run(ABC):
         InputError
             If it cannot be written; the previous one is kept.
         """
-        if self.checkpoint is None:
-            return
+        if self.checkpoint is not None:
+            write_arrays(self.checkpoint, *self._content())
+
+    def _content(self):
+        """Return the arrays and the metadata of a checkpoint."""
         arrays, metadata = self.trainer.state()
         if self._best_params:
             arrays |= named(self._best_params, "best/")
@@ -195,7 +198,7 @@ class Run(ABC):
         metadata |= self._identity()
         metadata |= {"vocabulary": self.data.vocabulary.words, "history": self.history}
         metadata["spelling"] = self.data.vocabulary.spelling
-        write_arrays(self.checkpoint, arrays, metadata)
+        return arrays, metadata
 
     def _identity(self):
         return {

@@ -29,7 +29,7 @@ class TaskRun(Run):
     unit, Record = "questions", TaskRecord
 
     def _training_data(self):
-        return self.data.training.dataset
+        return self.data.varied or self.data.training.dataset
 
     def _splits(self):
         pairs = ((name, getattr(self.data, name)) for name in SPLITS)

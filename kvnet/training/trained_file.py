@@ -43,10 +43,15 @@ def write_trained(path: str | Path, trained: Trained) -> None:
     InputError
         If it cannot be written.
     """
+    write_arrays(path, *trained_state(trained))
+
+
+def trained_state(trained: Trained) -> tuple[dict, dict]:
+    """Return the content of a trained model's file: arrays, and metadata for JSON."""
     arrays, metadata = trained.model.state()
     metadata |= {"vocabulary": trained.vocabulary.words, "recipe": asdict(trained.recipe)}
     metadata["spelling"] = trained.vocabulary.spelling
-    write_arrays(path, arrays, metadata)
+    return arrays, metadata
 
 
 def read_trained(
@@ -71,7 +76,18 @@ def read_trained(
     InputError
         If the file cannot be read, is of another model, or has no vocabulary or recipe.
     """
-    arrays, metadata = read_arrays(path)
+    return trained_from_state(path, *read_arrays(path), recipes, backend, kernels)
+
+
+def trained_from_state(
+    path: str | Path,
+    arrays: dict,
+    metadata: dict,
+    recipes: Mapping[type[Network], type[Recipe]],
+    backend: str,
+    kernels: str,
+) -> Trained:
+    """Build a trained model from the content of a file; see `read_trained`."""
     accepted, kind = {model.__name__: model for model in recipes}, kind_of(path, metadata)
     if kind not in accepted:
         raise InputError(

@@ -14,6 +14,7 @@ from kvnet.errors import InputError
 from kvnet.files.checkpoint import named, read_metadata
 from kvnet.models.network import Network, checked
 from kvnet.parameter_vector import by_name
+from kvnet.training.batches import VariedBatches
 from kvnet.training.recipes.recipe import Recipe
 from kvnet.updates.as_vector import as_vector
 
@@ -42,7 +43,7 @@ class Trainer:
 
     Attributes
     ----------
-    batches : Batches or RandomBatches
+    batches : Batches, VariedBatches or RandomBatches
     optimizer : Optimizer
     step : int
         Steps done.
@@ -52,7 +53,10 @@ class Trainer:
 
     def __init__(self, model: Network, dataset, recipe: Recipe, random_state: int):
         self.model, self.dataset, self.recipe = model, dataset, recipe
-        self.batches = recipe.new_batches(len(dataset), random_state)
+        questions = len(dataset) // dataset.variants
+        self.batches = recipe.new_batches(questions, random_state)
+        if dataset.variants > 1:
+            self.batches = VariedBatches(self.batches, questions, dataset.variants)
         self.optimizer = recipe.new_optimizer(model, random_state, self.batches.steps_per_epoch)
         self.step, self.loss = 0, None
         self._packing = Packing(dataset, self.batches)
@@ -103,7 +107,7 @@ class Trainer:
     def _sum_losses(self):
         """Fetch the losses recorded since the last call and sum those of each epoch."""
         step = self.step - sum(map(len, self._losses))
-        steps, questions = self.batches.steps_per_epoch, self.recipe.batch_size
+        steps, questions = self.batches.steps_per_epoch, self.batches.batch_size
         for losses in self._losses:
             for loss in to_numpy(losses).tolist():  # one at a time, so any grouping sums alike
                 step, self._epoch_loss = step + 1, self._epoch_loss + loss

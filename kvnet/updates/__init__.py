@@ -5,6 +5,7 @@ to the loss returns the penalty's value.
 """
 
 from kvnet.updates.adagrad import adagrad
+from kvnet.updates.adam import adam
 from kvnet.updates.as_vector import as_vector
 from kvnet.updates.noisy_adam import UpdateRule, noisy_adam
 from kvnet.updates.row_gradient import RowGradient
@@ -16,6 +17,7 @@ __all__ = [
     "UpdateRule",
     "Updates",
     "adagrad",
+    "adam",
     "as_vector",
     "noisy_adam",
     "sgd",
@@ -34,6 +36,7 @@ class Updates:
     """
 
     adagrad = staticmethod(adagrad)
+    adam = staticmethod(adam)
     as_vector = staticmethod(as_vector)
     noisy_adam = staticmethod(noisy_adam)
     sgd = staticmethod(sgd)

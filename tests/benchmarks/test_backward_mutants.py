@@ -57,6 +57,10 @@ def test_scatter_rows_has_mutants_that_its_direct_users_run():
     assert len(found) >= 20
     assert {subject.name for subject in subjects_of(found[0])} == {
         "embedding_sum",
+        "fact_answers",
+        "noisy_or",
+        "read_facts",
+        "softmax_by_question",
         "sum_slots",
         "take_rows",
     }

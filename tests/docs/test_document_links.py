@@ -41,7 +41,7 @@ def test_linked_files_and_headings_exist(path):
 
 @OF_EACH_DOCUMENT
 def test_files_that_are_named_exist(path):
-    sources = [ROOT / name for name in ("setup.py", "train_babi.py", "train_lm.py")]
+    sources = [ROOT / name for name in ("setup.py", "train_babi.py", "train_kb.py", "train_lm.py")]
     for folder in SOURCE_FOLDERS:
         sources += [s for s in (ROOT / folder).rglob("*") if s.suffix in (".py", ".cu")]
     known = [f"/{source.relative_to(ROOT).as_posix()}" for source in sources]

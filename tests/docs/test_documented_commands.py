@@ -10,13 +10,14 @@ import numpy
 import pytest
 from helpers import ROOT
 
-from kvnet.cli import arguments, generate, train_babi, train_lm
+from kvnet.cli import arguments, generate, train_babi, train_kb, train_lm
 from kvnet.gradcheck import command_line
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAINS = {
     "train_babi.py": train_babi.main,
+    "train_kb.py": train_kb.main,
     "train_lm.py": train_lm.main,
     "kvnet.cli.generate": generate.main,
     "kvnet.gradcheck": command_line.main,

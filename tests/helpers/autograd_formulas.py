@@ -4,6 +4,8 @@ They share no operation with kvnet: the derivatives come from autograd's tape, a
 explicit in einsum instead of being broadcast.
 """
 
+from itertools import pairwise
+
 import autograd.numpy as np
 import numpy
 from autograd import grad
@@ -11,7 +13,8 @@ from autograd import grad
 from kvnet.gradcheck.checked_models import MODELS, STEP
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
 from kvnet.gradcheck.nested_arrays import with_leaves
-from kvnet.operations import GruWeights
+from kvnet.operations import Candidates, FactIndex, GruWeights
+from kvnet.operations.find_memories import find_memories
 from kvnet.operations.slots_with_times import slots_with_times
 from kvnet.operations.uniform import uniform
 
@@ -147,6 +150,171 @@ def answer_loss(query, memory, A, R, output_map, table, answers):
 
 def l2_penalty(theta, l2_lambda):
     return np.sum(theta**2) * l2_lambda / 2
+
+
+def memory_hops(u, keys, values, R, allowed=None):
+    for h in range(len(R)):
+        u = hop(u, address(u, keys, values, allowed), R[h])
+    return u
+
+
+def sigmoid(x):
+    return np.exp(np.minimum(x, 0)) / (np.exp(np.minimum(x, 0)) + np.exp(-np.maximum(x, 0)))
+
+
+BELIEF = 0.9999
+
+
+def noisy_or(p, groups, size):
+    return 1 - np.array([np.prod(1 - BELIEF * p[groups == k]) for k in range(size)])
+
+
+def relation_plan(query, relations, R, gates, ends):
+    """Return the relations, the drops and the hops of a plan."""
+    u, chosen, drops = query, [], []
+    for h in range(len(R)):
+        chosen.append(softmax(u @ relations.T))
+        drops.append(sigmoid(u @ gates[h]))
+        u = (u + chosen[-1] @ relations) @ R[h].T
+    return np.stack(chosen), np.stack(drops), softmax(u @ ends.T)
+
+
+def relation_hops(query, relations, R, gates, ends):
+    plan = relation_plan(query, relations, R, gates, ends)
+    return np.concatenate([part.reshape(-1) for part in plan])
+
+
+def edges_of(index):
+    """List the facts as (subject, relation, object)."""
+    starts, relations, entities = index
+    return [
+        (s, relations[k], entities[k])
+        for s in range(len(starts) - 1)
+        for k in range(starts[s], starts[s + 1])
+    ]
+
+
+def read_one(index, e, asked, rho, drop):
+    """Return the weight of every entity after a hop, given that of every entity before it."""
+    facts = edges_of(index)
+    doubts = [
+        np.prod(np.array([1 - BELIEF * e[s] * rho[r] for s, r, o in facts if o == entity] or [1.0]))
+        for entity in range(len(index.starts) - 1)
+    ]
+    factor = 1 - drop * (np.arange(len(doubts)) == asked)
+    return (1 - np.array(doubts)) * factor
+
+
+def read_in_order(index, held):
+    """Return the entities that the facts of others lead to, each once, in order."""
+    return list(dict.fromkeys(o for e in held for s, _, o in edges_of(index) if s == e))
+
+
+def read_facts(index, held, weights, asked, relations, drops, least):
+    found = []
+    for b in range(len(drops)):
+        mine = slice(held.starts[b], held.starts[b + 1])
+        order = read_in_order(index, held.entities[mine])
+        e = read_one(index, weights[mine], asked[b], relations[b], drops[b])
+        found.append(e[np.array(order)])
+    return np.concatenate(found)
+
+
+def fact_answers(index, asked, plan, least):
+    relations, drops, hops = plan
+    found = []
+    for b in range(len(asked)):
+        e, held, order, a = (np.arange(len(index.starts) - 1) == asked[b]) * 1.0, [asked[b]], {}, 0
+        for h in range(len(drops)):
+            e = read_one(index, e, asked[b], relations[h, b], drops[h, b])
+            held = read_in_order(index, held)
+            order |= dict.fromkeys(held)
+            a = a + hops[b, h] * e
+        found.append(a[np.array(list(order))])
+    return np.concatenate(found)
+
+
+def answer_set_loss(weights, candidates, right, right_starts):
+    loss = 0
+    for b in range(len(right_starts) - 1):
+        answers = right[right_starts[b] : right_starts[b + 1]].tolist()
+        mine = range(candidates.starts[b], candidates.starts[b + 1])
+        reached = {candidates.entities[i]: weights[i] for i in mine}
+        for entity, p in reached.items():
+            term = np.log(p + 1e-6) if entity in answers else np.log(1 - BELIEF * p)
+            loss = loss - term / len(answers)
+        loss = loss - sum(x not in reached for x in answers) * np.log(1e-6) / len(answers)
+    return loss
+
+
+def softmax_by_question(scores, starts):
+    parts = [scores[starts[b] : starts[b + 1]] for b in range(len(starts) - 1)]
+    return np.concatenate([part - np.log(np.sum(np.exp(part))) for part in parts if len(part)])
+
+
+def answer_set_cross_entropy(scores, candidates, right, right_starts):
+    log_p, loss = softmax_by_question(scores, candidates.starts), 0
+    for b in range(len(right_starts) - 1):
+        answers = right[right_starts[b] : right_starts[b + 1]]
+        mine = slice(candidates.starts[b], candidates.starts[b + 1])
+        chosen = np.isin(candidates.entities[mine], answers)
+        if chosen.any():
+            loss = loss - np.sum(log_p[mine] * chosen) / chosen.sum()
+    return loss
+
+
+def memory_answers(query, entities, relations, R, memories):
+    scores = []
+    for b in range(len(query)):
+        mine = slice(memories.starts[b], memories.starts[b + 1])
+        keys = entities[memories.keys[mine]] + relations[memories.relations[mine]]
+        u = query[b : b + 1] + entities[memories.asked[b]]
+        u = memory_hops(u, keys[None], entities[memories.values[mine]][None], R)
+        candidates = np.array(list(dict.fromkeys(memories.values[mine].tolist())))
+        scores.append(entities[candidates] @ u[0])
+    return np.concatenate(scores)
+
+
+def bag_of_words(batch, table):
+    one_hot = (batch.words[batch.texts][..., None] == np.arange(len(table))) * 1.0
+    bags = np.sum(one_hot * (batch.texts != 0)[..., None], axis=1)
+    return bags[batch.rows] @ table
+
+
+def fact_chain_network(model, batch, params):
+    """Return the training loss of a network that follows chains of facts."""
+    index = FactIndex(*batch.index)
+    R = np.stack([params[f"R_{h}"] for h in range(1, model.config.hops + 1)])
+    query = bag_of_words(batch, params["W"])
+    plan = relation_plan(query, params["K"], R, params["g"], params["C"])
+    weights = fact_answers(index, batch.asked, plan, 0)
+    order = [reached_in_order(index, entity, model.config.hops) for entity in batch.asked]
+    starts = numpy.cumsum([0, *map(len, order)])
+    candidates = Candidates(starts, numpy.concatenate(order))
+    return answer_set_loss(weights, candidates, batch.answers, batch.answer_starts)
+
+
+def reached_in_order(index, entity, hops):
+    order, held = {}, [entity]
+    for _ in range(hops):
+        held = read_in_order(index, held)
+        order |= dict.fromkeys(held)
+    return list(order)
+
+
+def fact_memory_network(model, batch, params):
+    """Return the training loss of a network with one memory of facts per question."""
+    index, c = FactIndex(*batch.index), model.config
+    memories = find_memories(numpy, index, batch.asked, 2, c.memory_size, c.frequent)
+    one_hot = (memories.present[:, None] == np.arange(c.entities)) * 1.0
+    R = np.stack([params[f"R_{h}"] for h in range(1, c.hops + 1)])
+    query = bag_of_words(batch, params["W"])
+    scores = memory_answers(query, one_hot @ params["E"], params["K"], R, memories)
+    slots = [slice(*pair) for pair in pairwise(memories.starts)]
+    order = [list(dict.fromkeys(memories.values[mine].tolist())) for mine in slots]
+    starts = numpy.cumsum([0, *map(len, order)])
+    candidates = Candidates(starts, memories.present[numpy.concatenate(order)])
+    return answer_set_cross_entropy(scores, candidates, batch.answers, batch.answer_starts)
 
 
 def key_value_memory_network(model, batch, params):

@@ -10,14 +10,19 @@ from kvnet.kernels import choose_operations, fused_names, kernel_threads
 
 MEMORY = {"B": 60, "M": 7, "N": 40, "E": 8, "F": 9, "H": 3}
 SLOTS = {"B": 20, "M": 30, "N": 12, "E": 70, "H": 3}
+FACTS = {"B": 40, "N": 30, "M": 4, "V": 5, "H": 3}
 SEVERAL_BLOCKS = {
     "adjacent_hops_by_row": SLOTS,
     "answer_loss": MEMORY | {"V": 300},
+    "answer_set_loss": {"B": 40, "M": 9},
     "context_hops_by_row": SLOTS | {"E": 170, "H": 5, "linear_size": 80},
     "embedding_sum": {"V": 300, "N": 450, "S": 5, "E": 8},
+    "fact_answers": FACTS,
     "gru_reading": {"V": 300, "N": 120, "S": 5, "E": 8, "F": 9},
     "key_value_hops_by_row": MEMORY,
     "layerwise_hops_by_row": SLOTS,
+    "memory_answers": FACTS | {"E": 9},
+    "relation_hops": {"B": 80, "N": 9, "E": 10, "H": 3},
     "word_cross_entropy": {"B": 20, "V": 2500, "E": 8},
 }
 PUBLISHED = {

@@ -2,9 +2,16 @@
 
 from dataclasses import replace
 
+import numpy
+
 from kvnet.data.batch import Batch
+from kvnet.data.fact_data import FactBatch
 from kvnet.data.text import Text
 from kvnet.models import (
+    FactChainConfig,
+    FactChainNetwork,
+    FactMemoryConfig,
+    FactMemoryNetwork,
     KeyValueConfig,
     KeyValueMemoryNetwork,
     LanguageModelConfig,
@@ -34,7 +41,21 @@ LANGUAGE_MODEL = LanguageModelConfig(
     init_std=0.5,
     dtype="float64",
 )
+FACT_CHAIN = FactChainConfig(
+    vocabulary_size=7, relations=4, embedding_size=6, hops=3, dtype="float64"
+)
+FACT_MEMORY = FactMemoryConfig(
+    vocabulary_size=7,
+    relations=4,
+    entities=9,
+    embedding_size=6,
+    hops=3,
+    memory_steps=2,
+    dtype="float64",
+)
 MODELS = {
+    FactChainNetwork: FACT_CHAIN,
+    FactMemoryNetwork: FACT_MEMORY,
     KeyValueMemoryNetwork: KEY_VALUE,
     MemN2N: MEMN2N,
     MemN2NLanguageModel: LANGUAGE_MODEL,
@@ -76,3 +97,26 @@ def random_text(rng, length=60):
     config = LANGUAGE_MODEL
     ids = rng.integers(0, config.vocabulary_size, length).astype("int32")
     return Text(ids, config.memory_size, config.vocabulary_size)
+
+
+def fact_chain_model(backend="numpy", kernels="auto", **changes):
+    return FactChainNetwork(replace(FACT_CHAIN, **changes), backend, kernels)
+
+
+def fact_memory_model(backend="numpy", kernels="auto", **changes):
+    return FactMemoryNetwork(replace(FACT_MEMORY, **changes), backend, kernels)
+
+
+def random_fact_batch(rng, B=3):
+    """Draw questions about a base of 9 entities with two facts each, in both directions."""
+    subjects, objects = numpy.arange(9), rng.integers(0, 9, 9)
+    keys = numpy.concatenate([subjects, objects])
+    relations = numpy.concatenate([rng.integers(0, 2, 9), rng.integers(2, 4, 9)])
+    order = numpy.argsort(keys, kind="stable")
+    starts = numpy.searchsorted(keys[order], numpy.arange(10))
+    others = numpy.concatenate([objects, subjects])[order]
+    texts = rng.integers(0, 7, (2, 3))
+    answers = rng.integers(0, 9, B)
+    index = starts, relations[order], others
+    rows, asked = rng.integers(0, 2, B), rng.integers(0, 9, B)
+    return FactBatch(numpy.arange(7), texts, rows, asked, answers, numpy.arange(B + 1), index)

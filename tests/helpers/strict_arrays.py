@@ -30,7 +30,7 @@ SAME_AS_NUMPY = _names(
     "abs arange argsort concatenate cos cumsum einsum empty exp full log matmul maximum ones pad "
     "ceil floor minimum repeat searchsorted sort sin sqrt stack sum take tanh where zeros dot "
     "floor_divide power "
-    "ones_like zeros_like full_like empty_like broadcast_to"
+    "ones_like zeros_like full_like empty_like broadcast_to isin log1p expm1 lexsort tile eye"
 )
 BLAS = ("matmul", "dot", "einsum")
 CONSTANTS = ("bool_", "float32", "float64", "int32", "int64", "uint32", "uint64", "newaxis", "pi")
@@ -122,6 +122,9 @@ class Array:
 
     def __neg__(self):
         return _device(operator.neg, self)
+
+    def __invert__(self):
+        return _device(operator.invert, self)
 
     def __abs__(self):
         return _device(numpy.abs, self)

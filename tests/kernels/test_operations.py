@@ -25,7 +25,12 @@ def assert_equal_to_textbook(case):
 
 def test_every_fused_operation_with_a_gradient_has_sizes_for_several_blocks():
     assert sorted(SEVERAL_BLOCKS) == COMPARED
-    assert set(fused_names("numpy")) & set(operations.__all__) == {*COMPARED, "uniform"}
+    assert set(fused_names("numpy")) & set(operations.__all__) == {
+        *COMPARED,
+        "find_memories",
+        "largest_by_question",
+        "uniform",
+    }
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

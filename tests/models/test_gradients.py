@@ -10,6 +10,8 @@ from kvnet.gradcheck.survey import survey_random_cases
 EXACT = [("complex_step", "float64"), ("random_directions", "float64")]
 DIFFERENCES = [("central_differences", "float64")]
 SMALL = {
+    "fact_chain_network": small_models.fact_chain_model,
+    "fact_memory_network": small_models.fact_memory_model,
     "key_value_memory_network": small_models.key_value_model,
     "memn2n": small_models.memn2n_model,
     "memn2n_language_model": small_models.language_model,

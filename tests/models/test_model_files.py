@@ -4,7 +4,14 @@ from itertools import permutations
 
 import numpy
 import pytest
-from helpers.small_models import MODELS, key_value_model, memn2n_model, random_batch, random_text
+from helpers.small_models import (
+    MODELS,
+    key_value_model,
+    memn2n_model,
+    random_batch,
+    random_fact_batch,
+    random_text,
+)
 
 from kvnet import InputError, QuestionAnswerer, TextContinuer
 from kvnet.files.checkpoint import read_arrays, write_arrays
@@ -15,6 +22,7 @@ from kvnet.models import (
     MemN2NLanguageModel,
     load_model,
 )
+from kvnet.models.fact_network import FactNetwork
 
 
 def one_line_error(load, path):
@@ -38,6 +46,8 @@ def test_a_model_is_loaded_as_it_was_saved(kind, tmp_path, rng):
     model.save(path)
     if kind is MemN2NLanguageModel:
         batch = random_text(rng).batch(numpy.array([9, 20]))
+    elif issubclass(kind, FactNetwork):
+        batch = random_fact_batch(rng)
     else:
         batch = random_batch(rng)
     for loaded in (load_model(path), kind.load(path)):

@@ -12,7 +12,7 @@ from kvnet.operations import Operations
 from kvnet.updates import Updates
 
 # Modules that define the arguments of others only.
-ARGUMENTS = {operations: {"memory"}, updates: {"row_gradient"}}
+ARGUMENTS = {operations: {"facts", "memory"}, updates: {"row_gradient"}}
 
 
 @pytest.mark.parametrize(("package", "collection"), [(operations, Operations), (updates, Updates)])

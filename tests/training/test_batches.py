@@ -4,7 +4,7 @@ import numpy
 import pytest
 
 from kvnet import InputError
-from kvnet.training.batches import Batches, RandomBatches
+from kvnet.training.batches import Batches, RandomBatches, VariedBatches
 
 
 @pytest.mark.parametrize(("questions", "batch", "steps"), [(18_000, 50, 359), (900, 32, 28)])
@@ -56,3 +56,12 @@ def test_rows_of_a_step_do_not_depend_on_the_steps_before(batches):
     assert many.shape == (30, 7)
     for step in (32, 3, 17):
         assert (batches.next_rows(step, 1)[0] == many[step - 3]).all()
+
+
+def test_each_epoch_has_the_next_variant():
+    plain = Batches(20, 5, True, 3)
+    varied = VariedBatches(Batches(20, 5, True, 3), 20, variants=3)
+    assert varied.steps_per_epoch == 4 and not varied.recurring
+    rows = varied.next_rows(2, 14)  # from the middle of epoch 0 into epoch 3
+    epochs = numpy.arange(2, 16) // 4
+    assert (rows - plain.next_rows(2, 14) == 20 * (epochs % 3)[:, None]).all()

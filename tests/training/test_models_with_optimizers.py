@@ -8,11 +8,15 @@ import pytest
 
 from kvnet import KeyValueRecipe, LanguageModelRecipe, MemN2NRecipe
 from kvnet.data.babi import embedded_task, encode_tasks
+from kvnet.data.fact_data import encode_facts
+from kvnet.data.made_world import made_questions, made_world
 from kvnet.data.text import encode_texts
 from kvnet.training.fused_steps import steps_for
+from kvnet.training.optimizers.adam import Adam
 from kvnet.training.optimizers.annealed_sgd import AnnealedAdagrad, AnnealedSgd
 from kvnet.training.optimizers.noisy_adam import NoisyAdam
 from kvnet.training.optimizers.stepped_sgd import SteppedSgd
+from kvnet.training.recipes.facts import FactChainRecipe, FactMemoryRecipe, FactRecipe
 from kvnet.training.trainer import Trainer
 
 STEPS = 30
@@ -25,6 +29,8 @@ RECIPES = {
     "language model": LanguageModelRecipe(
         **SMALL, linear_size=4, hops=2, init_std=0.3, dropout=0.1, word_dropout=0.05
     ),
+    "fact chain": FactChainRecipe(embedding_size=8, hops=1, batch_size=16),
+    "fact memory": FactMemoryRecipe(**SMALL),
 }
 CLIPPED = {"max_norm": 20.0, "clip": "each"}
 OPTIMIZERS = {
@@ -40,6 +46,7 @@ OPTIMIZERS = {
     "stepped_sgd": partial(
         SteppedSgd, learning_rate=0.02, max_grad_norm=20.0, constant_steps=10, halving_steps=10
     ),
+    "adam": partial(Adam, learning_rate=0.02, steps=100, epsilon=1e-4, max_norm=20.0),
     "annealed_sgd": partial(AnnealedSgd, learning_rate=0.01, **CLIPPED),
     "annealed_adagrad": partial(AnnealedAdagrad, learning_rate=0.05, **CLIPPED),
 }
@@ -48,6 +55,9 @@ OPTIMIZERS = {
 def data_for(recipe):
     if isinstance(recipe, LanguageModelRecipe):
         return encode_texts({"text": list("abcadeaf") * 12}, recipe.memory_size)
+    if isinstance(recipe, FactRecipe):
+        base = made_world(200)
+        return encode_facts(base, {"training": made_questions(base, 300, hops=[1])["training"]})
     return encode_tasks([embedded_task(1, 100)], recipe.memory_size, random_state=0)
 
 

@@ -6,12 +6,20 @@ The device is `strict_arrays`, which refuses and counts what CuPy would; and a G
 import numpy
 import pytest
 from helpers.device_data import assert_near, new_trainer, on_device, stories
-from helpers.small_models import key_value_model, random_batch
+from helpers.small_models import (
+    fact_chain_model,
+    fact_memory_model,
+    key_value_model,
+    random_batch,
+    random_fact_batch,
+)
 from helpers.strict_arrays import CONSTANTS, METHODS, SAME_AS_NUMPY, SYNCHRONISING, counted
 
 from kvnet import Example, KeyValueRecipe, QuestionAnswerer
 from kvnet.backend import array_module_of, to_numpy
+from kvnet.data.fact_data import FactBatch
 from kvnet.training.fused_steps import steps_for
+from kvnet.updates.row_gradient import dense
 
 READERS = ["bow", "simple_gru"]
 
@@ -38,6 +46,24 @@ def test_a_step_and_a_prediction_copy_nothing(device, rng, reader, same, mask_pa
     expected_p, expected_attention = on_cpu.predict_proba(batch)
     numpy.testing.assert_allclose(to_numpy(p), expected_p, rtol=1e-9)
     numpy.testing.assert_allclose(to_numpy(attention), expected_attention, rtol=1e-9)
+
+
+@pytest.mark.parametrize("new_model", [fact_chain_model, fact_memory_model])
+def test_a_network_on_a_knowledge_base_runs_on_a_device(device, rng, new_model):
+    batch = random_fact_batch(rng)
+    *arrays, index = batch
+    on_gpu_batch = FactBatch(*map(device.asarray, arrays), tuple(map(device.asarray, index)))
+    on_cpu, on_gpu = (new_model(name, "reference") for name in ("numpy", "cupy"))
+    loss, gradients = on_gpu.loss_and_gradient(on_gpu_batch)
+    expected_loss, expected = on_cpu.loss_and_gradient(batch)
+    assert float(loss) == pytest.approx(float(expected_loss), rel=1e-9)
+    gradients, expected = (
+        dense(model.xp, found, model.params)
+        for model, found in ((on_gpu, gradients), (on_cpu, expected))
+    )
+    for name, gradient in expected.items():
+        numpy.testing.assert_allclose(to_numpy(gradients[name]), gradient, rtol=1e-7, atol=1e-9)
+    assert (to_numpy(on_gpu.predict(on_gpu_batch)) == on_cpu.predict(batch)).all()
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -1,0 +1,62 @@
+"""Answer questions about a knowledge base that are typed at the terminal."""
+
+import sys
+
+from kvnet.errors import InputError
+from kvnet.fact_answerer import LEAST_PROBABILITY, FactAnswer, FactAnswerer
+
+HELP = "Type a question about one entity. Put its name in [brackets] if another name is longer."
+SHOWN = 5
+
+
+def ask_facts(answerer: FactAnswerer) -> int:
+    """Read questions from standard input and answer until it ends.
+
+    Parameters
+    ----------
+    answerer : FactAnswerer
+
+    Returns
+    -------
+    code : int
+        0; 2 if a line of an input other than a terminal could not be used.
+
+    Raises
+    ------
+    InputError
+        If standard input is closed.
+    """
+    if sys.stdin is None:
+        raise InputError("--ask reads standard input, which is closed; type or pipe questions")
+    at_terminal = sys.stdin.isatty()
+    if at_terminal:
+        print(HELP)
+    code = 0
+    while True:
+        try:
+            line = input("> " if at_terminal else "").strip()
+        except EOFError:
+            return code
+        if not line:
+            continue
+        try:
+            print(layout(answerer.predict([line])[0]), flush=True)
+        except InputError as error:
+            print(error, file=sys.stderr, flush=True)
+            code = 0 if at_terminal else 2
+
+
+def layout(answer: FactAnswer) -> str:
+    """Lay out the best answers, and hop by hop the facts that were read with their weights."""
+    lines = [f"({note})" for note in answer.notes]
+    if answer.best is None:
+        lines.append(f"not in the memory: no fact on the way from {answer.entity} answers this")
+    for name, probability in answer.answers[:SHOWN]:
+        if probability >= LEAST_PROBABILITY:
+            lines.append(f"{name}  (probability {probability:.3f})")
+    for number, facts in enumerate(answer.hops, start=1):
+        lines.append(f"hop {number}")
+        lines += [f"  {read.fact} {read.weight:.2f}" for read in facts[:SHOWN]] or ["  (no fact)"]
+        if len(facts) > SHOWN:
+            lines.append("  ...")
+    return "\n".join(lines)
