@@ -1,6 +1,7 @@
 """Question answering on a knowledge base: fit, predict, save, load."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ from kvnet.data.knowledge_base import Fact, KnowledgeBase
 from kvnet.data.knowledge_questions import held_out, joined, questions_of_pairs
 from kvnet.data.templates import questions_of_templates, read_templates, templates_of
 from kvnet.data.text_lines import shortened
-from kvnet.errors import InputError
+from kvnet.errors import InputError, shown
 from kvnet.files.checkpoint import read_arrays, write_arrays
+from kvnet.training.compiling import announce_compilation
 from kvnet.training.fact_run import FactRun
 from kvnet.training.recipes.enough_steps import with_enough_steps
 from kvnet.training.recipes.facts import (
@@ -23,7 +25,7 @@ from kvnet.training.recipes.facts import (
     FACT_RECIPES,
 )
 from kvnet.training.recipes.recipe import Recipe
-from kvnet.training.session import check_random_state, train_to_end
+from kvnet.training.session import check_random_state, check_recipe, train_to_end
 from kvnet.training.trained_file import Trained, trained_from_state, trained_state
 
 LEAST_PROBABILITY = 0.05
@@ -165,15 +167,22 @@ class FactAnswerer:
         Raises
         ------
         InputError
-            If there are neither questions nor templates, one of them cannot be used, or the recipe
-            cannot be applied to them.
+            If there are neither questions nor templates, one of them cannot be used, the recipe
+            cannot be applied to them, or the training diverges; the answerer is then as it was
+            before.
+
+        Warns
+        -----
+        UserWarning
+            If ``kernels="fused"`` is not possible for whole steps.
         """
+        check_recipe(self.recipe, tuple(FACT_RECIPES.values()))
         _check_base(base)
         check_random_state(self.random_state)
-        if not 0 <= validation_share < 1:
+        if not isinstance(validation_share, Real) or not 0 <= validation_share < 1:
             raise InputError(
-                f"validation_share={validation_share!r} is out of range; it takes a number from 0, "
-                "below 1"
+                f"validation_share={shown(validation_share)} is out of range; it takes a number "
+                "from 0, below 1"
             )
         parts = [questions_of_pairs(list(questions), base)] if len(questions) else []
         if templates is not None:
@@ -194,12 +203,22 @@ class FactAnswerer:
         recipe = self.recipe or with_enough_steps(
             FACT_PRESETS[DEFAULT_FACT_PRESET], len(splits["training"])
         )
-        _check_recipe(recipe, splits)
+        if recipe.early_stopping and not validation_share:
+            raise InputError(
+                f"early_stopping={recipe.early_stopping} needs validation questions; give fit a "
+                "validation_share, or leave early_stopping at 0"
+            )
         data = encode_facts(base, splits, array_module(self.backend))
         run = FactRun(data, recipe, self.random_state, backend=self.backend, kernels=self.kernels)
+        before = dict(vars(self))
         self._set(base, Trained(run.model, data.vocabulary, recipe))
         self.history = run.history
-        train_to_end(run, self.verbose)
+        try:
+            train_to_end(run, self.verbose)
+        except Exception:  # it diverged, or the like: its model is of no use
+            vars(self).clear()
+            vars(self).update(before)
+            raise
         return self
 
     def predict(
@@ -229,7 +248,8 @@ class FactAnswerer:
             raise InputError("predict takes a list of questions; put the question in a list")
         base = self.base if base is None else base
         _check_base(base)
-        return [self._answer(question, base) for question in questions]
+        with announce_compilation():
+            return [self._answer(question, base) for question in questions]
 
     def save(self, path: str | Path) -> None:
         """Write the model, its vocabulary, its recipe and the base to a file.
@@ -325,17 +345,6 @@ def _check_base(base):
         raise InputError(
             f"base is a {type(base).__name__}; give a KnowledgeBase, from KnowledgeBase.read or "
             "KnowledgeBase.of_facts"
-        )
-
-
-def _check_recipe(recipe, splits):
-    if not isinstance(recipe, tuple(FACT_RECIPES.values())):
-        names = " or ".join(f"a {kind.__name__}" for kind in FACT_RECIPES.values())
-        raise InputError(f"recipe is a {type(recipe).__name__}; give {names}")
-    if recipe.early_stopping and "validation" not in splits:
-        raise InputError(
-            f"early_stopping={recipe.early_stopping} needs validation questions; give fit a "
-            "validation_share, or leave early_stopping at 0"
         )
 
 

@@ -97,7 +97,7 @@ def test_the_readme_example_follows_swapped_values():
     answerer = QuestionAnswerer(recipe).fit(examples)
     asked = [Example.of_memory(f"capital {name}?", **swapped) for name in ("France", "Peru")]
     answers = answerer.predict(asked)
-    assert [answer.word for answer in answers] == ["lima", "paris"]
+    assert [answer.word for answer in answers] == ["Lima", "Paris"]
     assert min(answer.probability for answer in answers) > 0.9
 
 

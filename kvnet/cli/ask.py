@@ -49,7 +49,7 @@ def ask(path: Path, backend: str, kernels: str) -> int:
     at_terminal = sys.stdin.isatty()
     say = print if at_terminal else lambda text: None
     if at_terminal:
-        _edit_lines()
+        edit_lines()
         print(HELP)
     conversation, number, code = _Conversation(answerer, say), 0, 0
     while True:
@@ -70,12 +70,22 @@ def ask(path: Path, backend: str, kernels: str) -> int:
             code = 0 if at_terminal else 2
 
 
-def _edit_lines():
+def edit_lines() -> None:
     """Let the arrow keys edit a line and recall earlier ones, where Python has readline."""
     try:
         import readline  # noqa: F401  (input uses it once it is imported)
     except ImportError:
         return
+
+
+def check_decoded(line: str) -> None:
+    """Raise an `InputError` if a line, read with ``surrogateescape``, was not UTF-8."""
+    undecodable = next((c for c in line if "\udc80" <= c <= "\udcff"), None)
+    if undecodable:
+        raise InputError(
+            f"byte 0x{ord(undecodable) & 0xFF:02x} is not UTF-8; set the terminal, or save the "
+            "file, as UTF-8"
+        )
 
 
 class _Conversation:
@@ -86,12 +96,7 @@ class _Conversation:
 
     def take(self, line: str) -> None:
         """Take one line: a command, a question or a sentence."""
-        undecodable = next((c for c in line if "\udc80" <= c <= "\udcff"), None)
-        if undecodable:
-            raise InputError(
-                f"byte 0x{ord(undecodable) & 0xFF:02x} is not UTF-8; set the terminal, or save the "
-                "file, as UTF-8"
-            )
+        check_decoded(line)
         if line.lower() == "help":
             print(HELP)
         elif not line:

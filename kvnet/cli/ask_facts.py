@@ -2,10 +2,14 @@
 
 import sys
 
+from kvnet.cli.ask import check_decoded, edit_lines
 from kvnet.errors import InputError
 from kvnet.fact_answerer import LEAST_PROBABILITY, FactAnswer, FactAnswerer
 
-HELP = "Type a question about one entity. Put its name in [brackets] if another name is longer."
+HELP = (
+    "Type a question about one entity. Put its name in [brackets] if another name is longer. help "
+    "shows this, quit ends."
+)
 SHOWN = 5
 
 
@@ -28,21 +32,34 @@ def ask_facts(answerer: FactAnswerer) -> int:
     """
     if sys.stdin is None:
         raise InputError("--ask reads standard input, which is closed; type or pipe questions")
+    if hasattr(sys.stdin, "reconfigure"):  # a byte that is not UTF-8 is reported, not shown
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     at_terminal = sys.stdin.isatty()
     if at_terminal:
+        edit_lines()
         print(HELP)
-    code = 0
+    number, code = 0, 0
     while True:
         try:
             line = input("> " if at_terminal else "").strip()
         except EOFError:
+            if at_terminal:
+                print()
             return code
+        number += 1
         if not line:
             continue
+        if line.lower() in ("quit", "exit"):
+            return code
+        if line.lower() == "help":
+            print(HELP)
+            continue
         try:
+            check_decoded(line)
             print(layout(answerer.predict([line])[0]), flush=True)
         except InputError as error:
-            print(error, file=sys.stderr, flush=True)
+            where = "" if at_terminal else f"line {number}: "
+            print(f"{where}{error}", file=sys.stderr, flush=True)
             code = 0 if at_terminal else 2
 
 

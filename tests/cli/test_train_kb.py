@@ -118,11 +118,12 @@ def test_questions_that_cannot_be_answered(trained, monkeypatch, capsys):
     assert code == 2
     first, second, third = err.splitlines()
     assert (
-        first.startswith("'Flim' in 'who directed Flim 7' names no entity") or "'Flim 7'" in first
+        first.startswith("line 1: 'Flim' in 'who directed Flim 7' names no entity")
+        or "'Flim 7'" in first
     )
     assert "did you mean 'Film" in first
-    assert second.startswith("'nothing' is not an entity of the base; ")
-    assert third.startswith("'what [Film 7]' has no word of the training questions")
+    assert second.startswith("line 2: 'nothing' is not an entity of the base; ")
+    assert third.startswith("line 3: 'what [Film 7]' has no word of the training questions")
     assert out.startswith("not in the memory: no fact on the way from Town 1 answers this")
 
 
