@@ -29,7 +29,12 @@ from kvnet.operations import Operations
 from kvnet.updates.as_vector import as_vector
 from kvnet.updates.row_gradient import dense
 
-LOSSES = ("answer_loss", "word_cross_entropy")  # the last operation of every model is one of them
+LOSSES = (
+    "answer_loss",
+    "answer_set_cross_entropy",
+    "answer_set_loss",
+    "word_cross_entropy",
+)  # the last operation of every model is one of them
 STEP = 3  # training step, which seeds dropout
 MODELS: dict[str, Subject] = {}
 model = registering(MODELS)

@@ -246,5 +246,5 @@ def test_what_else_cannot_be_used(base, answerer, tmp_path):
     assert "base/facts" not in arrays
     answerer.model.save(tmp_path / "model")
     assert read_arrays(tmp_path / "model")[1]["kind"] == metadata["kind"]
-    with pytest.raises(InputError, match="has no 'vocabulary'"):
+    with pytest.raises(InputError, match="has no vocabulary"):
         FactAnswerer.load(tmp_path / "model")

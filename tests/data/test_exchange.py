@@ -29,12 +29,13 @@ def test_a_word_is_replaced_everywhere_in_an_example():
         assert story is STORY and yes_no is YES_NO
         lima, tokyo, ann = (value[0] for value in towns.values[:3])
         assert len({lima, tokyo, ann}) == 3 and {lima, tokyo, ann} <= set(words)
-        assert towns == Example.of_memory(
+        expected = Example.of_memory(
             "capital peru?",
             keys=["capital peru", "capital japan", f"mayor of {lima}", f"mayor of {tokyo}"],
             values=[lima, tokyo, ann, "the old bob"],
             answer=lima,
         )
+        assert towns == expected._replace(texts=())
         assert richer.values == ((richer.answer,),)
         answers.add(towns.answer)
     assert answers == set(words)

@@ -135,7 +135,11 @@ def test_selecting_and_joining(tmp_path):
         assert names(both, q) == names(questions, original)
         text = questions.texts[questions.text_rows[original]]
         assert both.texts[both.text_rows[q]] == text
-    assert questions.fingerprint != part.fingerprint == questions.select([2, 0]).fingerprint
+    assert (
+        questions.fingerprint
+        != part.fingerprint
+        == questions.select(numpy.array([2, 0])).fingerprint
+    )
 
 
 @pytest.mark.parametrize(
