@@ -6,6 +6,7 @@ To check another model, add a function that returns the loss as a function of th
 import copy
 from functools import partial
 
+from kvnet.backend import to_numpy
 from kvnet.data.batch import Batch, Context
 from kvnet.data.fact_data import FactBatch
 from kvnet.gradcheck.cases import Case, RandomArrays, Subject, registering
@@ -165,13 +166,22 @@ def memn2n(a: RandomArrays, tying, encoding, linear, words, B, M, S, V, E, H) ->
 
 
 def fact_batch(a: RandomArrays, words, B, M, S, V, N) -> FactBatch:
-    """Draw questions with padded texts about a base of N entities and V relations."""
+    """Draw questions with padded texts about a base of N entities and V relations.
+
+    A fact of the entity that a question is about has one of its answers: with none among the
+    candidates, a loss is 0 for any parameters.
+    """
     present = a.xp.arange(V)
     texts = a.words(words, V, B + 1, S)
     rows = a.xp.asarray(a.rng.integers(0, B + 1, B))
     _, answers, answer_starts = candidates_and_answers(a, B, N)
     asked, index = asked_entities(a, N, B), fact_index(a, N, M, V)
-    return FactBatch(present, texts, rows, asked, answers, answer_starts, index)
+    right, firsts, entities, subjects = map(to_numpy, (answers, answer_starts, index[2], asked))
+    for b in range(B):
+        reached = entities[M * subjects[b] + a.rng.integers(0, M)]
+        if reached not in right[firsts[b] : firsts[b + 1]]:
+            right[firsts[b]] = reached
+    return FactBatch(present, texts, rows, asked, a.xp.asarray(right), answer_starts, index)
 
 
 @model()
@@ -192,7 +202,7 @@ def fact_memory_network(a: RandomArrays, words, B, M, S, V, N, E, H, spare) -> C
     config = FactMemoryConfig(
         vocabulary_size=V,
         relations=V,
-        entities=max(1, N - spare),
+        entities=max(1, N + 1 - spare),  # two at least: the only candidate would be certain
         embedding_size=E,
         hops=H,
         memory_steps=2,
@@ -200,5 +210,5 @@ def fact_memory_network(a: RandomArrays, words, B, M, S, V, N, E, H, spare) -> C
         dtype=a.dtype,
     )
     network = FactMemoryNetwork(config, **placed(a))
-    batch = fact_batch(a, words, B, M, S, V, N)
+    batch = fact_batch(a, words, B, M, S, V, N + 1)
     return Case(partial(loss_at, network, batch), (random_params(a, network),))
