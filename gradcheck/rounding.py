@@ -87,7 +87,8 @@ def measured_noise(
             break
         # One distant point shows whether results that were constant so far depend on anything.
         distance = 2 * spacing_for(lower)
-        farther = results_at([nearby_points(x, distance, rng, sides=1)[-1] for x in arrays])
+        with numpy.errstate(all="ignore"):  # it may be outside the domain: not finite
+            farther = results_at([nearby_points(x, distance, rng, sides=1)[-1] for x in arrays])
         moving = [
             c & (f != r) & numpy.isfinite(f)
             for c, f, r in zip(constant, farther, results, strict=True)
