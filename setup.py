@@ -55,6 +55,7 @@ setup(
             "autograd>=1.7",
             "build>=1.2",
             "clang-format>=19",
+            "hypothesis>=6.100",
             "import-linter>=2.17",
             "jedi>=0.19",
             "matplotlib>=3.8",
