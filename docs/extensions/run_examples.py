@@ -1,0 +1,63 @@
+"""Run the ``pycon`` and ``python`` examples of a page, those of a console session included.
+
+The tests run the examples of all documents with `SYBIL`; a build runs those of its pages, so that
+no page shows a number that its code does not print.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy
+from sphinx.errors import ExtensionError
+from sybil import Sybil
+from sybil.parsers.abstract.doctest import DocTestStringParser
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+
+ROOT = Path(__file__).parents[2]
+
+
+def parse_console(document):
+    """Find the examples in ``pycon`` blocks: what is behind ``>>>``, and its output."""
+    parse_examples = DocTestStringParser()
+    for block in CodeBlockParser("pycon")(document):
+        for example in parse_examples(block.parsed, document.path):
+            example.adjust(block, block.parsed)
+            yield example
+
+
+SYBIL = Sybil(parsers=[PythonCodeBlockParser(), parse_console], path=str(ROOT))
+
+
+def run_examples(path: Path) -> int:
+    """Run the examples of a document in an empty folder; return their number.
+
+    Raises
+    ------
+    AssertionError
+        If one prints something else than the document shows.
+    """
+    examples = list(SYBIL.parse(path).examples())
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder, numpy.printoptions():
+        os.chdir(folder)  # an example may write a file
+        try:
+            for example in examples:
+                example.evaluate()
+        finally:
+            os.chdir(before)
+    return len(examples)
+
+
+def run_examples_of_page(app, docname, _source):
+    """Run the examples of a page that is about to be read."""
+    try:
+        run_examples(Path(app.env.doc2path(docname)))
+    except Exception as error:
+        raise ExtensionError(f"{docname}: an example of this page fails: {error}") from error
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.connect("source-read", run_examples_of_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
