@@ -94,7 +94,7 @@ def shapes_figure(columns, sizes):
     -------
     figure : matplotlib Figure
     """
-    figure, axes = plt.subplots(figsize=(9, 4.2))
+    figure, axes = plt.subplots(figsize=(10, 3.6))
     sizes, x, bottom = sizes | {"1": 1}, 0.0, 0.0
     for column in columns:
         y, widest = 0.0, 0.0
@@ -109,10 +109,10 @@ def shapes_figure(columns, sizes):
                 axes.plot([x + line] * 2, [y - height, y], color="white", linewidth=0.8)
             axes.text(x, y + 0.25, f"{name}  {rows} × {across}", fontsize=9, color=INK)
             y -= height + 1.9
-            widest = max(widest, width, 0.42 * len(f"{name}  {rows} × {across}"))
-        x += widest + 2.2
+            widest = max(widest, width, 0.62 * len(f"{name}  {rows} × {across}"))
+        x += widest + 1.5
         bottom = min(bottom, y)
-    axes.set_xlim(-0.5, x - 1.5)
+    axes.set_xlim(-0.5, x)
     axes.set_ylim(bottom + 1, 1.8)
     axes.set_aspect("equal")
     axes.axis("off")
