@@ -4,8 +4,10 @@ The tests run the examples of all documents with `SYBIL`; a build runs those of 
 no page shows a number that its code does not print.
 """
 
+import io
 import os
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy
@@ -42,8 +44,9 @@ def run_examples(path: Path) -> int:
     with tempfile.TemporaryDirectory() as folder, numpy.printoptions():
         os.chdir(folder)  # an example may write a file
         try:
-            for example in examples:
-                example.evaluate()
+            with redirect_stdout(io.StringIO()):
+                for example in examples:
+                    example.evaluate()
         finally:
             os.chdir(before)
     return len(examples)
