@@ -19,7 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 project = "kvnet"
 author = "the kvnet developers"
-copyright = "the kvnet developers, MIT licence"  # noqa: A001  (Sphinx's name)
+copyright = "the kvnet developers, MIT licence"
 release = version = __version__
 language = "en_GB"
 
@@ -36,14 +36,11 @@ extensions = [
     "sphinx_design",
     "sphinx-mathjax-offline",
     "run_examples",
-    "repository_links",
 ]
 
 # Pages. Anchors of headings are those of GitHub.
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
-# `$...$` in a page is a formula, except in shell text.
-myst_dmath_allow_labels = False
 
 # Cells run each time that a page is read, in a process of its own; an error in one fails the build.
 nb_execution_mode = "force"
@@ -69,7 +66,8 @@ mathjax3_config = {
 default_role = "py:obj"
 nitpick_ignore_regex = [
     ("py:obj", ".*"),  # one backquote also marks arguments and attributes
-    ("py:class", ".*"),  # annotations of the standard library and NumPy
+    ("py:class", ".*"),  # base classes of the standard library
+    ("myst", r"\w+/"),  # folders of the repository are no pages
 ]
 autodoc_typehints = "none"  # numpydoc's sections have the types, with shapes
 autodoc_member_order = "bysource"

@@ -100,9 +100,7 @@ def shapes_figure(columns, sizes):
         y, widest = 0.0, 0.0
         for name, rows, across, colour in column:
             height, width = sizes[rows], sizes[across]
-            axes.add_patch(
-                Rectangle((x, y - height), width, height, facecolor=colour, edgecolor=INK, alpha=0.75)
-            )
+            axes.add_patch(Rectangle((x, y - height), width, height, fc=colour, ec=INK, alpha=0.75))
             for line in range(1, height):
                 axes.plot([x, x + width], [y - line] * 2, color="white", linewidth=0.8)
             for line in range(1, width):

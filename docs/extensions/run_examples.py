@@ -11,7 +11,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy
-from sphinx.errors import ExtensionError
 from sybil import Sybil
 from sybil.parsers.abstract.doctest import DocTestStringParser
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
@@ -54,6 +53,8 @@ def run_examples(path: Path) -> int:
 
 def run_examples_of_page(app, docname, _source):
     """Run the examples of a page that is about to be read."""
+    from sphinx.errors import ExtensionError  # the tests, which use the rest, need no Sphinx
+
     try:
         run_examples(Path(app.env.doc2path(docname)))
     except Exception as error:

@@ -8,7 +8,7 @@ from helpers import ROOT
 
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "results").glob("*.md")),
 ]
 OF_EACH_DOCUMENT = pytest.mark.parametrize(
