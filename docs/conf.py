@@ -47,6 +47,8 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+nb_code_prompt_show = "Show the code"
+nb_code_prompt_hide = "Hide the code"
 nb_execution_show_tb = True
 
 # Formulas: MathJax comes from the package sphinx-mathjax-offline, not from a network.
