@@ -83,6 +83,7 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_additional_pages = {"index": "to_the_book.html"}
 html_show_sourcelink = False
+html_sidebars = {name: [] for name in ("docs/index", "docs/start", "docs/design")}
 html_copy_source = False
 html_domain_indices = False
 html_theme_options = {
@@ -97,3 +98,13 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 html_context = {"default_mode": "auto"}
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.connect("autodoc-skip-member", skip_fields)
+
+
+def skip_fields(app, what, name, member, skip, options):
+    """Skip the fields of a NamedTuple, which the section Attributes of its docstring describes."""
+    return True if (member.__doc__ or "").startswith("Alias for field number") else None

@@ -16,7 +16,7 @@ CHAPTERS = {
     for path in sorted((ROOT / "docs/math").glob("*.md"))
     if path.stem != "index"
 }
-LISTING = re.compile(r"```\{literalinclude\} (\S+)\n:pyobject: (\S+)\n```")
+LISTING = re.compile(r"```\{literalinclude\} (\S+)\n:pyobject: (\S+)\n(?::dedent: 4\n)?```")
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PARTS = ("Forward", "Backward", "Proof", "Figure", "Exercise")
 OTHER_PARTS = {
