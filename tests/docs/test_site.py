@@ -1,4 +1,4 @@
-"""The site works without a network: a page is built as the book is, and opened in a browser."""
+"""The site works without a network, and a page with a wrong gradient or number is not built."""
 
 import re
 import shutil
@@ -11,13 +11,53 @@ from helpers import ROOT
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 CLOSED_PORT = "127.0.0.1:9"
+WRONG_PAGE = """---
+file_format: mystnb
+kernelspec:
+  name: python3
+---
+
+# A page with a wrong gradient and a wrong number
+
+```{code-cell} ipython3
+import numpy
+from kvnet.gradcheck import check_gradients
+
+check_gradients(lambda x: (x * x, lambda dy: dy * x), numpy.ones(3));
+```
+
+```pycon
+>>> 1 + 1
+3
+```
+"""
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """Return the file of a chapter, built with the book's configuration; its cells do not run."""
+def sphinx():
+    """Return a function that builds a folder with the book's configuration."""
     if find_spec("sphinx") is None:
         pytest.skip("Sphinx is not installed: pip install -e '.[docs]'")
+
+    def build(*arguments):
+        command = [sys.executable, "-m", "sphinx", "-q", "-c", ROOT / "docs", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+    return build
+
+
+def test_a_wrong_gradient_or_number_fails_the_build(sphinx, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/index.md").write_text(WRONG_PAGE, encoding="utf-8")
+    built = sphinx("-W", "--keep-going", tmp_path, tmp_path / "site")
+    assert built.returncode != 0
+    assert "the gradient of x is wrong at" in built.stderr
+    assert "an example fails" in built.stderr
+
+
+@pytest.fixture(scope="module")
+def page(sphinx, tmp_path_factory):
+    """Return the file of a chapter; its cells do not run."""
     site = tmp_path_factory.mktemp("site")
     settings = {
         "include_patterns": "docs/index.md,docs/math/addressing.md",
@@ -25,8 +65,7 @@ def page(tmp_path_factory):
         "suppress_warnings": "toc,myst,ref,design",  # links to the pages that are not built
     }
     options = [f"-D{name}={value}" for name, value in settings.items()]
-    command = [sys.executable, "-m", "sphinx", "-q", "-c", "docs", *options, ".", str(site)]
-    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    built = sphinx(*options, ROOT, site)
     assert built.returncode == 0, built.stderr
     return site / "docs/math/addressing.html"
 
