@@ -14,7 +14,7 @@ DOCUMENTS = [
 OF_EACH_DOCUMENT = pytest.mark.parametrize(
     "path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
 )
-SOURCE_FOLDERS = ("kvnet", "kernels", "gradcheck", "benchmarks", "tests")
+SOURCE_FOLDERS = ("kvnet", "kernels", "gradcheck", "benchmarks", "docs", "tests")
 
 
 def text_of(path):
