@@ -1,7 +1,7 @@
 """The book: how Sphinx builds the site from ``docs/``, ``results/`` and the README.
 
 The source folder is the repository, so that a link in a document means the same file on the site
-and in a checkout: ``python -m sphinx -W --keep-going -c docs . build/site``.
+and in a checkout: ``python -m sphinx -q -W --keep-going -j auto -c docs . build/site``.
 """
 
 import os
@@ -103,6 +103,8 @@ html_context = {"default_mode": "auto"}
 def setup(app):
     """Register with Sphinx."""
     app.connect("autodoc-skip-member", skip_fields)
+    # It does not say so, but all it does is to copy files after the build. Allows `-j`.
+    app.extensions["sphinx-mathjax-offline"].parallel_read_safe = True
 
 
 def skip_fields(app, what, name, member, skip, options):
