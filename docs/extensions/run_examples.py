@@ -1,8 +1,8 @@
 """Run the ``pycon`` and ``python`` examples of a page, those of a console session included.
 
-The tests run the examples of all documents with `SYBIL`. A build runs those of the pages in ``docs/``,
-so that none shows a number that its code does not print. It leaves out the README's, which compile
-the fused kernels.
+The tests run the examples of all documents with `SYBIL`. A build runs those of the pages in
+``docs/``, so that none shows a number that its code does not print. It leaves out the README's,
+which compile the fused kernels.
 """
 
 import io
