@@ -63,6 +63,16 @@ setup(
             "ruff>=0.12",
             "sybil>=9.0",
         ],
+        "docs": [
+            "matplotlib>=3.8",
+            "myst-nb>=1.3",
+            "numpydoc>=1.8",
+            "pydata-sphinx-theme>=0.16",
+            "sphinx>=8.1",
+            "sphinx-design>=0.6",
+            "sphinx-mathjax-offline>=0.0.2",
+            "sybil>=9.0",
+        ],
         "bench": ["expecttest>=0.3", "jax>=0.5", "matplotlib>=3.8", "torch>=2.7"],
     },
     classifiers=[

@@ -8,13 +8,13 @@ from helpers import ROOT
 
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "results").glob("*.md")),
 ]
 OF_EACH_DOCUMENT = pytest.mark.parametrize(
     "path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
 )
-SOURCE_FOLDERS = ("kvnet", "kernels", "gradcheck", "benchmarks", "tests")
+SOURCE_FOLDERS = ("kvnet", "kernels", "gradcheck", "benchmarks", "docs", "tests")
 
 
 def text_of(path):

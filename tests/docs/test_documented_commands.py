@@ -13,7 +13,7 @@ from helpers import ROOT
 from kvnet.cli import arguments, generate, train_babi, train_kb, train_lm
 from kvnet.gradcheck import command_line
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAINS = {
     "train_babi.py": train_babi.main,
@@ -23,7 +23,7 @@ MAINS = {
     "kvnet.gradcheck": command_line.main,
     "gradcheck": command_line.main,
 }
-OTHER_PROGRAMS = ("pip", "pytest", "venv")
+OTHER_PROGRAMS = ("pip", "pytest", "sphinx", "venv")
 WEIGHT = r"-?\d+\.\d\d"
 
 
@@ -114,7 +114,7 @@ def flags_in(script):
     return {s for s in strings if isinstance(s, str) and re.fullmatch(r"--[a-z-]+", s)}
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_flags_in_the_text_exist(path, parse):
     required = {"kvnet.cli.generate": ["--out", "made"]}
     known = set().union(*map(flags_in, (ROOT / "benchmarks").glob("*.py")))

@@ -4,45 +4,19 @@ import ast
 import doctest
 import re
 from importlib import import_module
-from importlib.util import find_spec
 
-import numpy
 import pytest
 from helpers import ROOT
-from sybil import Sybil
-from sybil.parsers.abstract.doctest import DocTestStringParser
-from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from run_examples import SYBIL, run_examples
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PACKAGES = {"kvnet": "kvnet", "gradcheck": "kvnet.gradcheck", "kernels": "kvnet.kernels"}
 QUOTED = re.compile(r"<!-- source: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 
 
-def parse_console(document):
-    """Find the examples in ``pycon`` blocks: what is behind ``>>>``, and its output."""
-    parse_examples = DocTestStringParser()
-    for block in CodeBlockParser("pycon")(document):
-        for example in parse_examples(block.parsed, document.path):
-            example.adjust(block, block.parsed)
-            yield example
-
-
-SYBIL = Sybil(parsers=[PythonCodeBlockParser(), parse_console], path=str(ROOT))
-
-
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
-def test_examples_run_and_print_what_is_shown(path, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # an example may write a file
-    with numpy.printoptions():  # and set how arrays are printed
-        for example in SYBIL.parse(path).examples():
-            if not needs_a_peer_that_is_missing(str(example.parsed)):
-                example.evaluate()
-
-
-def needs_a_peer_that_is_missing(source):
-    """Return whether an example imports PyTorch or JAX where it is not installed."""
-    needed = re.findall(r"^(?:import|from) (torch|jax)\b", source, re.MULTILINE)
-    return any(find_spec(name) is None for name in needed)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_examples_run_and_print_what_is_shown(path):
+    run_examples(path)
 
 
 def test_the_walk_through_the_network_has_examples():
