@@ -22,6 +22,7 @@ from kvnet import (
 from kvnet.data.babi import embedded_task
 from kvnet.data.task_data import encode_splits, held_out
 from kvnet.files.checkpoint import read_arrays
+from kvnet.training.compiling import MESSAGE
 from kvnet.training.task_run import TaskRun
 
 # Fixed batches, as published, leave the last questions out, and say so.
@@ -336,7 +337,7 @@ def test_ctrl_c_raises_and_leaves_a_usable_model(kind, tmp_path):
         cwd=ROOT,
         timeout=120,
     )
-    assert done.stderr == ""
+    assert done.stderr.replace(f"{MESSAGE}\n", "") == ""  # the kernels may not be compiled yet
     assert done.stdout == "interrupted True\n60 True\nTrue\n"
 
 
