@@ -8,7 +8,6 @@ from kvnet.data.fact_data import FactBatch, index_of
 from kvnet.hyper_parameter import MOST_HOPS, HyperParameters, at_least_one, hyper_parameter
 from kvnet.models.fact_network import FactConfig, FactNetwork, Reading
 from kvnet.operations import Candidates, FactIndex, Plan
-from kvnet.parameter_vector import sections_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +69,6 @@ class FactChainNetwork(FactNetwork):
     """
 
     Config = FactChainConfig
-
-    @property
-    def R(self):
-        """The hop matrices as one (H, D, D) view: R_1..R_H are contiguous in `theta`."""
-        H, D = self.config.hops, self.config.embedding_size
-        start, _ = sections_of(self.shapes)["R_1"]
-        return self.theta[start : start + H * D * D].reshape(H, D, D)
 
     def forward(self, batch: FactBatch):
         """Find the candidates and their probabilities; see `FactNetwork.forward`."""

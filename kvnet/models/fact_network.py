@@ -10,6 +10,7 @@ from kvnet.data.fact_data import FactBatch
 from kvnet.hyper_parameter import at_least_one
 from kvnet.models.network import Network, NetworkConfig
 from kvnet.operations import Candidates
+from kvnet.parameter_vector import sections_of
 from kvnet.updates.row_gradient import RowGradient
 
 
@@ -47,6 +48,13 @@ class FactNetwork(Network):
     A subclass provides what `Network` asks for and `read`. Its parameters include ``W (V, D)``, the
     embeddings of the questions' words.
     """
+
+    @property
+    def R(self):
+        """The hop matrices as one (H, D, D) view: R_1..R_H are contiguous in `theta`."""
+        H, D = self.config.hops, self.config.embedding_size
+        start, _ = sections_of(self.shapes)["R_1"]
+        return self.theta[start : start + H * D * D].reshape(H, D, D)
 
     @property
     def nil_rows(self) -> tuple[str, ...]:
