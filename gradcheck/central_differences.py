@@ -142,8 +142,10 @@ def careful_slope(moved: MovedFunction, bundle: Bundle) -> Estimate:
     bundle : Bundle
         Of a single entry.
     """
-    best, first, depends, found = None, None, False, []
+    best, first, depends, found = None, None, None, []
     for attempt, h in enumerate(_candidates(moved, bundle)):
+        if depends is None:  # a smaller step may be lost in rounding: a slope of 0, and no noise
+            depends = moved.step(bundle, numpy.array([h])) != moved.y
         estimate = slopes(moved, bundle, numpy.array([h]), depends)
         is_good = estimate.converged and estimate.error <= GOOD * abs(estimate.slope)
         if first is not None:  # the entry is much smaller than the first step
@@ -154,7 +156,6 @@ def careful_slope(moved: MovedFunction, bundle: Bundle) -> Estimate:
             if attempt or not 0 < size < NEAR * h:
                 return estimate
             first = estimate
-            depends = moved.step(bundle, numpy.array([h])) != moved.y
         found.append(estimate.slope)
         if best is None or _rank(estimate) < _rank(best):
             best, at = estimate, attempt

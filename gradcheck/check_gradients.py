@@ -13,6 +13,7 @@ from kvnet.gradcheck.comparison import Comparison, NotAnalyticError
 from kvnet.gradcheck.contract import check_backward, check_forward
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
 from kvnet.gradcheck.gradient_error import ComplexStepError, GradientError
+from kvnet.gradcheck.more_precision import more_precise
 from kvnet.gradcheck.moved_function import MovedFunction
 from kvnet.gradcheck.norms import norm
 from kvnet.gradcheck.progress import Progress
@@ -126,7 +127,7 @@ class _Check:
         self.results, self.outputs = [*outputs, *gradients], len(outputs)
         self.floors = [each * norm_of_all(d_outputs) for each in scales]
         self.sizes = conditioning(function, backward, gradients, lambda: draw_weights(outputs, rng))
-        self.notes, self._again = [], None
+        self.notes, self._again, self._precise = [], None, []
         noise = self._noise()
         self.bounds = self._bounds(noise)
         self.moved = MovedFunction(function, d_outputs, Progress(method != "random_directions"))
@@ -196,6 +197,8 @@ class _Check:
                 rng=self.rng,
                 measure_again=partial(self._measured_again, k),
                 gradient_of=partial(self._gradient_of, k),
+                more_digits=partial(self._with_more_digits, k),
+                epsilon=float(numpy.finfo(self.gradients[k].dtype).eps),
             )
             along = self.method == "random_directions"
             compare = comparison.by_directions if along else comparison.by_entries
@@ -213,13 +216,25 @@ class _Check:
         """Return bounds measured at other points, and by comparison with float32."""
         if self._again is None:
             self._measure_noise()
-            self._again = [self._bounds(self._noise()) for _ in range(2)]
+            noises = [self._noise() for _ in range(2)]
+            self._again = [self._bounds(noise) for noise in noises]
+            if self.is_float64:
+                for noise in noises:
+                    self.moved.raise_noise(noise[: self.outputs])
             self._in_float32 = rounding_in_float32(self.function, self.d_outputs, self.rng)
         each = [bounds[k] for bounds in self._again]
         entries = numpy.maximum.reduce([bounds.entries for bounds in each])
         ratio = numpy.finfo(self.gradients[k].dtype).eps / numpy.finfo("float32").eps
         entries = entries + FACTOR * float(ratio) * self._in_float32[k]
         return Rounding(max(bounds.norm for bounds in each), entries)
+
+    def _with_more_digits(self, k):
+        """Return the function in a higher precision, and a gradient there; None if it has none."""
+        if not self._precise:
+            progress = self.moved.progress
+            self._precise = [more_precise(self.function, self.d_outputs, progress, self.rng)]
+        found = self._precise[0]
+        return found and (found.moved, found.gradients[k])
 
     def _gradient_of(self, k, chosen):
         """Return a gradient, with the weights of some of the outputs' entries only."""

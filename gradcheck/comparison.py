@@ -22,6 +22,7 @@ from kvnet.gradcheck.rounding import CLOSE, FACTOR, Rounding
 from kvnet.gradcheck.search_kinks import find_kinks
 
 SETTLED = 16  # entries that are examined one by one because slopes along directions differ
+CLOSER = 64.0  # times closer: points for a second look at a slope by differences
 UNDECIDED = 1e-4  # relative error of a method above which a comparison with it shows nothing
 
 
@@ -59,6 +60,10 @@ class Comparison:
         Returns bounds of the rounding error that are measured at other points.
     gradient_of : callable
         Maps a choice of the outputs' entries to the gradient of their weighted sum.
+    more_digits : callable
+        Returns the function in a higher precision and this leaf's gradient there, or None.
+    epsilon : float
+        Machine epsilon of the gradient's precision.
     kinks : dict of int to KinkSlopes
         Entries at a kink, by index in the flattened leaf.
     undecided : set of int
@@ -75,6 +80,8 @@ class Comparison:
     rng: numpy.random.Generator
     measure_again: Callable[[], Rounding]
     gradient_of: Callable[[numpy.ndarray], numpy.ndarray]
+    more_digits: Callable[[], tuple[MovedFunction, numpy.ndarray] | None]
+    epsilon: float
     kinks: dict[int, KinkSlopes] = field(default_factory=dict)
     undecided: set[int] = field(default_factory=set)
 
@@ -170,6 +177,48 @@ class Comparison:
                 return int(entry)
         return None
 
+    def _with_more_digits(self, entry: int) -> bool | None:
+        """Examine one entry in a higher precision: whether it is wrong, or None if that is open.
+
+        The gradient must be right there within the same tolerance, and the digits that it lacks
+        here must be no more than rounding takes from the function's own terms. It is wrong if
+        both methods say so.
+        """
+        if (precise := self.more_digits()) is None:
+            return None
+        moved, gradient = precise
+        single = Bundle(self.leaf_index, numpy.array([entry]))
+        estimate = central_differences.careful_slope(moved, single)
+        slope, error = float(estimate.slope[0]), float(estimate.error[0])
+        if self.by_complex_step:
+            by_differences = slope, error
+            slope, error = complex_step.careful_slope(moved, single)
+        own = float(gradient.reshape(-1)[entry])
+        lost = abs(self.gradient.reshape(-1)[entry] - own)
+        # As much as is lost here, less by the digits gained, is lost there.
+        terms = self._terms(moved, single)
+        there = FACTOR * float(numpy.finfo(gradient.dtype).eps) * (terms + lost / self.epsilon)
+        there += self.rounding.entries.reshape(-1)[entry]
+        if abs(own - slope) <= there + min(error, float(self.errors[entry])):
+            largest = max(float(abs(x).max(initial=1.0)) for x in self.moved.x.values())
+            products = norm(self.moved.weights) * largest  # that may cancel before the outputs
+            if not lost <= FACTOR * self.epsilon * (terms + products + norm(self.gradient)):
+                return None
+            self.numeric[entry], self.errors[entry] = slope, error + lost + there
+            return False
+        if not self.by_complex_step:
+            return None
+        both_agree = abs(slope - by_differences[0]) <= error + by_differences[1]
+        return (both_agree and abs(own - by_differences[0]) > there + by_differences[1]) or None
+
+    def _terms(self, moved, single) -> float:
+        """Estimate the size of the terms of an entry: its outputs, per distance they vary over."""
+        x = moved.x[self.leaf_index].reshape(-1)[single.entries]
+        h = central_differences.first_steps(abs(x), moved.epsilon)
+        depends = moved.step(single, h) != moved.y
+        scale = float(moved.scales[self.leaf_index].reshape(-1)[single.entries[0]])
+        return float(abs(moved.weights * moved.y)[depends].sum()) / scale
+
     def _is_wrong(self, entry: int) -> bool:
         """Examine one entry with several steps, by both methods, and find out if it is a kink."""
         single = Bundle(self.leaf_index, numpy.array([entry]))
@@ -181,21 +230,28 @@ class Comparison:
         if self._is_within(entry):
             return False
         self._remeasure()
-        if self.by_complex_step and numpy.isfinite(found[1]):
+        if not self.by_complex_step:
+            self._measure(single)  # with the noise as measured again
+        elif numpy.isfinite(found[1]):
             self.errors[entry] += self._complex_noise([entry])
         if self._is_within(entry):
             return False
+        if self.by_complex_step and (verdict := self._with_more_digits(entry)) is not None:
+            return verdict
         if kinks := kinks_of(self.moved, single, self.by_complex_step):
             self.kinks |= kinks
             return False
         if not self.by_complex_step:
+            self._take_closer_points(entry, single)
             self.errors[entry] += self._absorbed(single)
-            return entry not in self.undecided and not self._is_within(entry)
+            is_open = entry in self.undecided or self._is_within(entry)
+            return not is_open and self._with_more_digits(entry) is not False
         slope, error = self._by_differences(single)
         if entry in self.kinks:
             return False
         exact = numpy.isfinite(found[0]) and numpy.isfinite(found[1])
-        if exact and not abs(found[0] - slope) > self.errors[entry] + error:
+        unseen = self._below_rounding(single)
+        if exact and not abs(found[0] - slope) > self.errors[entry] + error + unseen:
             self.undecided.discard(entry)
             return True  # both methods agree, and the complex step is the more accurate one
         if exact and (kinks := kinks_of(self.moved, single, by_complex_step=False)):
@@ -205,6 +261,29 @@ class Comparison:
             raise NotAnalyticError
         self.numeric[entry], self.errors[entry] = slope, error
         return entry not in self.undecided and not self._is_within(entry)
+
+    def _take_closer_points(self, entry, single):
+        """Replace a slope by one of closer points if a kink near the farthest ones has spoilt it.
+
+        A kink just inside the largest step changes the slope by little, and the smaller steps not
+        at all: that looks as if the differences converged.
+        """
+        x = self.moved.x[self.leaf_index].reshape(-1)[single.entries]
+        h = central_differences.first_steps(abs(x), self.moved.epsilon) / CLOSER
+        closer = central_differences.slopes(self.moved, single, h)
+        apart = abs(float(closer.slope[0]) - self.numeric[entry])
+        if closer.converged[0] and apart > float(closer.error[0]) + self.errors[entry]:
+            self.numeric[entry], self.errors[entry] = float(closer.slope[0]), float(closer.error[0])
+
+    def _below_rounding(self, single) -> float:
+        """Bound the slope of outputs that change by a complex step, but not by a real one."""
+        x = self.moved.x[self.leaf_index].reshape(-1)[single.entries]
+        scale = self.moved.scales[self.leaf_index].reshape(-1)[single.entries]
+        h = central_differences.first_steps(abs(x), self.moved.epsilon)
+        depends = self.moved.step(single, 1j * complex_step.steps(x, scale)).imag != 0
+        unseen = depends & (self.moved.step(single, h) == self.moved.y)
+        noise = float((abs(self.moved.weights) * self.moved.noise)[unseen].sum() / h[0])
+        return central_differences.AMPLIFICATION * noise
 
     def _absorbed(self, single) -> float:
         """Return the derivative that differences miss because it is below an output's rounding.
@@ -261,23 +340,36 @@ class Comparison:
         return FACTOR * noise if numpy.isfinite(noise) else 0.0
 
     def _entry_result(self, method, wrong: int | None) -> CheckedInput:
-        smooth, gradient = self._smooth(), self.gradient.reshape(-1)
-        differences = numpy.where(smooth, gradient - self.numeric, 0.0)
-        numeric, errors = numpy.where(smooth, [self.numeric, self.errors], 0.0)
-        difference, error, size = norm(differences), norm(errors), norm(numeric)
-        if wrong is None and not difference <= self.rounding.norm + error:
+        smooth, gradient, noise = self._smooth(), self.gradient.reshape(-1), 0.0
+        differences, allowed = self._differences(smooth)
+        if wrong is None and not norm(differences) <= allowed:
             self._remeasure()
             if self.by_complex_step:
-                error += self._complex_noise(numpy.flatnonzero(smooth))
-        checked = self._result(method, size, difference, self.rounding.norm + error)
+                noise = self._complex_noise(numpy.flatnonzero(smooth))
+            # Each entry's own tolerance may be larger than its share of the norm's.
+            entries = iter(numpy.argsort(-abs(differences), kind="stable"))
+            differences, allowed = self._differences(smooth)
+            while not norm(differences) <= allowed + noise:
+                entry = next(entries, None)
+                if entry is None or self._with_more_digits(int(entry)) is not False:
+                    break
+                differences, allowed = self._differences(smooth)
+        difference, tolerance = norm(differences), allowed + noise
+        numeric = numpy.where(smooth, self.numeric, 0.0)
+        checked = self._result(method, norm(numeric), difference, tolerance)
         checked.zeros = int((smooth & (gradient == 0) & (numeric == 0)).sum())
         if gradient.size:
             entry = wrong if wrong is not None else int(abs(differences).argmax())
             self._set_entry(checked, entry)
-            if wrong is not None or not difference <= self.rounding.norm + error:
+            if wrong is not None or not difference <= tolerance:
                 self._set_wrong(checked, entry)
         self._other_faults(checked)
         return checked
+
+    def _differences(self, smooth):
+        """Return each entry's difference, and the bound of their norm without forward's noise."""
+        differences = numpy.where(smooth, self.gradient.reshape(-1) - self.numeric, 0.0)
+        return differences, self.rounding.norm + norm(numpy.where(smooth, self.errors, 0.0))
 
     def _set_entry(self, checked, entry):
         checked.index = self._index(entry)

@@ -129,10 +129,10 @@ class DifferentiableFunction:
         moved = [on_device_of(like, d_output)[()] for d_output in d_outputs]
         return self.outputs.backward_arguments(moved)
 
-    def float64_leaves(self) -> list:
-        """Return the leaves with every float array cast to float64."""
+    def leaves_in(self, dtype: str) -> list:
+        """Return the leaves with every float array cast to a dtype."""
         return [
-            leaf.astype("float64") if is_array(leaf) and leaf.dtype.kind == "f" else leaf
+            leaf.astype(dtype) if is_array(leaf) and leaf.dtype.kind == "f" else leaf
             for leaf in self.leaves
         ]
 

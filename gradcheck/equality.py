@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy
 
+from kvnet.backend import to_numpy
 from kvnet.gradcheck.check_gradients import (
     cancellation_scales,
     draw_weights,
@@ -13,6 +14,7 @@ from kvnet.gradcheck.check_gradients import (
 from kvnet.gradcheck.contract import check_backward, check_forward
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
 from kvnet.gradcheck.gradient_error import GradientError
+from kvnet.gradcheck.moved_function import scales_of
 from kvnet.gradcheck.norms import norm
 from kvnet.gradcheck.random_numbers import generator
 from kvnet.gradcheck.report import THE_OUTPUT, CheckedInput, Report
@@ -61,9 +63,12 @@ def check_equality(
             )
         results.append([*outputs, *check_backward(wrapped, backward, d_outputs)])
         floors = [0.0] * len(outputs) + [s * norm_of_all(d_outputs) for s in scales.values()]
+        terms = [
+            max(each) for each in zip(floors, _terms(wrapped, outputs, d_outputs), strict=True)
+        ]
         noise = noise_of_results(wrapped, results[-1], d_outputs, rng)
-        each = zip(results[-1], noise, floors, strict=True)
-        bounds.append([bound(r, n, abs(r.astype("float64")), f).norm for r, n, f in each])
+        each = zip(results[-1], noise, terms, strict=True)
+        bounds.append([bound(r, n, abs(r.astype("float64")), t).norm for r, n, t in each])
     names = [f"{THE_OUTPUT}{n.removeprefix('output')}" for n in wrapped.outputs.names]
     names = names if len(names) > 1 else [THE_OUTPUT]
     names += [wrapped.names[leaf_index] for leaf_index in wrapped.differentiable]
@@ -80,6 +85,21 @@ def check_equality(
     report = Report(checked, wrapped.constants, wrapped.outputs.unchecked)
     raise_if_wrong(report)
     return report
+
+
+def _terms(function, outputs, d_outputs):
+    """Estimate the size of the terms that may cancel in each result; 0 for the outputs.
+
+    A gradient that is 0 because its terms cancel keeps their rounding errors, in one form of the
+    computation and perhaps not in the other.
+    """
+    total = norm(
+        [norm_of_all(d_outputs), *(norm(d * y) for d, y in zip(d_outputs, outputs, strict=True))]
+    )
+    leaves = [scales_of(to_numpy(function.leaves[i])) for i in function.differentiable]
+    return [0.0] * len(outputs) + [
+        total / float(numpy.median(scales)) if scales.size else 0.0 for scales in leaves
+    ]
 
 
 def _kinds(arrays):

@@ -106,10 +106,9 @@ def estimate_noise(values: numpy.ndarray) -> Noise:
     Moré and Wild 2011, "Estimating computational noise".
     """
     shape = values.shape[1:]
-    sides = numpy.asarray(values, "float64").reshape(
-        len(values) // POINTS, POINTS, int(numpy.prod(shape))
-    )
+    sides = values.reshape(len(values) // POINTS, POINTS, int(numpy.prod(shape)))
     relative = sides - sides[:, :1]  # exact, so that the matrix adds no noise of its own
+    relative = numpy.asarray(relative, "float64")
     size = abs(relative).max(axis=(0, 1), initial=0.0)
     size = numpy.where((size > 0) & (size < numpy.inf), size, 1.0)  # whose squares are floats
     squares = (DIFFERENCES @ (relative / size)) ** 2

@@ -50,7 +50,7 @@ class Bundle(NamedTuple):
 
 
 class MovedFunction:
-    """The checked outputs as one vector, in float64 or complex128, as a function of the leaves.
+    """The checked outputs as one vector, real or complex, as a function of the leaves.
 
     Values that are not finite mean that the point is outside the function's domain. So does an
     exception: the function did not raise it at the point itself.
@@ -61,17 +61,19 @@ class MovedFunction:
     d_outputs : list of array
         The weights of the outputs.
     progress : Progress
+    dtype : str
+        Of the leaves: ``"float64"``, or ``"longdouble"`` for a more precise function.
 
     Attributes
     ----------
-    x : dict of int to float64 array
+    x : dict of int to array
         The differentiable leaves on the host, by leaf index.
-    scales : dict of int to float64 array
+    scales : dict of int to array
         Distance over which the function may vary with each entry. This is the entry's size, at
         most 1, or for large entries 1/1024 of it; entries that are 0 have that of the others.
-    y, weights : float64 vectors
+    y, weights : vectors
         The outputs, and their weights.
-    noise : float64 vector
+    noise : vector
         Standard deviation of the outputs' rounding errors.
     hidden_noise : float
         Noise of terms that cancel in the outputs, which the measured noise may miss.
@@ -84,16 +86,18 @@ class MovedFunction:
         function: DifferentiableFunction,
         d_outputs: list[numpy.ndarray],
         progress: Progress,
+        dtype: str = "float64",
     ):
         self.function, self.progress = function, progress
-        self.leaves = function.float64_leaves()
+        self.dtypes = {False: dtype, True: numpy.result_type(dtype, "complex64").name}
+        self.leaves = function.leaves_in(dtype)
         self.x, self.scales = {}, {}
         for i in function.differentiable:
-            self.x[i] = numpy.array(to_numpy(self.leaves[i]), "float64", order="C")
-            self.scales[i] = _scales(self.x[i])
-        self.weights = numpy.concatenate([d.ravel() for d in d_outputs]).astype("float64")
+            self.x[i] = numpy.array(to_numpy(self.leaves[i]), dtype, order="C")
+            self.scales[i] = scales_of(self.x[i])
+        self.weights = numpy.concatenate([d.ravel() for d in d_outputs]).astype(dtype)
         outputs, _ = function(self.leaves)
-        self.y = numpy.concatenate([output.ravel() for output in outputs]).astype("float64")
+        self.y = numpy.concatenate([output.ravel() for output in outputs]).astype(dtype)
         self.epsilon = float(max(numpy.finfo(output.dtype).eps for output in outputs))
         self.noise = self.epsilon * abs(self.y)
         self.hidden_noise = 0.0
@@ -109,7 +113,7 @@ class MovedFunction:
             forward may combine them in one array.
         """
         is_complex = any(x.dtype.kind == "c" for x in moved.values())
-        leaves = list(self._leaves("complex128" if is_complex else "float64"))
+        leaves = list(self._leaves(is_complex))
         for leaf_index, x in moved.items():
             leaves[leaf_index] = on_device_of(self.leaves[leaf_index], x)
         return self._run(leaves, is_complex)
@@ -117,7 +121,7 @@ class MovedFunction:
     def step(self, bundle: Bundle, t: numpy.ndarray) -> numpy.ndarray:
         """Return the outputs with the entries of a bundle moved by t, which may be complex."""
         is_complex = t.dtype.kind == "c"
-        leaves = self._leaves("complex128" if is_complex else "float64")
+        leaves = self._leaves(is_complex)
         flat, in_place = self._flat(bundle.leaf_index, is_complex)
         before = flat[bundle.entries]
         flat[bundle.entries] = before + t
@@ -138,6 +142,11 @@ class MovedFunction:
         entries = numpy.concatenate([each.entries.ravel() for each in noise])
         self.noise = numpy.maximum(entries, self.epsilon * abs(self.y))
 
+    def raise_noise(self, noise: list[Noise]) -> None:
+        """Raise the noise of outputs for which another measurement gives more."""
+        entries = numpy.concatenate([each.entries.ravel() for each in noise])
+        self.noise = numpy.maximum(self.noise, numpy.where(numpy.isfinite(entries), entries, 0.0))
+
     def measure_noise(self, rng: numpy.random.Generator) -> None:
         """Measure the outputs' noise for leaves in float64."""
         indices = self.function.differentiable
@@ -153,7 +162,7 @@ class MovedFunction:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", numpy.exceptions.ComplexWarning)
-                outputs, _ = self.function(self._leaves("complex128"))
+                outputs, _ = self.function(self._leaves(True))
         except Exception as error:  # forward ran on real numbers: the complex ones are the cause
             return f"{type(error).__name__}: {error}"
         if not any(output.dtype.kind == "c" for output in outputs):
@@ -162,7 +171,7 @@ class MovedFunction:
 
     def _run(self, leaves, is_complex):
         self.progress.tick()
-        dtype = "complex128" if is_complex else "float64"
+        dtype = self.dtypes[is_complex]
         try:
             outputs, _ = self.function(leaves)
             if len(outputs) == 1:
@@ -175,23 +184,24 @@ class MovedFunction:
             return numpy.full(self.y.shape, numpy.nan, dtype)
         return vector
 
-    def _leaves(self, dtype):
-        if dtype not in self._work:
+    def _leaves(self, is_complex):
+        if is_complex not in self._work:
             leaves = list(self.leaves)
             for i, x in self.x.items():
-                leaves[i] = on_device_of(self.leaves[i], x.astype(dtype))
-            self._work[dtype] = leaves
-        return self._work[dtype]
+                leaves[i] = on_device_of(self.leaves[i], x.astype(self.dtypes[is_complex]))
+            self._work[is_complex] = leaves
+        return self._work[is_complex]
 
     def _flat(self, leaf_index, is_complex):
         """Return a flat host array of a leaf, and whether it is what forward reads."""
-        leaf = self._leaves("complex128" if is_complex else "float64")[leaf_index]
+        leaf = self._leaves(is_complex)[leaf_index]
         if isinstance(leaf, numpy.ndarray):
             return leaf.reshape(-1), True
-        return self.x[leaf_index].astype("complex128" if is_complex else "float64").ravel(), False
+        return self.x[leaf_index].astype(self.dtypes[is_complex]).ravel(), False
 
 
-def _scales(x):
+def scales_of(x: numpy.ndarray) -> numpy.ndarray:
+    """Return the distance over which a function may vary with each entry, see `MovedFunction`."""
     sizes = abs(x)
     other = sizes[sizes > 0]
     typical = min(1.0, float(numpy.median(other))) if other.size else 1.0

@@ -28,7 +28,8 @@ def named_leaves(value, name: str) -> list[tuple[str, object]]:
 
 def is_array(value) -> bool:
     """Return whether a value is an array of any module, or a NumPy scalar."""
-    return hasattr(value, "dtype") and hasattr(value, "shape")
+    # Of the type: the module NumPy itself has both names.
+    return hasattr(type(value), "dtype") and hasattr(type(value), "shape")
 
 
 def with_leaves(value, leaves: Iterator):

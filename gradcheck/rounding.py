@@ -7,7 +7,7 @@ import numpy
 
 from kvnet.backend import to_numpy
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction, on_device_of
-from kvnet.gradcheck.function_noise import Noise, estimate_noise, nearby_points, spacing_for
+from kvnet.gradcheck.function_noise import POINTS, Noise, estimate_noise, nearby_points, spacing_for
 from kvnet.gradcheck.nested_arrays import is_array
 from kvnet.gradcheck.norms import norm
 
@@ -19,6 +19,7 @@ DRAWS = 3  # of other weights
 FACTOR = 16  # standard deviations of the noise, which is itself an estimate
 # Precisions below that of the inputs in which a function may compute: float32, float16.
 LOWER_PRECISIONS = (2.0**-23, 2.0**-10)
+CHANGES = 0.8  # of the steps between distant points that change a result of low precision
 
 
 class Rounding(NamedTuple):
@@ -64,12 +65,19 @@ def measured_noise(
         One per result.
     """
 
+    def known(points):
+        found = results_at(list(points))
+        if all(f.shape == r.shape for f, r in zip(found, results, strict=True)):
+            return found
+        return [numpy.full(r.shape, numpy.nan) for r in results]  # a shape that values determine
+
     def values_at(spacings):
         lines = [nearby_points(x, s, rng) for x, s in zip(arrays, spacings, strict=True)]
-        at = [results_at(list(points)) for points in zip(*lines, strict=True)]
+        at = [known(points) for points in zip(*lines, strict=True)]
         return [numpy.stack(values) for values in zip(*at, strict=True)]
 
     epsilons = [float(numpy.finfo(x.dtype).eps) for x in arrays]
+    largest = max(float(abs(x).max(initial=0.0)) for x in arrays)
     values = values_at([spacing_for(e) for e in epsilons])
     noise = [estimate_noise(v) for v in values]
     constant = [(v == v[0]).all(axis=0) for v in values]
@@ -88,7 +96,7 @@ def measured_noise(
         # One distant point shows whether results that were constant so far depend on anything.
         distance = 2 * spacing_for(lower)
         with numpy.errstate(all="ignore"):  # it may be outside the domain: not finite
-            farther = results_at([nearby_points(x, distance, rng, sides=1)[-1] for x in arrays])
+            farther = known([nearby_points(x, distance, rng, sides=1)[-1] for x in arrays])
         moving = [
             c & (f != r) & numpy.isfinite(f)
             for c, f, r in zip(constant, farther, results, strict=True)
@@ -97,14 +105,23 @@ def measured_noise(
             continue
         values = values_at([spacing_for(max(lower, e)) for e in epsilons])
         for i, (v, m) in enumerate(zip(values, moving, strict=True)):
+            m &= _change_often(v)
             entries = numpy.where(m, estimate_noise(v).entries, noise[i].entries)
             size = abs(numpy.asarray(results[i], "float64"))
             precision = noise[i].precision
-            if 2 * m.sum() > m.size and (size[m] > 0).any():
+            # A result near 0 whose terms cancel has few digits left as well.
+            cancelled = not (entries[m] > FACTOR * max(epsilons) * largest).any()
+            if 2 * m.sum() > m.size and (size[m] > 0).any() and not cancelled:
                 precision = float(numpy.median((entries[m] / size[m])[size[m] > 0]))
             noise[i] = Noise(max(noise[i].norm, norm(entries[m])), entries, precision)
             constant[i] &= (v == v[0]).all(axis=0)
     return noise
+
+
+def _change_often(values):
+    """Return which results change between most points: a kink on the way changes them once."""
+    sides = values.reshape(-1, POINTS, *values.shape[1:])
+    return (sides[:, 1:] != sides[:, :-1]).mean(axis=(0, 1)) >= CHANGES
 
 
 def _smaller(noise, other):

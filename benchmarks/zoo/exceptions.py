@@ -6,6 +6,7 @@ Each is left out of the table of false verdicts, and listed under it.
 UNDEFINED = "has no derivative there"
 MEMORY = "writes to overlapping or uninitialised memory"
 RANDOM = "draws random numbers, and has a gradient of zero by definition"
+TRIGAMMA = "its trigamma is a series with a relative error of 5e-10"
 REASONS = {
     "torch.as_strided_scatter": MEMORY,
     "torch.nn.functional.max_unpool1d": MEMORY,
@@ -17,6 +18,11 @@ REASONS = {
     "torch.half": "computes in half precision, a staircase with steps of 1e-3",
     "torch.linalg.norm.subgradients_at_zero": UNDEFINED,
     "torch.bernoulli": RANDOM,
+    "torch.nn.functional.hardsigmoid": "its gradient has the float32 number nearest to 1/6",
+    "torch.digamma": TRIGAMMA,
+    "torch.special.psi": TRIGAMMA,
+    **{f"torch.polygamma.polygamma_n_{n}": TRIGAMMA for n in range(5)},
+    "torch.special.polygamma.special_polygamma_n_0": TRIGAMMA,
 }
 
 

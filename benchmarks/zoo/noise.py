@@ -39,7 +39,9 @@ def value_noise(function, d_output) -> float:
     rng = numpy.random.default_rng(function.seed + 2)
     output = function.forward(*function.inputs)
     here = (d_output * output).sum()
-    noise = numpy.finfo("float64").eps * float(abs(d_output * output).sum())
+    single = (output == output.astype("float32")).all()  # it computes in float32, or in integers
+    epsilon = numpy.finfo("float32" if single else "float64").eps
+    noise = epsilon * float(abs(d_output * output).sum())
     for _ in range(MOVES):
         try:
             moved = function.forward(*last_digits(function.inputs, rng))

@@ -9,6 +9,9 @@ import pytest
 
 from kvnet import InputError
 from kvnet.gradcheck import METHODS, GradientError, assert_gradients, check_gradients
+from kvnet.gradcheck.differentiable_function import DifferentiableFunction
+from kvnet.gradcheck.more_precision import more_precise
+from kvnet.gradcheck.progress import Progress
 from kvnet.gradcheck.random_numbers import generator, random_factors
 
 DIFFERENCES = METHODS[1:]  # also for functions that do not accept complex numbers
@@ -376,3 +379,103 @@ def test_the_import_needs_numpy_only():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["kvnet"]
+
+
+def saturated(factor):
+    def forward(x):
+        gate = 1 / (1 + np.exp(-x))
+        return gate, lambda dy: factor * dy * gate * (1 - gate)
+
+    return forward
+
+
+@pytest.mark.parametrize("method", ["complex_step", "random_directions"])
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_that_is_the_same_at_all_points_nearby(method, seed):
+    # The digits of 1 - gate are lost here; nearby points lose the same ones.
+    x = np.array([25.0, 28.5, 31.0, 33.0])
+    check_gradients(saturated(1), x, method=method, seed=seed)
+    assert not is_right(saturated(1.001), x, method=method, seed=seed)
+
+
+def test_a_function_that_computes_in_float64_has_no_more_digits():
+    def in_float64(x):
+        y, backward = saturated(1)(x.astype("complex128" if x.dtype.kind == "c" else "float64"))
+        return y.astype(x.dtype), lambda dy: backward(dy).astype(x.dtype)
+
+    def found(function):
+        x = np.array([1.5, 2.5])
+        wrapped = DifferentiableFunction(function, (x,), ())
+        wrapped(wrapped.leaves)
+        return more_precise(wrapped, [np.ones(2)], Progress(False), generator(0))
+
+    assert found(in_float64) is None
+    if np.finfo("longdouble").eps < np.finfo("float64").eps:
+        assert found(saturated(1)).gradients[0].dtype == "longdouble"
+
+
+@pytest.mark.parametrize("method", DIFFERENCES)
+def test_a_kink_that_is_a_few_percent_away_is_no_noise(method):
+    def larger(change):
+        def forward(x, y):
+            is_x = x > y
+            return np.where(is_x, x, y), lambda dz: (
+                change(dz * is_x),
+                (dz * ~is_x).sum(keepdims=True),
+            )
+
+        return forward
+
+    x, y = np.array([-4.8, -7.6, -0.6, -1.5, -4.1]), np.array([-3.9])
+    for seed in range(5):
+        (of_x, _) = check_gradients(larger(lambda g: g), x, y, method=method, seed=seed).inputs
+        assert of_x.tolerance < 1e-9
+    without_one = larger(lambda g: g * (np.arange(g.size) != 2))
+    assert not is_right(without_one, x, y, method=method)
+
+
+def test_a_slope_that_smaller_steps_lose_in_rounding():
+    def forward(factor):  # the entry is small, and so are the steps that are relative to it
+        return lambda x: (0.5 + 2e-13 * x, lambda dy: factor * 2e-13 * dy)
+
+    for seed in range(10):
+        options = {"method": "central_differences", "seed": seed}
+        check_gradients(forward(1), np.array([1e-4]), **options)
+        assert not is_right(forward(10), np.array([1e-4]), **options)
+
+
+def test_a_result_near_zero_is_not_taken_for_one_of_low_precision():
+    def loss(factor):
+        def forward(h):
+            p = np.exp(h - h.max()) / np.exp(h - h.max()).sum()
+            value = h.max() + np.log(np.exp(h - h.max()).sum()) - h[0]
+            return value, lambda d: factor * d * (p - np.array([1.0, 0.0, 0.0]))
+
+        return forward
+
+    h = np.array([33.1, 0.2, -1.4])  # the loss is a few units in the last place of 33
+    report = check_gradients(loss(1), h, method="random_directions", scale=33.0)
+    assert not any("float32" in note for note in report.notes)
+
+
+def test_an_output_whose_shape_depends_on_the_values():
+    def positive(x):
+        kept = x > 0
+        return x[kept] ** 2, lambda dy: np.where(kept, 2 * x, 0.0) * _spread(dy, kept)
+
+    def _spread(dy, kept):
+        spread = np.zeros(kept.shape)
+        spread[kept] = dy
+        return spread
+
+    x = np.array([1.0, 1e-2, -3.0])
+    for method in DIFFERENCES:
+        check_gradients(positive, x, method=method)
+
+
+def test_an_array_module_is_a_constant():
+    def sine(xp, x):
+        return xp.sin(x), lambda dy: dy * xp.cos(x)
+
+    report = check_gradients(sine, np, np.ones(3))
+    assert report.constants == {"xp": "module"}

@@ -1,0 +1,77 @@
+"""A function in a higher precision than that of its inputs, in which its rounding errors show."""
+
+from typing import NamedTuple
+
+import numpy
+
+from kvnet.backend import to_numpy
+from kvnet.gradcheck.differentiable_function import DifferentiableFunction
+from kvnet.gradcheck.moved_function import MovedFunction
+from kvnet.gradcheck.progress import Progress
+
+WIDER = ("longdouble", "float64")
+
+
+class MorePrecise(NamedTuple):
+    """A function and its gradients in a higher precision, at the same point.
+
+    Attributes
+    ----------
+    moved : MovedFunction
+    gradients : list of array
+        As backward computes them in this precision, by differentiable leaf.
+    """
+
+    moved: MovedFunction
+    gradients: list[numpy.ndarray]
+
+
+def more_precise(
+    function: DifferentiableFunction,
+    d_outputs: list[numpy.ndarray],
+    progress: Progress,
+    rng: numpy.random.Generator,
+) -> MorePrecise | None:
+    """Run a function and its backward pass in a higher precision.
+
+    Where a function is saturated, a number such as ``1 - sigmoid(x)`` has a rounding error that is
+    the same at all points nearby, so that no noise shows it. The same computation with more digits
+    does.
+
+    Parameters
+    ----------
+    function : DifferentiableFunction
+    d_outputs : list of array
+        The weights of the outputs.
+    progress : Progress
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    found : MorePrecise or None
+        None if the function does not accept such numbers or computes with fewer digits inside, or
+        the machine has no such numbers.
+    """
+    epsilon = min(float(numpy.finfo(d.dtype).eps) for d in d_outputs)
+    for dtype in WIDER:
+        if numpy.finfo(dtype).eps >= epsilon:
+            return None
+        try:
+            moved = MovedFunction(function, d_outputs, progress, dtype)
+            outputs, backward = function(moved.leaves)
+            gradients = function.gradients(backward, [d.astype(dtype) for d in d_outputs])
+            gradients = [numpy.asarray(to_numpy(g)) for g in gradients]
+        except Exception:  # it does not accept them
+            continue
+        if all(result.dtype == dtype for result in [*outputs, *gradients]) and _has_more_digits(
+            moved.y, d_outputs
+        ):
+            moved.measure_noise(rng)
+            return MorePrecise(moved, gradients)
+    return None
+
+
+def _has_more_digits(y, d_outputs):
+    """Return whether outputs have digits that the usual precision lacks; else it may be used."""
+    usual = max((d.dtype for d in d_outputs), key=lambda dtype: numpy.finfo(dtype).eps)
+    return bool((y.astype(usual) != y).any())
