@@ -47,9 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 if every gradient is correct, 1 if one is wrong; otherwise that of `exit_code`.
     """
     parser = _parser()
-    arguments = parser.parse_args(sys.argv[1:] if argv is None else list(argv))
 
     def command():
+        arguments = parser.parse_args(sys.argv[1:] if argv is None else list(argv))
         outputs = {f"--{flag}": getattr(arguments, flag) for flag in ("json", "plot")}
         check_outputs(outputs, {}, replace=True)
         return _run(arguments)

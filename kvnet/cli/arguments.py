@@ -3,9 +3,10 @@
 import argparse
 import difflib
 import os
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from kvnet.errors import InputError, one_line, shown
 
@@ -43,6 +44,11 @@ class ArgumentParser(argparse.ArgumentParser):
                 self.error(f"{flag} is given twice; give it once")
             given[action.dest] = flag
         return given
+
+    def _print_message(self, message: str, file: TextIO | None = None) -> None:
+        """Print the help, the version or an error; `argparse` would lose an error of the file."""
+        if message:
+            (sys.stderr if file is None else file).write(message)
 
     def error(self, message: str) -> NoReturn:
         """Print the message in one line and exit with code 2."""

@@ -253,3 +253,14 @@ def test_hostile_arguments_of_the_classes(tmp_path):
     ):
         with pytest.raises(InputError):
             make()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_that_cannot_be_written(flag):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "train_babi.py", flag]
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("train_babi.py: error: standard output cannot be written (No")
+    assert done.stderr.count("\n") == 1
