@@ -103,10 +103,10 @@ def matrix_product(a: RandomArrays, B, E, F) -> Case:
     return Case(partial(ops.matrix_product, a.xp), (a.normal(B, F), a.normal(F, E)))
 
 
-@operation()
-def take_rows(a: RandomArrays, B, M, N, E) -> Case:
+@operation(kernels=("reference", "fused"))
+def take_rows(a: RandomArrays, kernels, B, M, N, E) -> Case:
     """Take rows of a table; some several times, some never."""
-    return Case(partial(ops.take_rows, a.xp), (a.normal(N, E), a.rows(N, B, M)))
+    return in_form("take_rows", kernels, a, (a.normal(N, E), a.rows(N, B, M)))
 
 
 @operation(logits=tuple(LOGITS))

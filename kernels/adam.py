@@ -1,5 +1,7 @@
 """Adam in two passes over a gradient: its norm, then the step."""
 
+from functools import cache
+
 import numpy
 
 from kvnet.kernels.parts.blocks import cut
@@ -12,6 +14,12 @@ from kvnet.updates.row_gradient import RowGradient
 from kvnet.updates.sgd import clip_scales
 
 ROWS_PER_BLOCK = 2000
+
+
+@cache
+def _all_rows(count):
+    """Return the rows of a gradient that has them all, which are the same in every step."""
+    return numpy.arange(count, dtype=numpy.int32)
 
 
 @njit(**NOT_INLINED)
@@ -43,7 +51,7 @@ def adam(xp, params, m, v, gradients, step, learning_rate, epsilon, max_norm, cl
     found, squares = {}, {}
     for name, gradient in gradients.items():
         if not isinstance(gradient, RowGradient):
-            gradient = RowGradient(numpy.arange(len(gradient)), as_matrix(gradient))
+            gradient = RowGradient(_all_rows(len(gradient)), as_matrix(gradient))
         rows, values = as_int32(gradient.rows), numpy.ascontiguousarray(gradient.values)
         cuts = cut(len(rows), ROWS_PER_BLOCK)
         by_block = _by_block(_sum_of_squares, cuts, values)

@@ -1,11 +1,12 @@
-"""The choice of relations, one question at a time over all hops."""
+"""The choice of relations, a block of questions at a time over all hops."""
 
 import numpy
 
 from kvnet.kernels.parts.blocks import cut
 from kvnet.kernels.parts.compile_cache import njit
 from kvnet.kernels.parts.compile_options import NOT_INLINED, OPTIONS
-from kvnet.kernels.parts.row_products import add, add_transposed, dot, times
+from kvnet.kernels.parts.matrices import add_up, copy_into, multiply
+from kvnet.kernels.parts.row_products import add, dot
 from kvnet.kernels.parts.threads import map_on_all_threads
 from kvnet.operations.facts import Plan
 
@@ -33,56 +34,58 @@ def _softmax_backward(p, dp):
 
 
 @njit(**NOT_INLINED)
-def _plan(query, relations, R, gates, ends, us, zs, rho, drops, lam, lo, hi):
+def _plan(query, relations, relations_T, R_T, gates, ends_T, us, zs, rho, drops, lam, lo, hi):
     """Fill the queries before each hop, their sums with what is read, and the plan."""
+    copy_into(us[0, lo:hi], query[lo:hi])
+    for h in range(len(R_T)):
+        u, p, z = us[h, lo:hi], rho[h, lo:hi], zs[h, lo:hi]
+        multiply(u, relations_T, p)
+        for b in range(hi - lo):
+            drops[h, lo + b] = 1 / (1 + numpy.exp(-dot(u[b], gates[h])))
+            _softmax(p[b])
+        multiply(p, relations, z)
+        add_up(u, z)
+        multiply(z, R_T[h], us[h + 1, lo:hi])
+    multiply(us[len(R_T), lo:hi], ends_T, lam[lo:hi])
     for b in range(lo, hi):
-        us[0, b] = query[b]
-        for h in range(len(R)):
-            drops[h, b] = 1 / (1 + numpy.exp(-dot(us[h, b], gates[h])))
-            times(relations, us[h, b], rho[h, b])
-            _softmax(rho[h, b])
-            zs[h, b] = us[h, b]
-            add_transposed(relations, rho[h, b], zs[h, b])
-            times(R[h], zs[h, b], us[h + 1, b])
-        times(ends, us[len(R), b], lam[b])
         _softmax(lam[b])
 
 
 @njit(**NOT_INLINED)
 def _plan_backward(
-    relations, R, gates, ends, us, zs, rho, drops, lam, d_rho, d_drops, d_lam, d_query, lo, hi
-):
+    relations, relations_T, R, gates, ends, us, zs, rho, drops, lam,
+    d_rho, d_drops, d_lam, d_query, lo, hi,
+):  # fmt: skip
     """Fill the gradients of the queries; return those of the parameters."""
-    H, D = len(R), us.shape[2]
-    d_relations, dR = numpy.zeros_like(relations), numpy.zeros_like(R)
-    d_gates, d_ends = numpy.zeros_like(gates), numpy.zeros_like(ends)
-    du, dz = numpy.empty(D, us.dtype), numpy.empty(D, us.dtype)
-    d_scores, d_choice = numpy.empty(len(relations), us.dtype), numpy.empty(H, us.dtype)
-    for b in range(lo, hi):
-        d_choice[:] = d_lam[b]
-        _softmax_backward(lam[b], d_choice)
-        du[:] = 0
-        for h in range(H):
-            add(du, d_choice[h], ends[h])
-            add(d_ends[h], d_choice[h], us[H, b])
-        for h in range(H - 1, -1, -1):
-            for d in range(D):
-                add(dR[h, d], du[d], zs[h, b])
-            dz[:] = 0
-            add_transposed(R[h], du, dz)
-            times(relations, dz, d_scores)
-            for r in range(len(relations)):
-                d_scores[r] += d_rho[h, b, r]
-                add(d_relations[r], rho[h, b, r], dz)
-            _softmax_backward(rho[h, b], d_scores)
-            d_gate = d_drops[h, b] * drops[h, b] * (1 - drops[h, b])
-            add(d_gates[h], d_gate, us[h, b])
-            du[:] = dz
-            add(du, d_gate, gates[h])
-            for r in range(len(relations)):
-                add(du, d_scores[r], relations[r])
-                add(d_relations[r], d_scores[r], us[h, b])
-        d_query[b] = du
+    H, N, D = len(R), len(relations), us.shape[2]
+    d_relations, part = numpy.zeros_like(relations), numpy.empty_like(relations)
+    dR, d_gates, d_ends = numpy.empty_like(R), numpy.zeros_like(gates), numpy.empty_like(ends)
+    dz, through_keys = numpy.empty((hi - lo, D), us.dtype), numpy.empty((hi - lo, D), us.dtype)
+    d_scores, d_choice = numpy.empty((hi - lo, N), us.dtype), numpy.empty((hi - lo, H), us.dtype)
+    du = d_query[lo:hi]
+    copy_into(d_choice, d_lam[lo:hi])
+    for b in range(hi - lo):
+        _softmax_backward(lam[lo + b], d_choice[b])
+    multiply(d_choice, ends, du)
+    multiply(d_choice.T, us[H, lo:hi], d_ends)
+    for h in range(H - 1, -1, -1):
+        u, p = us[h, lo:hi], rho[h, lo:hi]
+        multiply(du.T, zs[h, lo:hi], dR[h])
+        multiply(du, R[h], dz)
+        multiply(dz, relations_T, d_scores)
+        multiply(p.T, dz, part)
+        add_up(part, d_relations)
+        copy_into(du, dz)
+        for b in range(hi - lo):
+            add(d_scores[b], us.dtype.type(1), d_rho[h, lo + b])
+            _softmax_backward(p[b], d_scores[b])
+            d_gate = d_drops[h, lo + b] * drops[h, lo + b] * (1 - drops[h, lo + b])
+            add(d_gates[h], d_gate, u[b])
+            add(du[b], d_gate, gates[h])
+        multiply(d_scores, relations, through_keys)
+        add_up(through_keys, du)
+        multiply(d_scores.T, u, part)
+        add_up(part, d_relations)
     return d_relations, dR, d_gates, d_ends
 
 
@@ -92,6 +95,8 @@ def relation_hops(xp, query, relations, R, gates, ends):
     Parameters, returns and references: see `kvnet.operations.relation_hops`.
     """
     query, *tables = (numpy.ascontiguousarray(x) for x in (query, relations, R, gates, ends))
+    relations, R, gates, ends = tables
+    K_T, R_T, C_T = map(numpy.ascontiguousarray, (relations.T, R.transpose(0, 2, 1), ends.T))
     (B, D), H, dtype = query.shape, len(R), query.dtype
     us, zs = numpy.empty((H + 1, B, D), dtype), numpy.empty((H, B, D), dtype)
     plan = Plan(
@@ -100,11 +105,12 @@ def relation_hops(xp, query, relations, R, gates, ends):
     )  # fmt: skip
     cuts = cut(B, QUESTIONS_PER_BLOCK)
     blocks = len(cuts) - 1
-    map_on_all_threads(lambda k: _plan(query, *tables, us, zs, *plan, cuts[k], cuts[k + 1]), blocks)
+    of_forward = query, relations, K_T, R_T, gates, C_T, us, zs, *plan
+    map_on_all_threads(lambda k: _plan(*of_forward, cuts[k], cuts[k + 1]), blocks)
 
     def backward(d_plan):
         d_query, d_plan = numpy.empty_like(query), map(numpy.ascontiguousarray, d_plan)
-        arguments = *tables, us, zs, *plan, *d_plan, d_query
+        arguments = relations, K_T, R, gates, ends, us, zs, *plan, *d_plan, d_query
         parts = map_on_all_threads(
             lambda k: _plan_backward(*arguments, cuts[k], cuts[k + 1]), blocks
         )

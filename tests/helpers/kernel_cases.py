@@ -23,6 +23,7 @@ SEVERAL_BLOCKS = {
     "layerwise_hops_by_row": SLOTS,
     "memory_answers": FACTS | {"E": 9},
     "relation_hops": {"B": 80, "N": 9, "E": 10, "H": 3},
+    "take_rows": {"B": 40, "M": 9, "N": 30, "E": 10},
     "word_cross_entropy": {"B": 20, "V": 2500, "E": 8},
 }
 PUBLISHED = {
