@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy
 
-from kvnet.gradcheck.moved_function import MANTISSA, Bundle, MovedFunction
+from kvnet.gradcheck.moved_function import Bundle, MovedFunction, first_steps, power_of_two
 
 HALVINGS = 3  # differences of the steps h, h/2, h/4
 STEP_REDUCTION = 8.0  # the step is divided by this where the estimate does not converge
@@ -50,19 +50,12 @@ class Estimate(NamedTuple):
         return self.change <= self.rounding / 8
 
 
-def first_steps(sizes: numpy.ndarray, epsilon: float) -> numpy.ndarray:
-    """Return the first step for entries of these sizes, a power of two.
-
-    Extrapolation of three differences has a truncation error of the order of h⁶ and a rounding
-    error of ε / h; the two are equal near h = ε^(1/7), which is 6e-3 in float64. The curvature of
-    functions such as exp varies over distances near 1 for x of any size, so the step does not grow
-    with x; beyond 1024 it has to, because x + h is rounded.
-    """
-    return _power_of_two(epsilon ** (1 / 7) * numpy.maximum(1.0, sizes / MANTISSA))
-
-
 def slopes(
-    moved: MovedFunction, bundle: Bundle, h: numpy.ndarray, depends: numpy.ndarray | bool = False
+    moved: MovedFunction,
+    bundle: Bundle,
+    h: numpy.ndarray,
+    depends: numpy.ndarray | bool = False,
+    order: float = 4.0,
 ) -> Estimate:
     """Differentiate by the entries of a bundle by Richardson extrapolation.
 
@@ -74,6 +67,8 @@ def slopes(
         Largest step of each entry.
     depends : bool array, optional
         Outputs that are known to depend on the entries, though a small step may not show it.
+    order : float
+        As for `extrapolate`.
 
     Returns
     -------
@@ -89,15 +84,17 @@ def slopes(
         t = h / 2**k
         plus, minus = moved.step(bundle, t), moved.step(bundle, -t)
         distance = (x + t) - (x - t)  # as it is rounded
+        depends = depends | (plus != minus)
         difference = moved.weights * ((plus - minus) / bundle.per_output(distance))
         differences.append(bundle.sums(difference))
         largest = largest or (plus, minus)
-    noise, curvature = _noise_and_curvature(moved, *largest, depends)
+    far = bundle.per_output((h >= first_steps(abs(x), moved.epsilon) / STEP_REDUCTION) * 1.0) > 0
+    noise, curvature = _noise_and_curvature(moved, *largest, depends, far)
     rounding = AMPLIFICATION * (bundle.sums(noise) + _least_noise(moved, noise)) / h
     # x + h and x - h are rounded, so that their middle is not x.
     asymmetry = abs(((x + h) - x) - (x - (x - h)))
     rounding += abs(bundle.sums(curvature)) / h * (asymmetry / h)
-    return Estimate(*extrapolate(differences), rounding)
+    return Estimate(*extrapolate(differences, order), rounding)
 
 
 def slope_along(
@@ -118,12 +115,13 @@ def slope_along(
     point_noise : float
         Change of the weighted sum by the rounding of ``x + t direction``.
     """
-    differences, largest = [], None
+    differences, largest, depends = [], None, False
     for k in range(HALVINGS):
         plus, minus = at(h / 2**k), at(-h / 2**k)
+        depends = depends | (plus != minus)
         differences.append(numpy.array([moved.weights @ (plus - minus) * 2**k / (2 * h)]))
         largest = largest or (plus, minus)
-    noise, _ = _noise_and_curvature(moved, *largest)
+    noise, _ = _noise_and_curvature(moved, *largest, depends)
     rounding = (
         AMPLIFICATION * (noise.sum(keepdims=True) + _least_noise(moved, noise) + point_noise) / h
     )
@@ -147,6 +145,11 @@ def careful_slope(moved: MovedFunction, bundle: Bundle) -> Estimate:
         if depends is None:  # a smaller step may be lost in rounding: a slope of 0, and no noise
             depends = moved.step(bundle, numpy.array([h])) != moved.y
         estimate = slopes(moved, bundle, numpy.array([h]), depends)
+        if (
+            not estimate.converged
+        ):  # the second derivative may jump at x, as at the hinge max(x, 0)²
+            other = slopes(moved, bundle, numpy.array([h]), depends, order=2.0)
+            estimate = other if other.converged else estimate
         is_good = estimate.converged and estimate.error <= GOOD * abs(estimate.slope)
         if first is not None:  # the entry is much smaller than the first step
             apart = abs(estimate.slope - first.slope) > estimate.error + first.error
@@ -234,14 +237,20 @@ def _least_noise(moved, noise):
 
 
 def _rank(estimate):
-    return not estimate.converged, float(estimate.error[0])
+    """Order estimates by their error, those whose change is more than rounding last."""
+    return not estimate.change[0] <= 4 * estimate.rounding[0], float(estimate.error[0])
 
 
-def _noise_and_curvature(moved, plus, minus, depends=False):
-    """Return each output's weighted noise at these points, and its weighted second difference."""
-    changed = (plus != moved.y) | (minus != moved.y) | depends
+def _noise_and_curvature(moved, plus, minus, depends=False, far=False):
+    """Return each output's weighted noise at these points, and its weighted second difference.
+
+    A small step that does not change an output is below the rounding of a larger term.
+    """
+    changed = (plus != moved.y) | (minus != moved.y)
     size = numpy.maximum(abs(plus), abs(minus))
     noise = numpy.maximum(numpy.maximum(moved.noise, moved.epsilon * size), QUANTUM)
+    noise = numpy.where(far | ~changed, numpy.maximum(noise, moved.distant_noise), noise)
+    changed |= depends
     curvature = moved.weights * ((plus - moved.y) - (moved.y - minus))
     return numpy.where(changed, abs(moved.weights) * noise, 0.0), curvature
 
@@ -252,14 +261,10 @@ def _candidates(moved, bundle) -> Iterator[float]:
     size = abs(float(moved.x[i].reshape(-1)[bundle.entries[0]]))
     scale = size or float(moved.scales[i].flat[bundle.entries[0]])
     first = float(first_steps(numpy.array(size), moved.epsilon))
-    relative = float(_power_of_two(numpy.array(moved.epsilon ** (1 / 7) * scale)))
+    relative = float(power_of_two(numpy.array(moved.epsilon ** (1 / 7) * scale)))
     yield first
     for attempt in range(MOST_ATTEMPTS):
         if relative < first / STEP_REDUCTION:
             yield relative / STEP_REDUCTION**attempt
         if first / STEP_REDUCTION ** (attempt + 1) > relative or relative >= first / STEP_REDUCTION:
             yield first / STEP_REDUCTION ** (attempt + 1)
-
-
-def _power_of_two(h):
-    return numpy.exp2(numpy.round(numpy.log2(h)))  # so that halving it is exact

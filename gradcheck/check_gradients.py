@@ -25,7 +25,7 @@ from kvnet.gradcheck.rounding import (
     bound,
     conditioning,
     noise_of_results,
-    rounding_in_float32,
+    rounding_in,
 )
 from kvnet.gradcheck.search_kinks import is_analytic, probe_all
 
@@ -221,7 +221,10 @@ class _Check:
             if self.is_float64:
                 for noise in noises:
                     self.moved.raise_noise(noise[: self.outputs])
-            self._in_float32 = rounding_in_float32(self.function, self.d_outputs, self.rng)
+                self.moved.measure_noise_a_step_away(self.rng)
+            self._in_float32 = rounding_in(
+                "float32", "float64", self.function, self.d_outputs, self.rng
+            )
         each = [bounds[k] for bounds in self._again]
         entries = numpy.maximum.reduce([bounds.entries for bounds in each])
         ratio = numpy.finfo(self.gradients[k].dtype).eps / numpy.finfo("float32").eps
@@ -234,7 +237,7 @@ class _Check:
             progress = self.moved.progress
             self._precise = [more_precise(self.function, self.d_outputs, progress, self.rng)]
         found = self._precise[0]
-        return found and (found.moved, found.gradients[k])
+        return found and (found.moved, found.gradients[k], found.errors[k])
 
     def _gradient_of(self, k, chosen):
         """Return a gradient, with the weights of some of the outputs' entries only."""

@@ -9,7 +9,7 @@ from kvnet.gradcheck import central_differences, complex_step
 from kvnet.gradcheck.bundles import bundles_of
 from kvnet.gradcheck.function_noise import estimate_noise, nearby_points, spacing_for
 from kvnet.gradcheck.kinks import Kink, KinkSlopes, kinks_of
-from kvnet.gradcheck.moved_function import Bundle, MovedFunction
+from kvnet.gradcheck.moved_function import Bundle, MovedFunction, first_steps
 from kvnet.gradcheck.norms import norm
 from kvnet.gradcheck.random_directions import (
     directions_by_complex_step,
@@ -61,7 +61,8 @@ class Comparison:
     gradient_of : callable
         Maps a choice of the outputs' entries to the gradient of their weighted sum.
     more_digits : callable
-        Returns the function in a higher precision and this leaf's gradient there, or None.
+        Returns the function in a higher precision, this leaf's gradient there and its rounding
+        errors; or None.
     epsilon : float
         Machine epsilon of the gradient's precision.
     kinks : dict of int to KinkSlopes
@@ -80,7 +81,7 @@ class Comparison:
     rng: numpy.random.Generator
     measure_again: Callable[[], Rounding]
     gradient_of: Callable[[numpy.ndarray], numpy.ndarray]
-    more_digits: Callable[[], tuple[MovedFunction, numpy.ndarray] | None]
+    more_digits: Callable[[], tuple[MovedFunction, numpy.ndarray, numpy.ndarray] | None]
     epsilon: float
     kinks: dict[int, KinkSlopes] = field(default_factory=dict)
     undecided: set[int] = field(default_factory=set)
@@ -130,7 +131,7 @@ class Comparison:
             slopes, errors = complex_step.slopes(self.moved, bundle)
         else:
             x = self.moved.x[self.leaf_index].reshape(-1)[bundle.entries]
-            h = central_differences.first_steps(abs(x), self.moved.epsilon)
+            h = first_steps(abs(x), self.moved.epsilon)
             estimate = central_differences.slopes(self.moved, bundle, h)
             slopes, errors = estimate.slope, estimate.error
             good = central_differences.is_good(self.moved, bundle, estimate, h)
@@ -186,7 +187,7 @@ class Comparison:
         """
         if (precise := self.more_digits()) is None:
             return None
-        moved, gradient = precise
+        moved, gradient, rounding = precise
         single = Bundle(self.leaf_index, numpy.array([entry]))
         estimate = central_differences.careful_slope(moved, single)
         slope, error = float(estimate.slope[0]), float(estimate.error[0])
@@ -195,14 +196,11 @@ class Comparison:
             slope, error = complex_step.careful_slope(moved, single)
         own = float(gradient.reshape(-1)[entry])
         lost = abs(self.gradient.reshape(-1)[entry] - own)
-        # As much as is lost here, less by the digits gained, is lost there.
-        terms = self._terms(moved, single)
-        there = FACTOR * float(numpy.finfo(gradient.dtype).eps) * (terms + lost / self.epsilon)
+        gained = float(numpy.finfo(gradient.dtype).eps) / self.epsilon
+        there = FACTOR * max(float(rounding.reshape(-1)[entry]), gained * lost)
         there += self.rounding.entries.reshape(-1)[entry]
         if abs(own - slope) <= there + min(error, float(self.errors[entry])):
-            largest = max(float(abs(x).max(initial=1.0)) for x in self.moved.x.values())
-            products = norm(self.moved.weights) * largest  # that may cancel before the outputs
-            if not lost <= FACTOR * self.epsilon * (terms + products + norm(self.gradient)):
+            if not lost <= FACTOR * self.epsilon * self._terms(moved, single):
                 return None
             self.numeric[entry], self.errors[entry] = slope, error + lost + there
             return False
@@ -212,12 +210,17 @@ class Comparison:
         return (both_agree and abs(own - by_differences[0]) > there + by_differences[1]) or None
 
     def _terms(self, moved, single) -> float:
-        """Estimate the size of the terms of an entry: its outputs, per distance they vary over."""
+        """Estimate the size of the terms that may cancel in an entry.
+
+        These are its outputs, per distance over which they vary, and products of the inputs.
+        """
         x = moved.x[self.leaf_index].reshape(-1)[single.entries]
-        h = central_differences.first_steps(abs(x), moved.epsilon)
+        h = first_steps(abs(x), moved.epsilon)
         depends = moved.step(single, h) != moved.y
         scale = float(moved.scales[self.leaf_index].reshape(-1)[single.entries[0]])
-        return float(abs(moved.weights * moved.y)[depends].sum()) / scale
+        outputs = float(abs(moved.weights * moved.y)[depends].sum()) / scale
+        largest = max(float(abs(x).max(initial=1.0)) for x in moved.x.values())
+        return outputs + norm(moved.weights) * largest + norm(self.gradient)
 
     def _is_wrong(self, entry: int) -> bool:
         """Examine one entry with several steps, by both methods, and find out if it is a kink."""
@@ -269,7 +272,7 @@ class Comparison:
         at all: that looks as if the differences converged.
         """
         x = self.moved.x[self.leaf_index].reshape(-1)[single.entries]
-        h = central_differences.first_steps(abs(x), self.moved.epsilon) / CLOSER
+        h = first_steps(abs(x), self.moved.epsilon) / CLOSER
         closer = central_differences.slopes(self.moved, single, h)
         apart = abs(float(closer.slope[0]) - self.numeric[entry])
         if closer.converged[0] and apart > float(closer.error[0]) + self.errors[entry]:
@@ -279,7 +282,7 @@ class Comparison:
         """Bound the slope of outputs that change by a complex step, but not by a real one."""
         x = self.moved.x[self.leaf_index].reshape(-1)[single.entries]
         scale = self.moved.scales[self.leaf_index].reshape(-1)[single.entries]
-        h = central_differences.first_steps(abs(x), self.moved.epsilon)
+        h = first_steps(abs(x), self.moved.epsilon)
         depends = self.moved.step(single, 1j * complex_step.steps(x, scale)).imag != 0
         unseen = depends & (self.moved.step(single, h) == self.moved.y)
         noise = float((abs(self.moved.weights) * self.moved.noise)[unseen].sum() / h[0])
@@ -292,7 +295,7 @@ class Comparison:
         error, or not at all. How much less, only backward can say.
         """
         x = self.moved.x[self.leaf_index].reshape(-1)[single.entries]
-        h = central_differences.first_steps(abs(x), self.moved.epsilon)
+        h = first_steps(abs(x), self.moved.epsilon)
         same = self.moved.step(single, h) == self.moved.y
         missed = abs(self.gradient_of(same).reshape(-1)[single.entries[0]])
         rounding = float((abs(self.moved.weights) * self.moved.noise)[same].sum() / h[0])

@@ -8,6 +8,7 @@ from kvnet.backend import to_numpy
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
 from kvnet.gradcheck.moved_function import MovedFunction
 from kvnet.gradcheck.progress import Progress
+from kvnet.gradcheck.rounding import rounding_in
 
 WIDER = ("longdouble", "float64")
 
@@ -20,10 +21,13 @@ class MorePrecise(NamedTuple):
     moved : MovedFunction
     gradients : list of array
         As backward computes them in this precision, by differentiable leaf.
+    errors : list of float64 array
+        Rounding errors of these gradients.
     """
 
     moved: MovedFunction
     gradients: list[numpy.ndarray]
+    errors: list[numpy.ndarray]
 
 
 def more_precise(
@@ -52,9 +56,10 @@ def more_precise(
         None if the function does not accept such numbers or computes with fewer digits inside, or
         the machine has no such numbers.
     """
-    epsilon = min(float(numpy.finfo(d.dtype).eps) for d in d_outputs)
+    usual = max((d.dtype for d in d_outputs), key=lambda dtype: numpy.finfo(dtype).eps)
     for dtype in WIDER:
-        if numpy.finfo(dtype).eps >= epsilon:
+        gained = float(numpy.finfo(dtype).eps / numpy.finfo(usual).eps)
+        if gained >= 1:
             return None
         try:
             moved = MovedFunction(function, d_outputs, progress, dtype)
@@ -63,15 +68,10 @@ def more_precise(
             gradients = [numpy.asarray(to_numpy(g)) for g in gradients]
         except Exception:  # it does not accept them
             continue
-        if all(result.dtype == dtype for result in [*outputs, *gradients]) and _has_more_digits(
-            moved.y, d_outputs
-        ):
+        # Without digits that the usual precision lacks, the function may compute in that one.
+        has_more_digits = (moved.y.astype(usual) != moved.y).any()
+        if has_more_digits and all(r.dtype == dtype for r in [*outputs, *gradients]):
             moved.measure_noise(rng)
-            return MorePrecise(moved, gradients)
+            errors = rounding_in(usual.name, dtype, function, d_outputs, rng)
+            return MorePrecise(moved, gradients, [gained * error for error in errors])
     return None
-
-
-def _has_more_digits(y, d_outputs):
-    """Return whether outputs have digits that the usual precision lacks; else it may be used."""
-    usual = max((d.dtype for d in d_outputs), key=lambda dtype: numpy.finfo(dtype).eps)
-    return bool((y.astype(usual) != y).any())

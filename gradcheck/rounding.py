@@ -12,7 +12,7 @@ from kvnet.gradcheck.nested_arrays import is_array
 from kvnet.gradcheck.norms import norm
 
 SUSPICIOUS = 64.0  # times machine epsilon: noise from which it is measured at closer points
-SAMPLES = 4  # of rounding errors in float32
+SAMPLES = 6  # of rounding errors in a precision
 NEARBY = 2.0**-10  # relative distance of their points
 CLOSE = 64.0  # distance of these, times machine epsilon
 DRAWS = 3  # of other weights
@@ -165,50 +165,54 @@ def noise_of_results(
     return measured_noise(results_at, [*d_outputs, *leaves], results, rng)
 
 
-def rounding_in_float32(
+def rounding_in(
+    low: str,
+    high: str,
     function: DifferentiableFunction,
     d_outputs: list[numpy.ndarray],
     rng: numpy.random.Generator,
 ) -> list[numpy.ndarray]:
-    """Measure the rounding errors that each gradient has in float32.
+    """Measure the rounding errors that each gradient has in a precision.
 
     Where terms near 1 cancel inside the function, as in a saturated softmax, they may be equal at
     points close to each other, and so are their rounding errors; the noise does not show them. The
-    gradients that are computed in float32 and in float64 from the same values differ by the errors
-    in float32. Those in float64 are smaller by the ratio of the machine epsilons.
+    gradients that are computed in a low and in a high precision from the same values differ by the
+    errors in the low one. Those in the high one are smaller by the ratio of the machine epsilons.
 
     Parameters
     ----------
+    low, high : str
+        Two dtypes.
     function : DifferentiableFunction
     d_outputs : list of array
     rng : numpy.random.Generator
 
     Returns
     -------
-    errors : list of array
-        The largest ones in several points nearby; 0 where the function does not run in float32.
+    errors : list of float64 array
+        The largest ones in several points nearby; 0 where the function does not run in them.
     """
     arrays = [to_numpy(function.leaves[i]) for i in function.differentiable]
     largest = [numpy.zeros(x.shape) for x in arrays]
     for _ in range(SAMPLES):
         points = [nearby_points(x, NEARBY, rng, 1)[0] for x in [*d_outputs, *arrays]]
-        single = [x.astype("float32") for x in points]
+        points = [x.astype(low) for x in points]
         try:
-            low, high = (
-                _gradients_at(function, [x.astype(dtype) for x in single], dtype)
-                for dtype in ("float32", "float64")
-            )
-        except Exception:  # it accepts float64 only
+            pairs = [
+                _gradients_at(function, [x.astype(dtype) for x in points], low, dtype)
+                for dtype in (low, high)
+            ]
+        except Exception:  # it accepts one dtype only
             return largest
-        for k, (a, b) in enumerate(zip(low, high, strict=True)):
-            error = abs(a - b)
+        for k, (a, b) in enumerate(zip(*pairs, strict=True)):
+            error = abs(a - b).astype("float64")
             largest[k] = numpy.fmax(largest[k], numpy.where(numpy.isfinite(error), error, 0.0))
     return largest
 
 
-def _gradients_at(function, points, dtype):
+def _gradients_at(function, points, low, dtype):
     leaves = [
-        leaf.astype("float32").astype(dtype) if is_array(leaf) and leaf.dtype == "float64" else leaf
+        leaf.astype(low).astype(dtype) if is_array(leaf) and leaf.dtype.kind == "f" else leaf
         for leaf in function.leaves
     ]
     first = len(points) - len(function.differentiable)
@@ -216,7 +220,7 @@ def _gradients_at(function, points, dtype):
         leaves[i] = on_device_of(leaves[i], x)
     _, backward = function(leaves)
     gradients = function.gradients(backward, points[:first])
-    return [numpy.array(to_numpy(g), "float64") for g in gradients]
+    return [numpy.array(to_numpy(g)) for g in gradients]
 
 
 def conditioning(

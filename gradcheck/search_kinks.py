@@ -20,6 +20,7 @@ PROBES = (
     2.0**-20,
 )  # steps of the differences to which a complex step is compared
 DISAGREEMENT = 1e-4  # relative difference above which the two disagree
+DISTANT_DISAGREEMENT = 1e-2  # the same for the largest step, at which the function may curve
 
 
 def probe_all(moved: MovedFunction, by_complex_step: bool, rng: numpy.random.Generator) -> Sides:
@@ -80,7 +81,23 @@ def is_analytic(moved: MovedFunction, kinks: numpy.ndarray, rng: numpy.random.Ge
         gap = difference - slopes
         if not disagree.any():
             return True
-    return False
+    return not (disagree & _disagree_at_a_distance(moved, direction)).any()
+
+
+def _disagree_at_a_distance(moved, direction):
+    """Return for which outputs the two disagree by steps that do not depend on the entries.
+
+    Around entries near 0, a term that is much larger may round all outputs to the same number.
+    """
+    h, unit = PROBES[0], 2.0**-66
+    signs = {i: numpy.sign(d) for i, d in direction.items()}
+    plus, minus, y = (
+        moved.at({i: moved.x[i] + t * sign for i, sign in signs.items()})
+        for t in (h, -h, unit * 1j)
+    )
+    difference, slopes = (plus - minus) / (2 * h), y.imag / unit
+    size = numpy.maximum(abs(slopes), abs(difference))
+    return ~(abs(difference - slopes) <= DISTANT_DISAGREEMENT * size)
 
 
 def find_kinks(

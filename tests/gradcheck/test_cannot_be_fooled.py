@@ -479,3 +479,24 @@ def test_an_array_module_is_a_constant():
 
     report = check_gradients(sine, np, np.ones(3))
     assert report.constants == {"xp": "module"}
+
+
+@every_method
+def test_a_jump_of_the_second_derivative_is_no_kink(method):
+    def hinge(factor):
+        def slope(x):
+            return factor * -2 * np.maximum(1 - x, 0) + (factor - 1) * (x == 1)
+
+        return elementwise(lambda x: np.where(x.real < 1, 1 - x, 0) ** 2, slope)
+
+    x = np.array([1.0, 0.3, 2.0])
+    (checked,) = check_gradients(hinge(1), x, method=method).inputs
+    assert not checked.kinks
+    assert not is_right(hinge(1.01), x, method=method)
+
+
+@every_method
+@pytest.mark.parametrize("size", [1e-4, 1e-8])
+def test_a_small_slope_of_a_large_value(method, size):
+    value, slope = lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x)
+    check_both(value, slope, np.array([size]), 1.001, method=method)
