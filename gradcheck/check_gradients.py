@@ -9,9 +9,10 @@ import numpy
 
 from kvnet.backend import to_numpy
 from kvnet.errors import InputError
-from kvnet.gradcheck.comparison import Comparison, NotAnalyticError
+from kvnet.gradcheck.comparison import Comparison
 from kvnet.gradcheck.contract import check_backward, check_forward
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction
+from kvnet.gradcheck.entries import Entries, NotAnalyticError
 from kvnet.gradcheck.gradient_error import ComplexStepError, GradientError
 from kvnet.gradcheck.more_precision import more_precise
 from kvnet.gradcheck.moved_function import MovedFunction
@@ -186,13 +187,11 @@ class _Check:
     def _compare_all(self, by_complex_step, has_kink):
         checked = []
         for k, leaf_index in enumerate(self.function.differentiable):
-            comparison = Comparison(
+            entries = Entries(
                 moved=self.moved,
                 leaf_index=leaf_index,
                 gradient=self.gradients[k].astype("float64"),
-                sizes=self.sizes[k],
                 rounding=self.bounds[k],
-                floor=self.floors[k],
                 by_complex_step=by_complex_step,
                 rng=self.rng,
                 measure_again=partial(self._measured_again, k),
@@ -200,6 +199,7 @@ class _Check:
                 more_digits=partial(self._with_more_digits, k),
                 epsilon=float(numpy.finfo(self.gradients[k].dtype).eps),
             )
+            comparison = Comparison(entries, self.sizes[k], self.floors[k])
             along = self.method == "random_directions"
             compare = comparison.by_directions if along else comparison.by_entries
             checked.append(compare(has_kink))
