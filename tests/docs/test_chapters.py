@@ -23,18 +23,6 @@ OTHER_PARTS = {
     "update": ("Forward", "Derivations", "Proof", "Figure", "Exercise"),
     "proof": ("Finite differences", "The complex step", "Figure", "Exercise"),
 }
-NOT_YET = {  # have no chapter so far: what the knowledge base's models are made of
-    *("answer_set_cross_entropy", "answer_set_loss", "fact_answers", "find_facts"),
-    *("find_memories", "in_order_of_appearance", "largest_by_question", "memory_answers"),
-    *("memory_hops", "noisy_or", "read_facts", "relation_hops", "right_candidates", "sigmoid"),
-    *("softmax_by_question", "adam", "FactChainNetwork", "FactMemoryNetwork"),
-}
-
-
-def parameters(names):
-    """Return test parameters; a name of `NOT_YET` that has a chapter is a failure."""
-    mark = pytest.mark.xfail(strict=True, reason="has no chapter yet")
-    return [pytest.param(name, marks=mark if name in NOT_YET else ()) for name in names]
 
 
 def names_of(kind):
@@ -56,17 +44,17 @@ def cells():
     return "\n".join(code for text in CHAPTERS.values() for code in CELL.findall(text))
 
 
-@pytest.mark.parametrize("name", parameters(names_of(Operations)))
+@pytest.mark.parametrize("name", names_of(Operations))
 def test_every_operation_is_listed_from_its_source(name):
     assert (inspect.getsourcefile(getattr(Operations, name)), name) in listings()
 
 
-@pytest.mark.parametrize("name", parameters(names_of(Updates)))
+@pytest.mark.parametrize("name", names_of(Updates))
 def test_every_update_is_listed_from_its_source(name):
     assert (inspect.getsourcefile(getattr(Updates, name)), name) in listings()
 
 
-@pytest.mark.parametrize("name", parameters(KINDS))
+@pytest.mark.parametrize("name", KINDS)
 def test_every_model_is_listed_from_its_source_and_proven(name):
     kind = KINDS[name]
     listing = inspect.getsourcefile(kind), f"{kind.__name__}.loss_and_gradient"
@@ -74,7 +62,7 @@ def test_every_model_is_listed_from_its_source_and_proven(name):
     assert re.search(rf"= {kind.__name__}\(.*?loss_at\(model", cells(), re.DOTALL)
 
 
-@pytest.mark.parametrize("name", parameters(sorted(set(names_of(Operations)) - set(CONSTANTS))))
+@pytest.mark.parametrize("name", sorted(set(names_of(Operations)) - set(CONSTANTS)))
 def test_every_gradient_is_proven_in_a_cell(name):
     checked = rf"check_gradients\(partial\(ops\.{name}, xp\)"
     if not re.search(checked, cells()):  # a function with plain arrays wraps it
