@@ -66,45 +66,27 @@ def read_templates(
     """
     path = Path(path)
     lines = read_lines(path, "a template per line, such as 'directed_by<TAB>who directed []'")
-    line_of, templates, repeated, left_out = {}, [], [], set()
+    sentences = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        where = f"{path}, line {number}"
         relations, tab, sentence = line.partition("\t")
         if not tab or "\t" in sentence or not relations.strip() or not sentence.strip():
             raise InputError(
-                f"{where}: {shortened(line)!r} is not a relation, a tab and a sentence; write "
-                "'relation<TAB>who directed []'"
+                f"{path}, line {number}: {shortened(line)!r} is not a relation, a tab and a "
+                "sentence; write 'relation<TAB>who directed []'"
             )
-        chain = parse_path(relations, base, where)
-        if sentence.strip() == NO_QUESTIONS:
-            left_out |= {relation % len(base.relations) for relation in chain}
-            continue
-        words = _words(sentence, where)
-        if words in line_of:
-            earlier, earlier_chain = line_of[words]
-            if earlier_chain != chain:
-                raise InputError(
-                    f"{where}: the sentence {shortened(sentence.strip())!r} is also on line "
-                    f"{earlier}, for {format_path(earlier_chain, base)}; a sentence can ask for "
-                    "one thing, change one of them"
-                )
-            repeated.append((number, sentence.strip()))
-            continue
-        line_of[words] = number, chain
-        templates.append(Template(chain, words))
-    if repeated:
-        number, sentence = repeated[0]
-        say(
-            f"{path}: {len(repeated):,} templates are repeated and kept once, the first on line "
-            f"{number} ({shortened(sentence)})"
-        )
+        sentences.append((f"line {number}", relations, sentence))
+    templates, left_out = _templates(sentences, base, path, say)
     _check_relations(path, base, templates, left_out)
     return templates
 
 
-def templates_of(sentences: Mapping[str, Sequence[str]], base: KnowledgeBase) -> list[Template]:
+def templates_of(
+    sentences: Mapping[str, Sequence[str]],
+    base: KnowledgeBase,
+    say: Callable[[str], None] = warnings.warn,
+) -> list[Template]:
     """Return the templates of a mapping, without a file.
 
     Parameters
@@ -112,6 +94,8 @@ def templates_of(sentences: Mapping[str, Sequence[str]], base: KnowledgeBase) ->
     sentences : mapping of str to sequence of str
         Sentences by chain of relations, such as ``{"directed_by": ["who directed []"]}``.
     base : KnowledgeBase
+    say : callable
+        As for `read_templates`.
 
     Returns
     -------
@@ -120,13 +104,47 @@ def templates_of(sentences: Mapping[str, Sequence[str]], base: KnowledgeBase) ->
     Raises
     ------
     InputError
-        If a relation is not in the base, or a sentence has no slot.
+        If a relation is not in the base, a sentence has no slot, or one asks for two chains.
     """
-    return [
-        Template(parse_path(path, base, "templates"), _words(sentence, f"templates of {path}"))
-        for path, of_path in sentences.items()
-        for sentence in of_path
-    ]
+    for path, of_path in sentences.items():
+        if isinstance(of_path, str) or not all(isinstance(sentence, str) for sentence in of_path):
+            raise InputError(
+                f"templates: {shortened(repr(of_path))} for {shortened(path)!r} is not a list of "
+                "sentences; give one, as in ['who directed []']"
+            )
+    listed = [(repr(path), path, sentence) for path, of in sentences.items() for sentence in of]
+    return _templates(listed, base, "templates", say)[0]
+
+
+def _templates(sentences, base, source, say):
+    """Return the templates of (place, chain, sentence), and the relations without questions."""
+    places, templates, repeated, left_out = {}, [], [], set()
+    for place, relations, sentence in sentences:
+        where = f"{source}, {place}"
+        chain = parse_path(relations, base, where)
+        if sentence.strip() == NO_QUESTIONS:
+            left_out |= {relation % len(base.relations) for relation in chain}
+            continue
+        words = _words(sentence, where)
+        if words in places:
+            earlier, earlier_chain = places[words]
+            if earlier_chain != chain:
+                raise InputError(
+                    f"{where}: the sentence {shortened(sentence.strip())!r} is also on {earlier}, "
+                    f"for {format_path(earlier_chain, base)}; a sentence can ask for one thing, "
+                    "change one of them"
+                )
+            repeated.append((place, sentence.strip()))
+            continue
+        places[words] = place, chain
+        templates.append(Template(chain, words))
+    if repeated:
+        place, sentence = repeated[0]
+        say(
+            f"{source}: {len(repeated):,} templates are repeated and kept once, the first on "
+            f"{place} ({shortened(sentence)})"
+        )
+    return templates, left_out
 
 
 def _words(sentence, where):

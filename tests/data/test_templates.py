@@ -184,3 +184,21 @@ def test_chains_give_the_answers_of_metaqa(metaqa, film_base, hops):
         ends, starts = follow(film_base, path, questions.entities[rows])
         for i, q in enumerate(rows):
             assert set(ends[starts[i] : starts[i + 1]]) == set(questions.answers_of(q))
+
+
+def test_templates_of_a_mapping_are_checked_like_a_file(recwarn):
+    assert len(templates_of({"made_by": ["who made []"], "born/in": ["-"]}, BASE)) == 1
+    again = {"made_by": ["who made []", "who  made []"]}
+    assert len(templates_of(again, BASE)) == 1
+    assert "1 templates are repeated and kept once" in str(recwarn.pop().message)
+    for wrong, message in (
+        (
+            {"made_by": "who made []"},
+            r"'who made \[\]' for 'made_by' is not a list of sentences",
+        ),
+        ({"made_by": [3]}, "is not a list of sentences"),
+        ({"made_by": ["who []"], "born/in": ["who []"]}, "is also on 'made_by', for"),
+        ({"made_by": ["who made it"]}, "templates, 'made_by': 'who made it' has no slot"),
+    ):
+        with pytest.raises(InputError, match=message):
+            templates_of(wrong, BASE)
