@@ -168,7 +168,7 @@ def careful_slope(moved: MovedFunction, bundle: Bundle) -> Estimate:
             break
     if not numpy.isfinite(best.error):
         return _one_sided_slope(moved, bundle) or best
-    if not best.converged:  # the slope may change with every step, and faster than within one
+    if _varies(best):  # the slope may change with every step, and faster than within one
         near = [abs(slope - best.slope) for slope in found[max(at - 1, 0) : at + 2]]
         best = best._replace(change=numpy.fmax(best.change, 2 * numpy.fmax.reduce(near)))
     return best
@@ -238,7 +238,12 @@ def _least_noise(moved, noise):
 
 def _rank(estimate):
     """Order estimates by their error, those whose change is more than rounding last."""
-    return not estimate.change[0] <= 4 * estimate.rounding[0], float(estimate.error[0])
+    return _varies(estimate), float(estimate.error[0])
+
+
+def _varies(estimate):
+    """Return whether the last extrapolation changed the slope by clearly more than rounding."""
+    return not estimate.change[0] <= 4 * estimate.rounding[0]
 
 
 def _noise_and_curvature(moved, plus, minus, depends=False, far=False):
