@@ -1,6 +1,7 @@
 """The picture of answered questions: how much each hop attended to each slot."""
 
 import sys
+import textwrap
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_QUESTIONS = 12
 MOST_NUMBERED = 12  # hops whose weights are printed in their cells
+LEAST_WIDTH = 5.5  # inches
 DARK = 0.6  # weights above it are printed in white
 
 
@@ -74,24 +76,31 @@ class AttentionPicture:
     def _figure(self, asked, count) -> "Figure":
         from matplotlib.figure import Figure
 
-        rows = [max(len(each.labels), 1) for each in asked]
-        heights = [1.1 + 0.27 * n for n in rows]
         hops = max(each.weights.shape[1] for each in asked)
-        size = (6.5 + 0.7 * min(hops, MOST_NUMBERED), min(0.6 + sum(heights), LARGEST_HEIGHT))
-        figure = Figure(figsize=size, layout="constrained")
-        first = count - len(asked)
-        only = f"\nquestions {first + 1} to {count} of {count}" if first else ""
-        figure.suptitle(f"{self.title}{only}", fontsize=11)
-        all_axes = figure.subplots(len(asked), squeeze=False, height_ratios=heights)[:, 0]
-        for number, (axes, each) in enumerate(zip(all_axes, asked, strict=True), start=first + 1):
-            image = _draw(axes, each, self.what)
-            title = (
-                f"{number}. {each.question}\n{each.answer}"
-                if count > 1
-                else (f"{each.question}\n{each.answer}")
-            )
-            axes.set_title(title, loc="left", fontsize=10)
-        bar = figure.colorbar(image, ax=list(all_axes), aspect=30, pad=0.02)
+        longest = max(len(shortened_label(label)) for each in asked for label in each.labels or "-")
+        width = max(1.2 + 0.085 * longest + 0.7 * min(hops, MOST_NUMBERED), LEAST_WIDTH)
+        first = count - len(asked) + 1
+        texts = [
+            textwrap.fill(f"{number}. {each.question}", int(11 * width))
+            for number, each in enumerate(asked, start=first)
+        ]
+        heights = [
+            0.9 + 0.18 * text.count("\n") + 0.27 * max(len(each.labels), 1)
+            for text, each in zip(texts, asked, strict=True)
+        ]
+        height = min(1.1 + sum(heights), LARGEST_HEIGHT)
+        figure = Figure(figsize=(width, height), layout="constrained")
+        only = f"\nquestions {first} to {count} of {count}" if first > 1 else ""
+        figure.suptitle(f"{self.title}{only}", fontsize=10)
+        *parts, last = figure.subfigures(
+            len(asked) + 1, 1, height_ratios=[*heights, 0.6], squeeze=False
+        )[:, 0]
+        for part, text, each in zip(parts, texts, asked, strict=True):
+            image = _draw(part.subplots(), each, self.what)
+            part.suptitle(f"{text}\n{each.answer}", fontsize=10, x=0.01, ha="left")
+        bar = last.colorbar(
+            image, cax=last.add_axes((0.3, 0.75, 0.4, 0.2)), orientation="horizontal"
+        )
         bar.set_label("weight")
         bar.outline.set_visible(False)
         return figure

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from math import isfinite, nan
 from statistics import fmean, stdev
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+SMALL_COLUMNS = 5
 MARKERS = ("o", "s", "^", "D", "v", "P")
 MOST_MARKED = 60  # evaluations of a curve with a marker each
 LOGARITHMIC_FROM = 20  # the ratio of the largest to the smallest value
@@ -78,6 +79,8 @@ class TrainingPicture:
         Shown above the panels.
     panels : sequence of Panel
     names : RunNames
+    small : dict of str to Panel, optional
+        Further panels, small ones, with their titles.
     """
 
     picture: Picture
@@ -85,6 +88,7 @@ class TrainingPicture:
     settings: str
     panels: Sequence[Panel]
     names: RunNames
+    small: dict[str, Panel] = field(default_factory=dict)
 
     def update(self, records: list[dict]) -> None:
         """Draw the evaluations so far, now or later."""
@@ -106,20 +110,25 @@ class TrainingPicture:
     def _figure(self, records, reported=(), results=None) -> "Figure":
         from matplotlib.figure import Figure
 
-        heights = [3.4] + ([1.0 + 0.26 * results.rows] if results else [])
-        height = min(0.8 + sum(heights), LARGEST_HEIGHT)
-        figure = Figure(figsize=(10, height), layout="constrained")
-        text = f"{self.title}\n" + "\n".join(textwrap.wrap(self.settings, 110))
-        figure.suptitle(text, fontsize=11)
-        grid = figure.add_gridspec(len(heights), len(self.panels), height_ratios=heights)
-        all_axes = [figure.add_subplot(grid[0, i]) for i in range(len(self.panels))]
-        runs = self.names.by_run(records)
-        chosen = {self.names.name(record) for record in reported}
-        for axes, panel in zip(all_axes, self.panels, strict=True):
-            _draw_panel(axes, panel, runs, chosen, reported, self.names)
-        _add_legends(all_axes, self.panels, runs, chosen if self.names.starts else ())
+        small_rows = -(-len(self.small) // SMALL_COLUMNS)
+        heights = [3.6] + [0.7 + 1.3 * small_rows] * bool(small_rows)
+        widths, of_results = [10], 1.0 + 0.26 * results.rows if results else 0
+        if results and small_rows:  # to the right, otherwise below
+            widths, heights[-1] = [10, 6.5], max(heights[-1], of_results - heights[0])
+        elif results:
+            heights.append(of_results)
+        settings = textwrap.wrap(self.settings, 14 * sum(widths))
+        height = min(0.5 + 0.2 * len(settings) + sum(heights), LARGEST_HEIGHT)
+        figure = Figure(figsize=(sum(widths), height), layout="constrained")
+        figure.suptitle("\n".join([self.title, *settings]), fontsize=10)
+        columns = figure.subfigures(1, len(widths), width_ratios=widths, squeeze=False)[0]
+        parts = columns[0].subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+        runs = _Runs(self.names, records, reported)
+        _draw_panels(parts[0], self.panels, runs)
+        if small_rows:
+            _draw_small_panels(parts[1], self.small, runs)
         if results:
-            results.draw(figure.add_subplot(grid[1, :]))
+            results.draw((columns if small_rows else parts)[-1].subplots())
         return figure
 
 
@@ -141,54 +150,113 @@ def seeds_text(seeds: list[int], starts: int) -> str:
     return text if starts == 1 else f"{text}, {starts} starts"
 
 
-def _draw_panel(axes, panel, runs, chosen, reported, names):
+class _Runs:
+    """The records of each run, and which of them the results are from."""
+
+    def __init__(self, names, records, reported):
+        self.records = names.by_run(records)
+        self.reported = {names.name(record): record for record in reported}
+        self.names = names
+
+    def with_values(self, panel) -> list[str]:
+        """Return the names of the runs that have a curve in a panel."""
+        return [
+            name
+            for name, records in self.records.items()
+            if any(value_of(records[-1]) is not None for value_of in panel.curves.values())
+        ]
+
+    def label(self, name) -> str:
+        """Return the name of a run for the legend."""
+        return f"{name} (chosen)" if self.names.starts and name in self.reported else name
+
+
+def _draw_panels(part, panels, runs):
+    """Draw panels in a row. The first names the runs, the last one says what the curves are."""
+    all_axes = part.subplots(1, len(panels), squeeze=False)[0]
+    for axes, panel in zip(all_axes, panels, strict=True):
+        _draw_panel(axes, panel, runs)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(panel.label)
+    names, last = list(runs.records), panels[-1]
+    of_runs = _run_handles([runs.label(name) for name in names])
+    of_curves = _curve_handles(last, runs) + all_axes[-1].get_legend_handles_labels()[0]
+    place = "lower right" if last.is_share else "upper right"
+    if len(panels) == 1:
+        if len(of_runs + of_curves) > 1:
+            all_axes[0].legend(handles=of_runs + of_curves, loc=place)
+    else:
+        all_axes[-1].legend(handles=of_curves, loc=place)
+        if of_runs:
+            all_axes[0].legend(handles=of_runs, loc="upper right")
+    if len(names) > len(COLOURS):
+        _add_colour_bar(part, all_axes, names)
+
+
+def _draw_small_panels(part, panels, runs):
+    """Draw panels in a grid, with one legend above it."""
+    rows = -(-len(panels) // SMALL_COLUMNS)
+    grid = part.subplots(rows, SMALL_COLUMNS, sharex=True, sharey=True, squeeze=False)
+    for axes, (title, panel) in zip(grid.flat, panels.items(), strict=False):
+        _draw_panel(axes, panel, runs, small=True)
+        axes.set_title(title, fontsize=8)
+    for axes in grid.flat[len(panels) :]:
+        axes.axis("off")
+    panel = max(panels.values(), key=lambda panel: len(runs.with_values(panel)))
+    handles = _curve_handles(panel, runs) + grid.flat[0].get_legend_handles_labels()[0]
+    if runs.names.tasks:  # the large panels name the runs, of which each panel here has a few
+        names = runs.with_values(panel)
+        handles += _run_handles([runs.names.name_in_task(runs.records[name][0]) for name in names])
+    part.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False)
+    part.supxlabel("epoch", fontsize=10)
+    part.supylabel(panel.label, fontsize=10)
+
+
+def _draw_panel(axes, panel, runs, small=False):
     from matplotlib.ticker import MaxNLocator
 
-    smallest, largest = float("inf"), 0.0
-    for index, (run, records) in enumerate(runs.items()):
+    names, found, ringed = runs.with_values(panel), [], False
+    for index, name in enumerate(names):
         for split, value_of in panel.curves.items():
-            found = [(record["epoch"], value_of(record)) for record in records]
-            points = [(epoch, value) for epoch, value in found if value is not None]
+            points = [(record["epoch"], value_of(record)) for record in runs.records[name]]
+            points = [point for point in points if point[1] is not None]
             if not points:
                 continue
             epochs, values = zip(*points, strict=True)
-            values = [value if isfinite(value) else nan for value in values]
-            finite = [value for value in values if isfinite(value)]
-            smallest, largest = min([smallest, *finite]), max([largest, *finite])
-            style = _style_of(index, len(runs), split, len(panel.curves), len(points))
-            if chosen and run not in chosen:
-                style |= {"alpha": 0.25}
-            (line,) = axes.plot(epochs, values, **style)
-            line.set_gid(" ".join(filter(None, [split, panel.label, run])).replace(" ", "-"))
-    split = list(panel.curves)[-1]
-    for record in reported:
-        last = runs[names.name(record)][-1]
-        value = panel.curves[split](record)
-        if record["epoch"] != last["epoch"] and value is not None:  # early stopping
-            axes.plot(record["epoch"], value, "o", mfc="none", mec=INK, ms=11, mew=1.5)
+            found += filter(isfinite, values)
+            style = _style_of(index, len(names), split, len(panel.curves))
+            style |= {"marker": ""} if len(points) > MOST_MARKED else {}
+            style |= {"linewidth": 1, "markersize": 2} if small else {}
+            style |= {"alpha": 0.25} if runs.reported and name not in runs.reported else {}
+            (line,) = axes.plot(epochs, [v if isfinite(v) else nan for v in values], **style)
+            line.set_gid(" ".join(filter(None, [split, panel.label, name])).replace(" ", "-"))
+        record = runs.reported.get(name)
+        if record and record["epoch"] != runs.records[name][-1]["epoch"]:  # early stopping
+            value = list(panel.curves.values())[-1](record)
+            if value is not None:
+                style = {"label": None if ringed else "reported", "markersize": 6 if small else 11}
+                axes.plot(record["epoch"], value, "o", mfc="none", mec=INK, **style)
+                ringed = True
     for number, (label, value) in enumerate(panel.published):
         axes.axhline(value, color=INK, linewidth=1, linestyle=(":", "-.")[number % 2], label=label)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(panel.label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4 if small else 8, integer=True))
     if panel.is_share:
         axes.set_ylim(-0.02, 1.02)
-    elif 0 < LOGARITHMIC_FROM * smallest < largest:
+    elif found and 0 < LOGARITHMIC_FROM * min(found) < max(found):
         axes.set_yscale("log")
 
 
-def _style_of(index, runs, split, splits, points):
+def _style_of(index, runs, split, splits):
     """Return how a curve is drawn: several runs differ in colour, splits in dashes."""
     dashed = splits > 1 and split == "training"
     style = {"linestyle": (0, (4, 2)) if dashed else "-", "linewidth": 1.5, "markersize": 4}
     if runs == 1:
-        style |= {"color": SPLIT_COLOURS[split], "marker": SPLIT_MARKERS[split]}
-    elif runs <= len(COLOURS):
-        style |= {"color": COLOURS[index], "marker": MARKERS[index]}
-    else:
-        style |= {"color": _colour_map()(index / (runs - 1)), "marker": "o", "linewidth": 1}
-        style |= {"markersize": 2.5}
-    return style if points <= MOST_MARKED else style | {"marker": "" if points > 1 else "o"}
+        return style | {"color": SPLIT_COLOURS[split], "marker": SPLIT_MARKERS[split]}
+    if runs <= len(COLOURS):
+        return style | {"color": COLOURS[index], "marker": MARKERS[index]}
+    colour = _colour_map()(index / (runs - 1))
+    style |= {"color": colour, "linewidth": 1, "marker": "o", "markersize": 1.5}
+    return style | {"alpha": 0.4} if dashed else style
 
 
 def _colour_map():
@@ -199,46 +267,39 @@ def _colour_map():
     return ListedColormap(matplotlib.colormaps["viridis"].resampled(256).colors[:230])
 
 
-def _add_legends(all_axes, panels, runs, chosen):
-    """Name the runs in the first panel, and what the curves are in the last one."""
+def _run_handles(names):
+    """Return the entries of a legend that names runs; none if they are one or many."""
     from matplotlib.lines import Line2D
 
-    of_runs, many = [], len(runs) > len(COLOURS)
-    if 1 < len(runs) <= len(COLOURS):
-        for index, run in enumerate(runs):
-            name = f"{run} (chosen)" if run in chosen else run
-            of_runs.append(Line2D([], [], color=COLOURS[index], marker=MARKERS[index], label=name))
-    splits = [split for split, value_of in panels[-1].curves.items() if _occurs(runs, value_of)]
-    of_splits = []
-    for split in splits:
-        style = _style_of(0, len(runs), split, len(panels[-1].curves), 1)
-        if len(runs) > 1:
-            style |= {"color": INK, "marker": ""}
-        of_splits.append(Line2D([], [], label=split, **style))
-    of_splits += all_axes[-1].get_legend_handles_labels()[0][-len(panels[-1].published) or 99 :]
-    place = "lower right" if panels[-1].is_share else "upper right"
-    if len(panels) == 1:
-        all_axes[0].legend(handles=of_runs + of_splits, loc=place)
-    else:
-        all_axes[-1].legend(handles=of_splits, loc=place)
-        if of_runs:
-            all_axes[0].legend(handles=of_runs, loc="upper right")
-    if many:
-        _add_colour_bar(all_axes, list(runs))
+    if not 1 < len(names) <= len(COLOURS):
+        return []
+    return [
+        Line2D([], [], color=colour, marker=marker, markersize=4, label=name)
+        for name, colour, marker in zip(names, COLOURS, MARKERS, strict=False)
+    ]
 
 
-def _occurs(runs, value_of):
-    return any(value_of(record) is not None for records in runs.values() for record in records)
+def _curve_handles(panel, runs):
+    """Return the entries of a legend that says what the curves of a panel are."""
+    from matplotlib.lines import Line2D
+
+    names, handles = runs.with_values(panel), []
+    for split, value_of in panel.curves.items():
+        if any(value_of(runs.records[name][-1]) is not None for name in names):
+            style = _style_of(0, len(names), split, len(panel.curves))
+            style |= {"color": INK, "marker": "", "alpha": 1} if len(names) > 1 else {}
+            handles.append(Line2D([], [], label=split, **style))
+    return handles
 
 
-def _add_colour_bar(all_axes, names):
+def _add_colour_bar(part, all_axes, names):
     """Show the colours of many runs, with the names of some."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
     last = len(names) - 1
     scale = ScalarMappable(Normalize(0, last), _colour_map())
-    bar = all_axes[0].figure.colorbar(scale, ax=all_axes, pad=0.01, fraction=0.03)
+    bar = part.colorbar(scale, ax=list(all_axes), pad=0.01, fraction=0.03)
     ticks = sorted({round(last * i / 5) for i in range(6)})
     bar.set_ticks(ticks, labels=[names[tick] for tick in ticks])
     bar.outline.set_visible(False)
@@ -334,7 +395,17 @@ def _finish_rows(axes, rows, outside):
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)
     if outside:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderpad=0)
+        handles, labels = axes.get_legend_handles_labels()
+        order = sorted(range(len(labels)), key=lambda i: labels[i].startswith("published"))
+        handles = [handles[i] for i in order]  # Matplotlib lists lines before bars
+        axes.legend(
+            handles=handles,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=3,
+            frameon=False,
+            borderpad=0,
+        )
 
 
 def shortened_label(text: str, length: int = 72) -> str:

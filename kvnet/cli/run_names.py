@@ -21,6 +21,10 @@ class RunNames(NamedTuple):
         """Return the name of a run; empty if there is only one."""
         return ", ".join(self.parts(record))
 
+    def name_in_task(self, record: dict) -> str:
+        """Return the name of a run among those of its task."""
+        return self._replace(tasks=False).name(record)
+
     def by_run(self, records: list[dict]) -> dict[str, list[dict]]:
         """Return the records of each run, in the order in which they were trained."""
         runs = {}

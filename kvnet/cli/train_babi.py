@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from statistics import fmean, stdev
@@ -126,7 +127,10 @@ def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
     if arguments.param_output_file:
         write_atomically(arguments.param_output_file, _flags_text(arguments, recipe).encode())
 
-    outputs = _outputs(arguments, recipe, tasks)
+    questions = max(len(task.train) for task in tasks)
+    reader = getattr(recipe, "reader", "bow")
+    table = published(arguments.model, arguments.joint, reader, questions)
+    outputs = _outputs(arguments, recipe, tasks, table)
     training = Training(arguments.resume, arguments.quiet, outputs, stop, say)
     records = []
     for seed in _seeds_of(arguments):
@@ -148,9 +152,6 @@ def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
     results = accuracies(records)
     if arguments.output_file:
         write_atomically(arguments.output_file, csv_text(results).encode())
-    questions = max(len(task.train) for task in tasks)
-    reader = getattr(recipe, "reader", "bow")
-    table = published(arguments.model, arguments.joint, reader, questions)
     print(accuracy_table(results, table))
     _print_spread(arguments, records, groups)
     outputs.finish(records, _bars(results, table))
@@ -158,7 +159,7 @@ def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
     return outputs.code
 
 
-def _outputs(arguments, recipe, tasks) -> Outputs:
+def _outputs(arguments, recipe, tasks, table) -> Outputs:
     """Return what is written while training."""
     each = arguments.task_id == "all" and not arguments.joint
     names = RunNames(each, bool(arguments.seeds), arguments.restarts > 1)
@@ -170,20 +171,39 @@ def _outputs(arguments, recipe, tasks) -> Outputs:
             what = f"tasks 1 to {len(tasks)}, {models}"
         seeds = seeds_text(_seeds_of(arguments), arguments.restarts)
         settings = settings_text(recipe, f"model {arguments.model}", seeds)
+        small = _panels_by_task(tasks, table) if len(tasks) > 1 else {}
         picture = TrainingPicture(
-            Picture(arguments.plot), f"bAbI {what}", settings, _panels(), names
+            Picture(arguments.plot), f"bAbI {what}", settings, _panels(each), names, small
         )
     event_files = arguments.tensorboard and EventFiles(arguments.tensorboard, names)
     return Outputs(arguments.log_file, picture, event_files or None)
 
 
-def _panels() -> list[Panel]:
+def _panels(each) -> list[Panel]:
+    """Return the panels of all tasks; if each has a model, accuracies are shown by task only."""
     loss = Panel("mean training loss per question", {"training": itemgetter("loss")})
     shares = {
         "training": itemgetter("training_accuracy"),
         "validation": lambda record: record.get("validation_accuracy"),
     }
-    return [loss, Panel("accuracy", shares, is_share=True)]
+    return [loss] if each else [loss, Panel("accuracy", shares, is_share=True)]
+
+
+def _panels_by_task(tasks, table) -> dict[str, Panel]:
+    """Return a panel per task, with the published test accuracy."""
+    panels = {}
+    for number in (task.number for task in tasks):
+        shares = {
+            split: partial(_accuracy_on, split, str(number)) for split in ("training", "validation")
+        }
+        lines = [("published (test)", table.accuracy[number])] if table else []
+        title = f"{number} {TASK_NAMES[number]}"
+        panels[title] = Panel("accuracy", shares, is_share=True, published=lines)
+    return panels
+
+
+def _accuracy_on(split, task, record):
+    return record.get(f"{split}_accuracy_by_task", {}).get(task)
 
 
 def _bars(results, table) -> Results:
