@@ -97,11 +97,11 @@ def layout(answer: FactAnswer) -> str:
 def _attended(question: str, answer: FactAnswer) -> Attended:
     """Return what the picture shows of an answer: the facts that each hop read."""
     facts = list(dict.fromkeys(str(read.fact) for hop in answer.hops for read in hop))
-    weights = numpy.full((len(facts), len(answer.hops)), numpy.nan)
+    weights = numpy.full((max(len(facts), 1), max(len(answer.hops), 1)), numpy.nan)
     for hop, found in enumerate(answer.hops):
         for read in found:
             weights[facts.index(str(read.fact)), hop] = read.weight
     best = "not in the memory"
     if answer.best is not None:
         best = f"{answer.best}  (probability {answer.answers[0].probability:.3f})"
-    return Attended(question, best, facts, weights)
+    return Attended(question, best, facts or ["(no fact)"], weights)

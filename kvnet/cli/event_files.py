@@ -1,10 +1,11 @@
 """Event files for TensorBoard, written with tensorboardX."""
 
 import os
+import socket
+import struct
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from kvnet.cli.picture import check_installed
@@ -81,7 +82,7 @@ class EventFiles:
     def __init__(self, folder: str, names: RunNames):
         check_installed("--tensorboard", "tensorboardX")
         self.folder, self.names, self.failed = Path(folder).resolve(), names, False
-        self._writers, self._written, self._said = {}, {}, set()
+        self._files, self._written, self._said = {}, {}, set()
 
     def update(self, records: list[dict]) -> None:
         """Write the evaluations that are not written yet."""
@@ -95,44 +96,47 @@ class EventFiles:
         except OSError as error:
             self._fail(error)
 
-    def close(self) -> None:
-        """Close the files."""
-        for writer in self._writers.values():
-            with suppress(OSError):
-                writer.close()
-        self._writers, self._written = {}, {}
-
     def _write(self, name, records):
-        # Not its SummaryWriter: that writes in a thread, and would block on a full disk.
-        from tensorboardX.event_file_writer import EventsWriter
+        # Not with its SummaryWriter: that writes in a thread, and would block on a full disk.
         from tensorboardX.proto.event_pb2 import Event, SessionLog
         from tensorboardX.summary import scalar
 
-        writer = self._writers.get(name)
-        if writer is None:
-            folder = self.folder.joinpath(
-                *(part.replace(" ", "-") for part in self.names.parts(records[0]))
-            )
+        events = []
+        if name not in self._files:
+            parts = (part.replace(" ", "-") for part in self.names.parts(records[0]))
+            folder = self.folder.joinpath(*parts)
             folder.mkdir(parents=True, exist_ok=True)
-            suffix = f".{time.time_ns()}"
-            writer = self._writers[name] = EventsWriter(str(folder / "events"), suffix)
-            start = SessionLog(status=SessionLog.START)  # replaces what earlier files have
-            writer.write_event(Event(wall_time=time.time(), step=0, session_log=start))
-        for record in records:
-            for tag, value in _scalars(record):
-                event = Event(wall_time=time.time(), step=record["step"])
-                event.summary.CopyFrom(scalar(tag, value))
-                writer.write_event(event)
-        writer.flush()
+            ending = f"{time.time_ns()}.{socket.gethostname()}"
+            self._files[name] = folder / PATTERN.replace("*", ending)
+            # From step 0 on, TensorBoard drops what earlier files have.
+            start = SessionLog(status=SessionLog.START)
+            events += [{"file_version": "brain.Event:2"}, {"step": 0, "session_log": start}]
+        events += [
+            {"step": record["step"], "summary": scalar(tag, value)}
+            for record in records
+            for tag, value in _scalars(record)
+        ]
+        now = time.time()
+        with open(self._files[name], "ab") as file:
+            for fields in events:
+                file.write(_framed(Event(wall_time=now, **fields).SerializeToString()))
 
     def _fail(self, error):
-        self.close()
-        self.failed = True
+        self._files, self._written, self.failed = {}, {}, True
         reason = error.strerror or str(error)
         if reason not in self._said:
             self._said.add(reason)
             text = f"--tensorboard: {self.folder}: cannot be written ({reason}); check its space"
             print(one_line(text), file=sys.stderr, flush=True)
+
+
+def _framed(content: bytes) -> bytes:
+    """Return a record of an event file: length, content, and the checksum of each."""
+    from tensorboardX.record_writer import masked_crc32c
+
+    length = struct.pack("<Q", len(content))
+    checksums = [struct.pack("<I", masked_crc32c(part)) for part in (length, content)]
+    return length + checksums[0] + content + checksums[1]
 
 
 def _scalars(record: dict, prefix: str = "") -> Iterator[tuple[str, float]]:

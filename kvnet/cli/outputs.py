@@ -99,8 +99,6 @@ class Outputs:
         """Add the results to the picture; see `TrainingPicture.finish`."""
         if self.picture:
             self.picture.finish(self._records, reported, results)
-        if self.event_files:
-            self.event_files.close()
 
     @property
     def code(self) -> int:

@@ -61,7 +61,10 @@ def picture_name(text: str) -> str:
 def check_installed(flag: str, package: str) -> None:
     """Raise an `InputError` if a package of the extra ``plot`` is not installed."""
     if find_spec(package) is None:
-        raise InputError(f"{flag} needs {package}; install it: pip install 'kvnet[plot]'")
+        raise InputError(
+            f"{flag} needs {package}, which is not installed; install it: "
+            f"python -m pip install {package}"
+        )
 
 
 class Picture:
