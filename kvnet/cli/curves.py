@@ -215,7 +215,7 @@ def _draw_small_panels(part, panels, runs):
 def _draw_panel(axes, panel, runs, small=False):
     from matplotlib.ticker import MaxNLocator
 
-    names, found, ringed = runs.with_values(panel), [], False
+    names, found, epochs_found, ringed = runs.with_values(panel), [], set(), False
     for index, name in enumerate(names):
         for split, value_of in panel.curves.items():
             points = [(record["epoch"], value_of(record)) for record in runs.records[name]]
@@ -224,6 +224,7 @@ def _draw_panel(axes, panel, runs, small=False):
                 continue
             epochs, values = zip(*points, strict=True)
             found += filter(isfinite, values)
+            epochs_found.update(epochs)
             style = _style_of(index, len(names), split, len(panel.curves))
             style |= {"marker": ""} if len(points) > MOST_MARKED else {}
             style |= {"linewidth": 1, "markersize": 2} if small else {}
@@ -239,7 +240,11 @@ def _draw_panel(axes, panel, runs, small=False):
                 ringed = True
     for number, (label, value) in enumerate(panel.published):
         axes.axhline(value, color=INK, linewidth=1, linestyle=(":", "-.")[number % 2], label=label)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4 if small else 8, integer=True))
+    low, high = (limit(epochs_found, default=1) for limit in (min, max))
+    if low == high:
+        axes.set_xlim(low - 1, high + 1)
+    locator = MaxNLocator(nbins=4 if small else 8, integer=True, min_n_ticks=1)
+    axes.xaxis.set_major_locator(locator)
     if panel.is_share:
         axes.set_ylim(-0.02, 1.02)
     elif found and 0 < LOGARITHMIC_FROM * min(found) < max(found):
