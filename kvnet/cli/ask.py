@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy
 
 from kvnet.cli.attention_picture import Attended, AttentionPicture
+from kvnet.cli.curves import model_text
+from kvnet.cli.picture import Picture
 from kvnet.data.example import Example
 from kvnet.data.story import is_question, words_of
 from kvnet.errors import InputError, shown
@@ -24,7 +26,7 @@ QUESTION_WORDS |= {"is", "are", "was", "were", "am", "do", "does", "did"}
 """Words that hardly ever begin a sentence of a story."""
 
 
-def ask(path: Path, backend: str, kernels: str, picture: AttentionPicture | None = None) -> int:
+def ask(path: Path, backend: str, kernels: str, picture: Picture | None = None) -> int:
     """Read sentences and questions from standard input and answer until it ends.
 
     Parameters
@@ -33,8 +35,8 @@ def ask(path: Path, backend: str, kernels: str, picture: AttentionPicture | None
         A checkpoint.
     backend : {"numpy", "cupy", "auto"}
     kernels : {"reference", "fused", "auto"}
-    picture : AttentionPicture, optional
-        Gets the questions.
+    picture : Picture, optional
+        Gets the attention for each question.
 
     Returns
     -------
@@ -57,9 +59,12 @@ def ask(path: Path, backend: str, kernels: str, picture: AttentionPicture | None
     if at_terminal:
         edit_lines()
         print(HELP)
-    conversation = _Conversation(answerer, say, picture, at_terminal)
+    drawing = None
+    if picture:
+        drawing = AttentionPicture(picture, "sentence", model_text(answerer.model, answerer.recipe))
+    conversation = _Conversation(answerer, say, drawing, at_terminal)
     code = _read_lines(conversation, at_terminal)
-    return picture.finish(code) if picture else code
+    return drawing.finish(code) if drawing else code
 
 
 def _read_lines(conversation, at_terminal):
@@ -104,9 +109,9 @@ def check_decoded(line: str) -> None:
 class _Conversation:
     """The story so far."""
 
-    def __init__(self, answerer: QuestionAnswerer, say, picture, at_terminal: bool):
+    def __init__(self, answerer: QuestionAnswerer, say, drawing, at_terminal: bool):
         self.answerer, self.say, self.story = answerer, say, []
-        self.picture, self.at_terminal = picture, at_terminal
+        self.drawing, self.at_terminal = drawing, at_terminal
 
     def take(self, line: str) -> None:
         """Take one line: a command, a question or a sentence."""
@@ -140,8 +145,8 @@ class _Conversation:
             warnings.simplefilter("ignore")  # about a long story; the layout says it
             (answer,) = self.answerer.predict([Example.of_story(line, self.story)])
         print(_layout(answer, self.story), flush=True)
-        if self.picture:
-            self.picture.add(_attended(line, answer, self.story), self.at_terminal)
+        if self.drawing:
+            self.drawing.add(_attended(line, answer, self.story), self.at_terminal)
 
 
 def _sentences(count):

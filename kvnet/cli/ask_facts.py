@@ -6,6 +6,8 @@ import numpy
 
 from kvnet.cli.ask import check_decoded, edit_lines
 from kvnet.cli.attention_picture import Attended, AttentionPicture
+from kvnet.cli.curves import model_text
+from kvnet.cli.picture import Picture
 from kvnet.errors import InputError
 from kvnet.fact_answerer import LEAST_PROBABILITY, FactAnswer, FactAnswerer
 
@@ -16,14 +18,14 @@ HELP = (
 SHOWN = 5
 
 
-def ask_facts(answerer: FactAnswerer, picture: AttentionPicture | None = None) -> int:
+def ask_facts(answerer: FactAnswerer, picture: Picture | None = None) -> int:
     """Read questions from standard input and answer until it ends.
 
     Parameters
     ----------
     answerer : FactAnswerer
-    picture : AttentionPicture, optional
-        Gets the questions.
+    picture : Picture, optional
+        Gets the facts that are read for each question.
 
     Returns
     -------
@@ -44,11 +46,14 @@ def ask_facts(answerer: FactAnswerer, picture: AttentionPicture | None = None) -
     if at_terminal:
         edit_lines()
         print(HELP)
-    code = _read_lines(answerer, picture, at_terminal)
-    return picture.finish(code) if picture else code
+    drawing = None
+    if picture:
+        drawing = AttentionPicture(picture, "fact", model_text(answerer.model, answerer.recipe))
+    code = _read_lines(answerer, drawing, at_terminal)
+    return drawing.finish(code) if drawing else code
 
 
-def _read_lines(answerer, picture, at_terminal):
+def _read_lines(answerer, drawing, at_terminal):
     """Answer the questions on standard input; return the exit code."""
     number, code = 0, 0
     while True:
@@ -70,8 +75,8 @@ def _read_lines(answerer, picture, at_terminal):
             check_decoded(line)
             answer = answerer.predict([line])[0]
             print(layout(answer), flush=True)
-            if picture:
-                picture.add(_attended(line, answer), at_terminal)
+            if drawing:
+                drawing.add(_attended(line, answer), at_terminal)
         except InputError as error:
             where = "" if at_terminal else f"line {number}: "
             print(f"{where}{error}", file=sys.stderr, flush=True)

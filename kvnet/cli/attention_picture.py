@@ -88,10 +88,12 @@ class AttentionPicture:
             0.9 + 0.18 * text.count("\n") + 0.27 * max(len(each.labels), 1)
             for text, each in zip(texts, asked, strict=True)
         ]
-        height = min(1.1 + sum(heights), LARGEST_HEIGHT)
+        height = min(1.3 + sum(heights), LARGEST_HEIGHT)
         figure = Figure(figsize=(width, height), layout="constrained")
-        only = f"\nquestions {first} to {count} of {count}" if first > 1 else ""
-        figure.suptitle(f"{self.title}{only}", fontsize=10)
+        title = textwrap.wrap(self.title, int(11 * width))
+        if first > 1:
+            title.append(f"questions {first} to {count} of {count}")
+        figure.suptitle("\n".join(title), fontsize=10)
         *parts, last = figure.subfigures(
             len(asked) + 1, 1, height_ratios=[*heights, 0.6], squeeze=False
         )[:, 0]

@@ -12,6 +12,7 @@ from kvnet.cli.picture import BLUE, COLOURS, INK, LARGEST_HEIGHT, ORANGE, Pictur
 from kvnet.cli.report import cell
 from kvnet.cli.run_names import RunNames
 from kvnet.hyper_parameter import flag_of
+from kvnet.models.network import Network
 from kvnet.training.recipes.recipe import Recipe
 from kvnet.training.text_run import perplexity_text
 
@@ -142,6 +143,11 @@ def settings_text(recipe: Recipe, *before: str) -> str:
             text = f"{value:g}" if isinstance(value, float) else f"{value}"
             texts.append(f"{flag_of(specs[name]).replace('-', ' ')} {text}")
     return ", ".join(texts)
+
+
+def model_text(model: Network, recipe: Recipe) -> str:
+    """Return a model and its main hyper-parameters in one line."""
+    return f"{type(model).__name__}: {settings_text(recipe)}"
 
 
 def seeds_text(seeds: list[int], starts: int) -> str:

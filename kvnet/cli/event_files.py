@@ -6,6 +6,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from kvnet.cli.picture import check_installed
@@ -40,7 +41,9 @@ def check_event_folder(name: str | None, kept: dict[str, Iterable[Path]], replac
             raise InputError(f"--tensorboard and {flag} both name {folder}; give another to one")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--tensorboard: {folder} is not a folder; give another name")
-    held = next(folder.rglob(PATTERN), None)
+    # Folders with other names are other runs, which TensorBoard shows next to these.
+    runs = (folder.glob(f"{kind}-*/**/{PATTERN}") for kind in ("seed", "task", "start"))
+    held = next(chain(folder.glob(PATTERN), *runs), None)
     if held and not replace:
         raise InputError(
             f"--tensorboard: {held} exists already; give another folder, or add --resume to a run "
@@ -71,7 +74,7 @@ class EventFiles:
     Raises
     ------
     InputError
-        If tensorboardX is not installed.
+        If tensorboardX is not installed or cannot be imported.
 
     Attributes
     ----------
@@ -81,6 +84,13 @@ class EventFiles:
 
     def __init__(self, folder: str, names: RunNames):
         check_installed("--tensorboard", "tensorboardX")
+        try:
+            import tensorboardX.summary  # noqa: F401  (here, not in the middle of a training)
+        except Exception as error:  # such as a version of protobuf that does not fit
+            raise InputError(
+                f"--tensorboard: tensorboardX cannot be imported ({error}); install it again, or "
+                "leave --tensorboard out"
+            ) from None
         self.folder, self.names, self.failed = Path(folder).resolve(), names, False
         self._files, self._written, self._said = {}, {}, set()
 
@@ -103,8 +113,7 @@ class EventFiles:
 
         events = []
         if name not in self._files:
-            parts = (part.replace(" ", "-") for part in self.names.parts(records[0]))
-            folder = self.folder.joinpath(*parts)
+            folder = self.folder.joinpath(*self.names.folders(records[0]))
             folder.mkdir(parents=True, exist_ok=True)
             ending = f"{time.time_ns()}.{socket.gethostname()}"
             self._files[name] = folder / PATTERN.replace("*", ending)

@@ -25,6 +25,13 @@ class RunNames(NamedTuple):
         """Return the name of a run among those of its task."""
         return self._replace(tasks=False).name(record)
 
+    def folders(self, record: dict) -> list[str]:
+        """Return the nested folders of a run, named as those of its checkpoint."""
+        return [
+            f"{kind}-{int(number):02}" if kind == "task" else f"{kind}-{number}"
+            for kind, number in map(str.split, self.parts(record))
+        ]
+
     def by_run(self, records: list[dict]) -> dict[str, list[dict]]:
         """Return the records of each run, in the order in which they were trained."""
         runs = {}

@@ -20,7 +20,6 @@ from kvnet.cli.arguments import (
     whole_number,
 )
 from kvnet.cli.ask import ask
-from kvnet.cli.attention_picture import AttentionPicture
 from kvnet.cli.curves import (
     Bar,
     Panel,
@@ -53,7 +52,7 @@ from kvnet.cli.training_arguments import add_machine, add_recipe, machine, recip
 from kvnet.data.babi import Task, embedded_task, encode_tasks, find_data_dir, read_task
 from kvnet.data.babi_format import TASK_NAMES
 from kvnet.data.dataset import cut_text
-from kvnet.errors import InputError, settings_as_flags, shown
+from kvnet.errors import InputError, settings_as_flags
 from kvnet.files.atomic_file import write_atomically
 from kvnet.training.recipes.key_value import KEY_VALUE_PRESETS, KeyValueRecipe
 from kvnet.training.recipes.memn2n import MEMN2N_PRESETS, MemN2NRecipe
@@ -101,8 +100,7 @@ def _run(arguments, program, argv) -> int:
         refuse_without_effect(arguments, "--ask", USED_TO_ASK)
         path = _checkpoint_to_ask(arguments)
         check_output_flags(arguments, {"--checkpoint": [Path(arguments.checkpoint), path]})
-        title = f"Attention of the model in {shown(arguments.checkpoint)}"
-        picture = arguments.plot and AttentionPicture(Picture(arguments.plot), "sentence", title)
+        picture = Picture(arguments.plot) if arguments.plot else None
         with machine(arguments, say):
             return ask(path, arguments.backend, arguments.kernels, picture)
     recipe = _recipe(arguments)

@@ -20,7 +20,6 @@ from kvnet.cli.arguments import (
     whole_number,
 )
 from kvnet.cli.ask_facts import ask_facts
-from kvnet.cli.attention_picture import AttentionPicture
 from kvnet.cli.curves import Panel, TrainingPicture, bars, seeds_text, settings_text
 from kvnet.cli.event_files import EventFiles
 from kvnet.cli.exit_code import exit_code
@@ -236,8 +235,7 @@ def _ask(arguments, say) -> int:
     path = checkpoint_in(arguments.checkpoint, "--ask")
     kept = {"--checkpoint": [Path(arguments.checkpoint), path]}
     check_output_flags(arguments, kept | ({"--kb": [Path(arguments.kb)]} if arguments.kb else {}))
-    title = f"Facts read by the model in {shown(arguments.checkpoint)}"
-    picture = arguments.plot and AttentionPicture(Picture(arguments.plot), "fact", title)
+    picture = Picture(arguments.plot) if arguments.plot else None
     answerer = FactAnswerer.load(path, arguments.backend, arguments.kernels)
     if arguments.kb is not None:
         answerer.base = _read_base(arguments, say)

@@ -20,8 +20,9 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from kvnet.cli import event_files, picture, train_babi, train_kb, train_lm
 from kvnet.cli.attention_picture import MOST_QUESTIONS, Attended, AttentionPicture
 from kvnet.cli.curves import Bar, Panel, Perplexities, TrainingPicture, bars, perplexities
+from kvnet.cli.fact_report import score_bars
 from kvnet.cli.picture import Picture
-from kvnet.cli.published import SINGLE_1K
+from kvnet.cli.published import METAQA_HITS, SINGLE_1K
 from kvnet.cli.run_names import RunNames
 from kvnet.cli.training import CHECKPOINT
 from kvnet.data.babi_format import TASK_NAMES
@@ -243,7 +244,7 @@ def test_a_model_per_task_has_a_panel_per_task(tmp_path):
         of_task = [r for r in log if str(task) in r["training_accuracy_by_task"]]
         name = f"training-accuracy-task-{task}"
         assert len(curve(tmp_path / "p.svg", name)) == len(of_task) == 2
-        assert (tmp_path / f"t/task-{task}").is_dir()
+        assert (tmp_path / f"t/task-{task:02}").is_dir()
     assert {"task 1", "task 20"} <= set(texts_of(tmp_path / "p.svg"))  # of the colour bar
 
 
@@ -263,6 +264,9 @@ def test_a_picture_of_a_knowledge_base_has_hits_by_type(base):
     types = log[-1]["testing_by_type"]
     assert len(types) > 5 and set(types) <= set(texts)
     assert {"1 hop", "all", "testing hits@1"} <= set(texts)
+    rows = {bar.name: bar for bar in score_bars(log[-1:], METAQA_HITS)}
+    assert rows["1 hop"].published == METAQA_HITS["1 hop"] and rows["all"].published is None
+    assert rows["all"].values == [log[-1]["testing_hits1"]]
     assert texts.count(f"{log[-1]['testing_hits1']:.3f}") >= 2  # 1 hop, all
     assert not any("published" in text for text in texts)  # of MetaQA only
 
@@ -309,6 +313,7 @@ def test_the_facts_of_each_hop_are_drawn(base, tmp_path, monkeypatch, capsys):
     assert facts and {fact for fact, _ in facts} <= set(texts)
     assert {weight for _, weight in facts} <= set(texts)
     assert f"1. {question}" in texts and {"fact", "hop"} <= set(texts)
+    assert any(text.startswith("FactChainNetwork: max hops 3") for text in texts)
 
 
 def test_many_questions_leave_the_last_ones(trained, tmp_path, monkeypatch, capsys):
@@ -484,6 +489,9 @@ def test_outputs_that_cannot_be_written_are_refused(trained, tmp_path, monkeypat
     (tmp_path / "old.png").write_text("x")
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "link.png").symlink_to("new.png")
+    for name in ("runs/mine", "runs/seed-1/task-01"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "events.out.tfevents.1").touch()
     ask_it = ["--ask", "--checkpoint", trained / "c"]
     cases = [
         (["--plot", "a.jpg"], "'a.jpg' does not end in .png, .svg or .pdf"),
@@ -501,8 +509,12 @@ def test_outputs_that_cannot_be_written_are_refused(trained, tmp_path, monkeypat
         (["--tensorboard", ""], "--tensorboard: the name is empty"),
         (["--tensorboard", "old.png"], "--tensorboard: old.png is not a folder"),
         (["--tensorboard", "old.png/x"], "--tensorboard: old.png/x cannot be made (Not a dir"),
-        (["--tensorboard", trained / "t"], "exists already; give another folder, or add --resume"),
+        (
+            ["--tensorboard", trained / "t/b"],
+            "exists already; give another folder, or add --resume",
+        ),
         (["--tensorboard", "c", "--checkpoint", "./c"], "--tensorboard and --checkpoint both name"),
+        (["--tensorboard", "runs"], "seed-1/task-01/events.out.tfevents.1 exists already"),
         ([*ask_it, "--plot", "old.png"], "give another name, or delete the file\n"),
         ([*ask_it, "--plot", trained / "c" / CHECKPOINT], "does not end in"),
         ([*ask_it, "--tensorboard", "t"], "--tensorboard has no effect with --ask"),
@@ -522,7 +534,8 @@ def test_outputs_that_cannot_be_written_are_refused(trained, tmp_path, monkeypat
         assert command(name, *arguments) == 2, arguments
         err = capsys.readouterr().err
         assert message in err and err.count("\n") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"old.png", "folder.png", "link.png"}
+    names = {"old.png", "folder.png", "link.png", "runs"}
+    assert {path.name for path in tmp_path.iterdir()} == names
     assert (tmp_path / "old.png").read_text() == "x"
 
 
