@@ -185,7 +185,7 @@ def _draw_panels(part, panels, runs):
         axes.set_xlabel("epoch")
         axes.set_ylabel(panel.label)
     names, last = list(runs.records), panels[-1]
-    of_runs = _run_handles([runs.label(name) for name in names])
+    of_runs = _run_handles([runs.label(name) for name in names]) or _chosen_handles(runs)
     of_curves = _curve_handles(last, runs) + all_axes[-1].get_legend_handles_labels()[0]
     place = "lower right" if last.is_share else "upper right"
     if len(panels) == 1:
@@ -219,7 +219,7 @@ def _draw_small_panels(part, panels, runs):
 
 
 def _draw_panel(axes, panel, runs, small=False):
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
     names, found, epochs_found, ringed = runs.with_values(panel), [], set(), False
     for index, name in enumerate(names):
@@ -255,6 +255,9 @@ def _draw_panel(axes, panel, runs, small=False):
         axes.set_ylim(-0.02, 1.02)
     elif found and 0 < LOGARITHMIC_FROM * min(found) < max(found):
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _style_of(index, runs, split, splits):
@@ -287,6 +290,20 @@ def _run_handles(names):
     return [
         Line2D([], [], color=colour, marker=marker, markersize=4, label=name)
         for name, colour, marker in zip(names, COLOURS, MARKERS, strict=False)
+    ]
+
+
+def _chosen_handles(runs):
+    """Return the entries of a legend that names the chosen starts of many runs; none if many."""
+    from matplotlib.lines import Line2D
+
+    if not runs.names.starts or len(runs.reported) > len(COLOURS):
+        return []
+    names, colours = list(runs.records), _colour_map()
+    return [
+        Line2D([], [], color=colours(names.index(name) / (len(names) - 1)), label=runs.label(name))
+        for name in runs.reported
+        if len(names) > len(COLOURS)
     ]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from functools import partial
 from math import exp, inf
+from operator import itemgetter
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -354,8 +355,8 @@ RECORDS = [
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf", "PNG"])
 def test_the_same_records_give_the_same_file(tmp_path, ending):
     panels = [
-        Panel("loss", {"training": lambda record: record["loss"]}),
-        Panel("share", {"training": lambda record: record["share"]}, is_share=True),
+        Panel("loss", {"training": itemgetter("loss")}),
+        Panel("share", {"training": itemgetter("share")}, is_share=True),
     ]
     contents = []
     for name in ("a", "b"):
@@ -371,13 +372,32 @@ def test_the_same_records_give_the_same_file(tmp_path, ending):
     assert contents[0].startswith(signature)
 
 
+def test_values_of_several_magnitudes_have_a_logarithmic_axis(tmp_path):
+    """The chosen start of many has a name in the legend, as its colour alone says little."""
+    records = [
+        {"random_state": 0, "start": start, "epoch": epoch, "loss": 3000 / 9**epoch}
+        for start in range(8)
+        for epoch in (1, 2, 3)
+    ]
+    panels = [Panel("loss", {"training": itemgetter("loss")})]
+    drawing = TrainingPicture(
+        Picture(str(tmp_path / "p.svg")), "title", "settings", panels, RunNames(starts=True)
+    )
+    drawing.finish(records, [records[5]], bars([Bar("a", [0.5], None)], "share", None))
+    texts = texts_of(tmp_path / "p.svg")
+    assert {"10", "100", "start 1 (chosen)", "start 0", "start 7"} <= set(texts)
+    assert not any("$" in text for text in texts)
+    points = curve(tmp_path / "p.svg", "training-loss-start-3")[:, 1]
+    assert numpy.diff(points)[0] == pytest.approx(numpy.diff(points)[1])
+
+
 def test_an_infinite_perplexity_is_a_gap(tmp_path):
     losses = [inf, 900.0, 20.0]
     records = [
         {"random_state": 0, "start": 0, "epoch": i + 1, "loss": loss}
         for i, loss in enumerate(losses)
     ]
-    panel = Panel("perplexity", {"training": lambda record: record["loss"]})
+    panel = Panel("perplexity", {"training": itemgetter("loss")})
     drawing = TrainingPicture(
         Picture(str(tmp_path / "p.svg")), "title", "settings", [panel], RunNames()
     )
@@ -560,7 +580,7 @@ def test_published_accuracies_are_marked(tmp_path):
     """The marks are where the published values are, in the order of the rows."""
     values = [float(value) for value in SINGLE_1K.split()]
     rows = [Bar(TASK_NAMES[i + 1], [0.5], value) for i, value in enumerate(values)]
-    panel = Panel("loss", {"training": lambda record: record["loss"]})
+    panel = Panel("loss", {"training": itemgetter("loss")})
     drawing = TrainingPicture(
         Picture(str(tmp_path / "p.svg")), "title", "settings", [panel], RunNames()
     )
