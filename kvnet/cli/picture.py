@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 INK, BLUE, ORANGE = "#222222", "#0072b2", "#d55e00"
 COLOURS = (BLUE, ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Colours that colour-blind readers tell apart (Okabe and Ito). Markers differ too, for print."""
+"""Colours that colour-blind readers can distinguish (Okabe and Ito); markers differ too."""
 STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -37,7 +37,7 @@ STYLE = {
     "text.parse_math": False,  # a $ in a sentence is a $
 }
 UNDATED = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-MISSING_GLYPH = re.compile(r"Glyph (\d+) .*missing from font")
+MISSING_GLYPH = re.compile(r"Glyph (\d+) .*missing from")
 LEAST_PAUSE = 9  # times the time that the last drawing took: pictures cost a tenth at most
 LARGEST_HEIGHT = 100  # inches; a PNG file has at most 65,535 rows
 

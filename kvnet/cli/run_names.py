@@ -1,4 +1,4 @@
-"""Names of the runs of a command, from their records: what tells them apart."""
+"""Names of the runs of a command, from their records."""
 
 from typing import NamedTuple
 

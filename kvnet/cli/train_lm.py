@@ -227,11 +227,7 @@ def _outputs(arguments, recipe) -> Outputs:
     if arguments.plot:
         text = arguments.data_name if arguments.data_dir else "stories of the simulator"
         seeds = seeds_text([arguments.random_state], arguments.restarts)
-        lines = [
-            (f"published validation: {name}", validation)
-            for name, validation, _ in _published(arguments)
-            if validation and name.startswith((f"MemN2N, {recipe.hops} hops", "LSTM"))
-        ]
+        lines = _published_lines(_published(arguments), recipe)
         curves = {
             "training": lambda record: perplexity(record["loss"]),
             "validation": lambda record: perplexity(record["validation_loss"]),
@@ -245,6 +241,16 @@ def _outputs(arguments, recipe) -> Outputs:
         )
     event_files = arguments.tensorboard and EventFiles(arguments.tensorboard, names)
     return Outputs(arguments.log_file, picture, event_files or None)
+
+
+def _published_lines(published, recipe) -> list[tuple[str, float]]:
+    """Return the validation perplexity of the published MemN2N, of the same size or the best."""
+    validation = {name: valid for name, valid, _ in published if valid is not None}
+    if not validation:
+        return []
+    same = f"MemN2N, {recipe.hops} hops, memory {recipe.memory_size}"
+    name = same if same in validation else min(validation, key=validation.get)
+    return [(f"published validation: {row}", validation[row]) for row in (name, "LSTM")]
 
 
 def _texts(arguments, say) -> dict[str, list[str]]:
