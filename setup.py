@@ -50,7 +50,7 @@ setup(
     extras_require={
         "cuda12": ["cupy-cuda12x[ctk]>=14.0"],
         "cuda13": ["cupy-cuda13x[ctk]>=14.0"],
-        "plot": ["matplotlib>=3.8"],
+        "plot": ["matplotlib>=3.8", "tensorboardX>=2.6.2.2"],
         "test": [
             "autograd>=1.7",
             "build>=1.2",
@@ -62,6 +62,7 @@ setup(
             "pytest>=8.0",
             "ruff>=0.12",
             "sybil>=9.0",
+            "tensorboardX>=2.6.2.2",
         ],
         "docs": [
             "matplotlib>=3.8",

@@ -150,7 +150,10 @@ def check_writable(flag: str, name: str | None) -> None:
 
 
 def check_outputs(
-    outputs: dict[str, str | None], kept: dict[str, Iterable[Path]], replace: bool
+    outputs: dict[str, str | None],
+    kept: dict[str, Iterable[Path]],
+    replace: bool,
+    may_resume: bool = True,
 ) -> None:
     """Refuse output files that cannot be written or must not be, before hours of training.
 
@@ -162,6 +165,8 @@ def check_outputs(
         Other paths that the command uses, by their flags.
     replace : bool
         Whether files may be replaced that exist and are not empty.
+    may_resume : bool, default=True
+        Whether ``--resume`` could be added to that end.
 
     Raises
     ------
@@ -178,7 +183,9 @@ def check_outputs(
             raise InputError(f"{flag} and {other} both name {path}; give another name to one")
         check_writable(flag, name)
         if path.exists() and path.stat().st_size and not replace:
-            raise InputError(
-                f"{flag}: {path} exists already; give another name, delete the file, or add "
-                "--resume to a run that continues"
-            )
+            remedy = "give another name, or delete the file"
+            if may_resume:
+                remedy = (
+                    "give another name, delete the file, or add --resume to a run that continues"
+                )
+            raise InputError(f"{flag}: {path} exists already; {remedy}")

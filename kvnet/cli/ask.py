@@ -2,9 +2,13 @@
 
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
+import numpy
+
+from kvnet.cli.attention_picture import Attended, AttentionPicture
+from kvnet.cli.curves import model_text
+from kvnet.cli.picture import Picture
 from kvnet.data.example import Example
 from kvnet.data.story import is_question, words_of
 from kvnet.errors import InputError, shown
@@ -16,12 +20,13 @@ HELP = (
 )
 
 
+LEAST_EMPTY = 0.005  # the weight of the empty slots, from which it is shown
 QUESTION_WORDS = {"where", "what", "who", "whom", "whose", "why", "how", "which"}
 QUESTION_WORDS |= {"is", "are", "was", "were", "am", "do", "does", "did"}
 """Words that hardly ever begin a sentence of a story."""
 
 
-def ask(path: Path, backend: str, kernels: str) -> int:
+def ask(path: Path, backend: str, kernels: str, picture: Picture | None = None) -> int:
     """Read sentences and questions from standard input and answer until it ends.
 
     Parameters
@@ -30,11 +35,14 @@ def ask(path: Path, backend: str, kernels: str) -> int:
         A checkpoint.
     backend : {"numpy", "cupy", "auto"}
     kernels : {"reference", "fused", "auto"}
+    picture : Picture, optional
+        Gets the attention for each question.
 
     Returns
     -------
     code : int
-        0; 2 if a line of an input other than a terminal could not be used.
+        0; 2 if a line of an input other than a terminal could not be used, or the picture not
+        written.
 
     Raises
     ------
@@ -51,7 +59,17 @@ def ask(path: Path, backend: str, kernels: str) -> int:
     if at_terminal:
         edit_lines()
         print(HELP)
-    conversation, number, code = _Conversation(answerer, say), 0, 0
+    drawing = None
+    if picture:
+        drawing = AttentionPicture(picture, "sentence", model_text(answerer.model, answerer.recipe))
+    conversation = _Conversation(answerer, say, drawing, at_terminal)
+    code = _read_lines(conversation, at_terminal)
+    return drawing.finish(code) if drawing else code
+
+
+def _read_lines(conversation, at_terminal):
+    """Give the lines of standard input to a conversation; return the exit code."""
+    number, code = 0, 0
     while True:
         try:
             line = input("> " if at_terminal else "").strip()
@@ -91,8 +109,9 @@ def check_decoded(line: str) -> None:
 class _Conversation:
     """The story so far."""
 
-    def __init__(self, answerer: QuestionAnswerer, say: Callable[[str], None]):
+    def __init__(self, answerer: QuestionAnswerer, say, drawing, at_terminal: bool):
         self.answerer, self.say, self.story = answerer, say, []
+        self.drawing, self.at_terminal = drawing, at_terminal
 
     def take(self, line: str) -> None:
         """Take one line: a command, a question or a sentence."""
@@ -126,6 +145,8 @@ class _Conversation:
             warnings.simplefilter("ignore")  # about a long story; the layout says it
             (answer,) = self.answerer.predict([Example.of_story(line, self.story)])
         print(_layout(answer, self.story), flush=True)
+        if self.drawing:
+            self.drawing.add(_attended(line, answer, self.story), self.at_terminal)
 
 
 def _sentences(count):
@@ -144,9 +165,22 @@ def _layout(answer: Answer, story: list[str]) -> str:
         weights = answer.attention[:, len(story) - 1 - number]  # slot 0 is the most recent
         lines.append(f"{_weights(weights)}  {number + 1} {story[number]}")
     empty = 1 - answer.attention.sum(axis=1)
-    if empty.max() > 0.005:
+    if empty.max() > LEAST_EMPTY:
         lines.append(f"{_weights(empty)}  (empty slots)")
     return "\n".join(lines)
+
+
+def _attended(question: str, answer: Answer, story: list[str]) -> Attended:
+    """Return what the picture shows of an answer: the slots that `_layout` lists."""
+    weights = answer.attention[:, : len(story)].T[::-1]  # the most recent sentence is the last
+    first = len(story) - len(weights)
+    labels = [f"{number + 1} {story[number]}" for number in range(first, len(story))]
+    empty = 1 - answer.attention.sum(axis=1)
+    if empty.max() > LEAST_EMPTY:
+        labels, weights = [*labels, "(empty slots)"], numpy.vstack([weights, empty])
+    return Attended(
+        question, f"{answer.word}  (probability {answer.probability:.3f})", labels, weights
+    )
 
 
 def _weights(weights):

@@ -2,7 +2,12 @@
 
 import sys
 
+import numpy
+
 from kvnet.cli.ask import check_decoded, edit_lines
+from kvnet.cli.attention_picture import Attended, AttentionPicture
+from kvnet.cli.curves import model_text
+from kvnet.cli.picture import Picture
 from kvnet.errors import InputError
 from kvnet.fact_answerer import LEAST_PROBABILITY, FactAnswer, FactAnswerer
 
@@ -13,17 +18,20 @@ HELP = (
 SHOWN = 5
 
 
-def ask_facts(answerer: FactAnswerer) -> int:
+def ask_facts(answerer: FactAnswerer, picture: Picture | None = None) -> int:
     """Read questions from standard input and answer until it ends.
 
     Parameters
     ----------
     answerer : FactAnswerer
+    picture : Picture, optional
+        Gets the facts that are read for each question.
 
     Returns
     -------
     code : int
-        0; 2 if a line of an input other than a terminal could not be used.
+        0; 2 if a line of an input other than a terminal could not be used, or the picture not
+        written.
 
     Raises
     ------
@@ -38,6 +46,15 @@ def ask_facts(answerer: FactAnswerer) -> int:
     if at_terminal:
         edit_lines()
         print(HELP)
+    drawing = None
+    if picture:
+        drawing = AttentionPicture(picture, "fact", model_text(answerer.model, answerer.recipe))
+    code = _read_lines(answerer, drawing, at_terminal)
+    return drawing.finish(code) if drawing else code
+
+
+def _read_lines(answerer, drawing, at_terminal):
+    """Answer the questions on standard input; return the exit code."""
     number, code = 0, 0
     while True:
         try:
@@ -56,7 +73,10 @@ def ask_facts(answerer: FactAnswerer) -> int:
             continue
         try:
             check_decoded(line)
-            print(layout(answerer.predict([line])[0]), flush=True)
+            answer = answerer.predict([line])[0]
+            print(layout(answer), flush=True)
+            if drawing:
+                drawing.add(_attended(line, answer), at_terminal)
         except InputError as error:
             where = "" if at_terminal else f"line {number}: "
             print(f"{where}{error}", file=sys.stderr, flush=True)
@@ -77,3 +97,16 @@ def layout(answer: FactAnswer) -> str:
         if len(facts) > SHOWN:
             lines.append("  ...")
     return "\n".join(lines)
+
+
+def _attended(question: str, answer: FactAnswer) -> Attended:
+    """Return what the picture shows of an answer: the facts that each hop read."""
+    facts = list(dict.fromkeys(str(read.fact) for hop in answer.hops for read in hop))
+    weights = numpy.full((max(len(facts), 1), max(len(answer.hops), 1)), numpy.nan)
+    for hop, found in enumerate(answer.hops):
+        for read in found:
+            weights[facts.index(str(read.fact)), hop] = read.weight
+    best = "not in the memory"
+    if answer.best is not None:
+        best = f"{answer.best}  (probability {answer.answers[0].probability:.3f})"
+    return Attended(question, best, facts or ["(no fact)"], weights)

@@ -4,6 +4,7 @@ import csv
 import io
 from statistics import fmean
 
+from kvnet.cli.curves import Bar
 from kvnet.cli.report import aligned, cell
 from kvnet.data.task_data import SPLITS
 
@@ -39,6 +40,17 @@ def score_table(records: list[dict], published: dict[str, float] | None = None) 
             row.append(f"{published[group]:.3f}" if group in published else "")
         rows.append(row)
     return aligned(rows)
+
+
+def score_bars(records: list[dict], published: dict[str, float] | None = None) -> list[Bar]:
+    """Return the rows of `score_table` for a picture: hits@1 on the first split that it has."""
+    splits = [split for split in SPLITS if f"{split}_hits1" in records[0]]
+    rows = []
+    for group in _groups(records[0], splits):
+        values = _values(records, splits[0], group, "hits1")
+        if values:
+            rows.append(Bar(group, values, (published or {}).get(group)))
+    return rows
 
 
 def csv_text(records: list[dict]) -> str:

@@ -57,7 +57,7 @@ def accuracy_table(accuracy: dict[int, dict[str, list[float]]], published: Publi
             cells.append(f"{published.accuracy[task]:.2f}")
         rows.append([f"{task} {TASK_NAMES[task]}", *cells])
     if len(accuracy) > 1:
-        means = [cell(_means_by_seed(accuracy, split)) for split in SPLITS]
+        means = [cell(means_by_seed(accuracy, split)) for split in SPLITS]
         if published:
             means.append(f"{fmean(published.accuracy[task] for task in accuracy):.3f}")
         rows.append(["mean", *means])
@@ -99,7 +99,8 @@ def aligned(rows: list[list[str]]) -> str:
     )
 
 
-def _means_by_seed(accuracy, split):
+def means_by_seed(accuracy: dict[int, dict[str, list[float]]], split: str) -> list[float]:
+    """Return the mean accuracy over the tasks of each seed; `accuracy` is from `accuracies`."""
     return [fmean(seed) for seed in zip(*(row[split] for row in accuracy.values()), strict=True)]
 
 

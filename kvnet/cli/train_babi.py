@@ -6,23 +6,37 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from statistics import fmean, stdev
 
 from kvnet.backend import array_module
 from kvnet.cli.arguments import (
     ArgumentParser,
-    check_outputs,
     path_name,
     refuse_without_effect,
     seed_list,
     whole_number,
 )
 from kvnet.cli.ask import ask
+from kvnet.cli.curves import (
+    Bar,
+    Panel,
+    Results,
+    TrainingPicture,
+    bars,
+    seeds_text,
+    settings_text,
+)
+from kvnet.cli.event_files import EventFiles
 from kvnet.cli.exit_code import exit_code
 from kvnet.cli.generation import check_generation, generation_text
+from kvnet.cli.outputs import Outputs, add_pictures, check_output_flags
+from kvnet.cli.picture import Picture
 from kvnet.cli.published import published
-from kvnet.cli.report import accuracies, accuracy_table, csv_text
+from kvnet.cli.report import accuracies, accuracy_table, csv_text, means_by_seed
+from kvnet.cli.run_names import RunNames
 from kvnet.cli.training import (
     CHECKPOINT,
     CHOICES_AMONG_STARTS,
@@ -49,7 +63,7 @@ from kvnet.version import __version__
 
 PRESETS = {"kv": KEY_VALUE_PRESETS, "memn2n": MEMN2N_PRESETS}
 RECIPES = {"kv": KeyValueRecipe, "memn2n": MemN2NRecipe}
-USED_TO_ASK = ("ask", "checkpoint", "backend", "kernels", "threads", "quiet")
+USED_TO_ASK = ("ask", "checkpoint", "plot", "backend", "kernels", "threads", "quiet")
 EMBEDDED_SIZES = {"1k": 1000, "10k": 10_000}
 
 
@@ -84,8 +98,11 @@ def _run(arguments, program, argv) -> int:
     say = make_printer(arguments.quiet)
     if arguments.ask:
         refuse_without_effect(arguments, "--ask", USED_TO_ASK)
+        path = _checkpoint_to_ask(arguments)
+        check_output_flags(arguments, {"--checkpoint": [Path(arguments.checkpoint), path]})
+        picture = Picture(arguments.plot) if arguments.plot else None
         with machine(arguments, say):
-            return ask(_checkpoint_to_ask(arguments), arguments.backend, arguments.kernels)
+            return ask(path, arguments.backend, arguments.kernels, picture)
     recipe = _recipe(arguments)
     if "choose_by" in arguments.given and arguments.restarts == 1:
         raise InputError("--choose-by has no effect without --restarts; add it, or drop the flag")
@@ -108,7 +125,11 @@ def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
     if arguments.param_output_file:
         write_atomically(arguments.param_output_file, _flags_text(arguments, recipe).encode())
 
-    training = Training(arguments.resume, arguments.quiet, arguments.log_file, stop, say)
+    questions = max(len(task.train) for task in tasks)
+    reader = getattr(recipe, "reader", "bow")
+    table = published(arguments.model, arguments.joint, reader, questions)
+    outputs = _outputs(arguments, recipe, tasks, table)
+    training = Training(arguments.resume, arguments.quiet, outputs, stop, say)
     records = []
     for seed in _seeds_of(arguments):
         for group in groups:
@@ -129,13 +150,70 @@ def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
     results = accuracies(records)
     if arguments.output_file:
         write_atomically(arguments.output_file, csv_text(results).encode())
-    questions = max(len(task.train) for task in tasks)
-    reader = getattr(recipe, "reader", "bow")
-    table = published(arguments.model, arguments.joint, reader, questions)
     print(accuracy_table(results, table))
     _print_spread(arguments, records, groups)
+    outputs.finish(records, _bars(results, table))
     say(f"{time.monotonic() - began:.1f} s in total")
-    return 0
+    return outputs.code
+
+
+def _outputs(arguments, recipe, tasks, table) -> Outputs:
+    """Return what is written while training."""
+    each = arguments.task_id == "all" and not arguments.joint
+    names = RunNames(each, bool(arguments.seeds), arguments.restarts > 1)
+    picture = None
+    if arguments.plot:
+        what = f"task {tasks[0].number}: {TASK_NAMES[tasks[0].number]}"
+        if len(tasks) > 1:
+            models = "one model each" if each else "one model for all"
+            what = f"tasks 1 to {len(tasks)}, {models}"
+        seeds = seeds_text(_seeds_of(arguments), arguments.restarts)
+        settings = settings_text(recipe, f"model {arguments.model}", seeds)
+        small = _panels_by_task(tasks, table) if len(tasks) > 1 else {}
+        picture = TrainingPicture(
+            Picture(arguments.plot), f"bAbI {what}", settings, _panels(each), names, small
+        )
+    event_files = arguments.tensorboard and EventFiles(arguments.tensorboard, names)
+    return Outputs(arguments.log_file, picture, event_files or None)
+
+
+def _panels(each) -> list[Panel]:
+    """Return the panels of all tasks; if each has a model, accuracies are shown by task only."""
+    loss = Panel("mean training loss per question", {"training": itemgetter("loss")})
+    shares = {
+        "training": itemgetter("training_accuracy"),
+        "validation": lambda record: record.get("validation_accuracy"),
+    }
+    return [loss] if each else [loss, Panel("accuracy", shares, is_share=True)]
+
+
+def _panels_by_task(tasks, table) -> dict[str, Panel]:
+    """Return a panel per task, with the published test accuracy."""
+    panels = {}
+    for number in (task.number for task in tasks):
+        shares = {
+            split: partial(_accuracy_on, split, str(number)) for split in ("training", "validation")
+        }
+        lines = [("published (test)", table.accuracy[number])] if table else []
+        title = f"{number} {TASK_NAMES[number]}"
+        panels[title] = Panel("accuracy", shares, is_share=True, published=lines)
+    return panels
+
+
+def _accuracy_on(split, task, record):
+    return record.get(f"{split}_accuracy_by_task", {}).get(task)
+
+
+def _bars(results, table) -> Results:
+    """Return the panel of the test accuracies, with the published ones."""
+    rows = [
+        Bar(f"{task} {TASK_NAMES[task]}", splits["testing"], table and table.accuracy[task])
+        for task, splits in results.items()
+    ]
+    if len(rows) > 1:
+        mean = table and fmean(table.accuracy[task] for task in results)
+        rows.append(Bar("mean", means_by_seed(results, "testing"), mean))
+    return bars(rows, "test accuracy", table and f"published ({table.label})")
 
 
 def _parser() -> ArgumentParser:
@@ -208,6 +286,7 @@ def _parser() -> ArgumentParser:
         "--param-output-file", type=path_name, help="write the flags as NAME=value lines"
     )
     parser.add_argument("--log-file", type=path_name, help="write a JSON line per evaluation")
+    add_pictures(parser, "curves and accuracies, or with --ask the attention")
     parser.add_argument("--quiet", action="store_true", help="print the results only")
     parser.add_argument("--version", action="version", version=f"kvnet {__version__}")
     title = "hyper-parameters (default: the preset's value)"
@@ -271,10 +350,8 @@ def _check_files(arguments, groups, locks) -> None:
         for start in range(arguments.restarts)
         if (path := _checkpoint_path(arguments, seed, numbers, start))
     ]
-    flags = ("output_file", "param_output_file", "log_file")
-    outputs = {"--" + name.replace("_", "-"): getattr(arguments, name) for name in flags}
     folders = [Path(arguments.checkpoint)] if arguments.checkpoint else []
-    check_outputs(outputs, {"--checkpoint": [*folders, *planned]}, arguments.resume)
+    check_output_flags(arguments, {"--checkpoint": [*folders, *planned]})
     check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned, locks)
 
 
@@ -330,6 +407,8 @@ def _flags_text(arguments, recipe: Recipe) -> str:
         "output_file",
         "param_output_file",
         "log_file",
+        "plot",
+        "tensorboard",
     )
     flags |= {name: getattr(arguments, name) for name in names}
     seeds = ",".join(map(str, _seeds_of(arguments)))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
+from operator import itemgetter
 from pathlib import Path
 
 import numpy
@@ -13,16 +14,20 @@ import numpy
 from kvnet.backend import array_module
 from kvnet.cli.arguments import (
     ArgumentParser,
-    check_outputs,
     path_name,
     refuse_without_effect,
     seed_list,
     whole_number,
 )
 from kvnet.cli.ask_facts import ask_facts
+from kvnet.cli.curves import Panel, TrainingPicture, bars, seeds_text, settings_text
+from kvnet.cli.event_files import EventFiles
 from kvnet.cli.exit_code import exit_code
-from kvnet.cli.fact_report import csv_text, score_table
+from kvnet.cli.fact_report import csv_text, score_bars, score_table
+from kvnet.cli.outputs import Outputs, add_pictures, check_output_flags
+from kvnet.cli.picture import Picture
 from kvnet.cli.published import METAQA_HITS
+from kvnet.cli.run_names import RunNames
 from kvnet.cli.training import (
     CHECKPOINT,
     CHOICES_AMONG_STARTS,
@@ -46,6 +51,7 @@ from kvnet.data.knowledge_questions import (
 )
 from kvnet.data.made_world import made_questions, made_world
 from kvnet.data.question_files import find_question_files, read_question_files
+from kvnet.data.task_data import SPLITS
 from kvnet.data.templates import questions_of_templates, read_templates
 from kvnet.errors import InputError, settings_as_flags, shown
 from kvnet.fact_answerer import FactAnswerer
@@ -71,10 +77,21 @@ USED_TO_ASK = (
     "kb",
     "fold_case",
     "fold_unicode",
+    "plot",
     "backend",
     "kernels",
     "threads",
     "quiet",
+)
+
+
+HITS = {
+    "training": itemgetter("training_hits1"),
+    "validation": lambda record: record.get("validation_hits1"),
+}
+PANELS = (
+    Panel("mean training loss per question", {"training": itemgetter("loss")}),
+    Panel("hits@1", HITS, is_share=True),
 )
 
 
@@ -131,7 +148,8 @@ def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
     if arguments.param_output_file:
         write_atomically(arguments.param_output_file, _flags_text(arguments, recipe).encode())
 
-    training = Training(arguments.resume, arguments.quiet, arguments.log_file, stop, say)
+    outputs = _outputs(arguments, recipe)
+    training = Training(arguments.resume, arguments.quiet, outputs, stop, say)
     records = []
     for seed in _seeds_of(arguments):
 
@@ -149,9 +167,28 @@ def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
 
     if arguments.output_file:
         write_atomically(arguments.output_file, csv_text(records).encode())
-    print(score_table(records, METAQA_HITS if arguments.is_metaqa else None))
+    published = METAQA_HITS if arguments.is_metaqa else None
+    print(score_table(records, published))
+    rows = score_bars(records, published)
+    split = next(split for split in SPLITS if f"{split}_hits1" in records[0])
+    outputs.finish(records, bars(rows, f"{split} hits@1", "published KV-MemNN"))
     say(f"{time.monotonic() - began:.1f} s in total")
-    return 0
+    return outputs.code
+
+
+def _outputs(arguments, recipe) -> Outputs:
+    """Return what is written while training."""
+    names = RunNames(seeds=bool(arguments.seeds), starts=arguments.restarts > 1)
+    picture = None
+    if arguments.plot:
+        base = Path(arguments.kb).name if arguments.kb else "an invented world"
+        seeds = seeds_text(_seeds_of(arguments), arguments.restarts)
+        settings = settings_text(recipe, f"preset {arguments.preset}", seeds)
+        picture = TrainingPicture(
+            Picture(arguments.plot), f"Questions about {base}", settings, PANELS, names
+        )
+    event_files = arguments.tensorboard and EventFiles(arguments.tensorboard, names)
+    return Outputs(arguments.log_file, picture, event_files or None)
 
 
 def _fitting_recipe(arguments, recipe, questions, say):
@@ -196,10 +233,13 @@ def _ask(arguments, say) -> int:
     if arguments.checkpoint is None:
         raise InputError("--ask needs --checkpoint DIR, the folder of a trained model")
     path = checkpoint_in(arguments.checkpoint, "--ask")
+    kept = {"--checkpoint": [Path(arguments.checkpoint), path]}
+    check_output_flags(arguments, kept | ({"--kb": [Path(arguments.kb)]} if arguments.kb else {}))
+    picture = Picture(arguments.plot) if arguments.plot else None
     answerer = FactAnswerer.load(path, arguments.backend, arguments.kernels)
     if arguments.kb is not None:
         answerer.base = _read_base(arguments, say)
-    return ask_facts(answerer)
+    return ask_facts(answerer, picture)
 
 
 def _parser() -> ArgumentParser:
@@ -299,6 +339,7 @@ def _parser() -> ArgumentParser:
         "--param-output-file", type=path_name, help="write the flags as NAME=value lines"
     )
     parser.add_argument("--log-file", type=path_name, help="write a JSON line per evaluation")
+    add_pictures(parser, "curves and scores, or with --ask the facts that each hop reads")
     parser.add_argument("--quiet", action="store_true", help="print the results only")
     parser.add_argument("--version", action="version", version=f"kvnet {__version__}")
     recipes = {model.__name__: recipe for model, recipe in FACT_RECIPES.items()}
@@ -348,13 +389,11 @@ def _check_files(arguments, locks):
         for start in range(arguments.restarts)
         if (path := _checkpoint_path(arguments, seed, start))
     ]
-    flags = ("output_file", "param_output_file", "log_file")
-    outputs = {"--" + name.replace("_", "-"): getattr(arguments, name) for name in flags}
     kept = {"--checkpoint": [*([Path(arguments.checkpoint)] if planned else []), *planned]}
     read = {"--kb": [arguments.kb], "--templates": [arguments.templates]}
     read["--questions"] = arguments.questions or []
     kept |= {flag: [Path(name) for name in names if name] for flag, names in read.items()}
-    check_outputs(outputs, kept, arguments.resume)
+    check_output_flags(arguments, kept)
     check_checkpoints("--checkpoint", arguments.checkpoint, arguments.resume, planned, locks)
 
 
@@ -472,6 +511,8 @@ def _flags_text(arguments, recipe) -> str:
         "output_file",
         "param_output_file",
         "log_file",
+        "plot",
+        "tensorboard",
     )
     flags = {name: getattr(arguments, name) for name in names}
     flags["seeds" if arguments.seeds else "random_state"] = ",".join(map(str, _seeds_of(arguments)))

@@ -11,14 +11,25 @@ from pathlib import Path
 from kvnet.backend import array_module
 from kvnet.cli.arguments import (
     ArgumentParser,
-    check_outputs,
     path_name,
     refuse_without_effect,
     whole_number,
 )
+from kvnet.cli.curves import (
+    Panel,
+    Perplexities,
+    TrainingPicture,
+    perplexities,
+    seeds_text,
+    settings_text,
+)
+from kvnet.cli.event_files import EventFiles
 from kvnet.cli.exit_code import exit_code
+from kvnet.cli.outputs import Outputs, add_pictures, check_output_flags
+from kvnet.cli.picture import Picture
 from kvnet.cli.published import PENN_TREEBANK
 from kvnet.cli.report import perplexity_table
+from kvnet.cli.run_names import RunNames
 from kvnet.cli.training import (
     CHECKPOINT,
     MOST_RESTARTS,
@@ -140,6 +151,7 @@ def _parser() -> ArgumentParser:
         help="starts; the best on validation counts (default: 1)",
     )
     parser.add_argument("--log-file", type=path_name, help="write a JSON line per epoch")
+    add_pictures(parser, "the perplexity by epoch")
     add_machine(parser)
     parser.add_argument("--version", action="version", version=f"kvnet {__version__}")
     title = "hyper-parameters (default: the published value)"
@@ -181,8 +193,7 @@ def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
     paths = [_checkpoint_path(arguments, start) for start in range(arguments.restarts)]
     planned = [path for path in paths if path]
     folders = [Path(arguments.checkpoint_dir)] if planned else []
-    outputs = {"--log-file": arguments.log_file}
-    check_outputs(outputs, {"--checkpoint-dir": [*folders, *planned]}, arguments.resume)
+    check_output_flags(arguments, {"--checkpoint-dir": [*folders, *planned]})
     folder = arguments.checkpoint_dir
     check_checkpoints("--checkpoint-dir", folder, arguments.resume, planned, locks)
     data = encode_texts(_texts(arguments, say), recipe.memory_size, xp)
@@ -193,16 +204,53 @@ def _train(arguments, recipe, say, stop, locks, program, argv) -> int:
         machine = arguments.backend, arguments.kernels
         return TextRun(data, recipe, arguments.random_state, start, *machine, paths[start])
 
-    training = Training(arguments.resume, arguments.quiet, arguments.log_file, stop, say)
+    outputs = _outputs(arguments, recipe)
+    training = Training(arguments.resume, arguments.quiet, outputs, stop, say)
     starts, finished = training.train(new_run, arguments.restarts, "training")
     if not finished:
         return report_stop(stop, starts, "--checkpoint-dir", program, argv)
     best = choose(starts, say)
     say("computing the perplexity of the validation and the test text")
     rows = [("training text, last epoch", perplexity(best.trainer.loss))]
-    _report(arguments, best.model, data, rows)
+    validation, test = _report(arguments, best.model, data, rows)
+    measured = Perplexities("this training", validation, test, ours=True)
+    others = [Perplexities(*row, ours=False) for row in _published(arguments)]
+    outputs.finish([best.result], perplexities([measured, *others]))
     say(f"{time.monotonic() - began:.1f} s in total")
-    return 0
+    return outputs.code
+
+
+def _outputs(arguments, recipe) -> Outputs:
+    """Return what is written while training."""
+    names = RunNames(starts=arguments.restarts > 1)
+    picture = None
+    if arguments.plot:
+        text = arguments.data_name if arguments.data_dir else "stories of the simulator"
+        seeds = seeds_text([arguments.random_state], arguments.restarts)
+        lines = _published_lines(_published(arguments), recipe)
+        curves = {
+            "training": lambda record: perplexity(record["loss"]),
+            "validation": lambda record: perplexity(record["validation_loss"]),
+        }
+        picture = TrainingPicture(
+            Picture(arguments.plot),
+            f"Language model of {text}",
+            settings_text(recipe, seeds),
+            [Panel("perplexity", curves, published=lines)],
+            names,
+        )
+    event_files = arguments.tensorboard and EventFiles(arguments.tensorboard, names)
+    return Outputs(arguments.log_file, picture, event_files or None)
+
+
+def _published_lines(published, recipe) -> list[tuple[str, float]]:
+    """Return the validation perplexity of the published MemN2N, of the same size or the best."""
+    validation = {name: valid for name, valid, _ in published if valid is not None}
+    if not validation:
+        return []
+    same = f"MemN2N, {recipe.hops} hops, memory {recipe.memory_size}"
+    name = same if same in validation else min(validation, key=validation.get)
+    return [(f"published validation: {row}", validation[row]) for row in (name, "LSTM")]
 
 
 def _texts(arguments, say) -> dict[str, list[str]]:
@@ -219,15 +267,19 @@ def _checkpoint_path(arguments, start) -> Path | None:
     return (folder / f"start-{start}" if arguments.restarts > 1 else folder) / CHECKPOINT
 
 
-def _report(arguments, model, data, rows) -> None:
-    """Print the perplexities; on Penn Treebank, with the published ones."""
-    rows = [
-        *rows,
-        ("validation text", perplexity(text_loss(model, data.validation))),
-        ("test text", perplexity(text_loss(model, data.testing))),
-    ]
-    published = PENN_TREEBANK if arguments.data_dir and arguments.data_name == "ptb" else ()
-    print(perplexity_table(rows, published))
+def _report(arguments, model, data, rows) -> tuple[float, float]:
+    """Print the perplexities, with the published ones; return validation and test perplexity."""
+    validation, test = (
+        perplexity(text_loss(model, text)) for text in (data.validation, data.testing)
+    )
+    rows = [*rows, ("validation text", validation), ("test text", test)]
+    print(perplexity_table(rows, _published(arguments)))
+    return validation, test
+
+
+def _published(arguments) -> tuple[tuple[str, float | None, float], ...]:
+    """Return the published perplexities if the text is Penn Treebank's."""
+    return PENN_TREEBANK if arguments.data_dir and arguments.data_name == "ptb" else ()
 
 
 def _loaded(arguments, flag) -> TextContinuer:

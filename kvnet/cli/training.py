@@ -1,6 +1,5 @@
 """What every training command does: check checkpoints, train runs, choose among starts, stop."""
 
-import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -9,8 +8,8 @@ from pathlib import Path
 
 import numpy
 
+from kvnet.cli.outputs import Outputs
 from kvnet.errors import InputError
-from kvnet.files.atomic_file import write_atomically
 from kvnet.files.folder_lock import only_writer
 from kvnet.free_memory import check_memory
 from kvnet.training.fused_steps import why_not_fused
@@ -95,7 +94,7 @@ def checkpoint_in(folder: str, flag: str) -> Path:
 
 
 class Training:
-    """The trainings of one command, and its log file.
+    """The trainings of one command.
 
     Parameters
     ----------
@@ -103,17 +102,17 @@ class Training:
         Continue from checkpoints.
     quiet : bool
         Show no progress.
-    log_file : str or None
-        Gets a JSON line per evaluation.
+    outputs : Outputs
+        Written after each evaluation.
     stop : StopRequest
     say : callable
         Prints a line of text.
     """
 
-    def __init__(self, resume: bool, quiet: bool, log_file: str | None, stop, say):
-        self.resume, self.quiet, self.log_file = resume, quiet, log_file
+    def __init__(self, resume: bool, quiet: bool, outputs: Outputs, stop, say):
+        self.resume, self.quiet, self.outputs = resume, quiet, outputs
         self.stop, self._say = stop, say
-        self._records, self._logged, self._said = [], None, set()
+        self._records, self._said = [], set()
 
     def train(
         self, new_run: Callable[[int], Run], starts: int, name: str
@@ -169,25 +168,26 @@ class Training:
                 run.resume()
         progress = Progress(runs, label, self.quiet)
 
+        def evaluations():
+            return self._records + [record for run in runs for record in run.history]
+
         def on_steps(count):
             progress.step(count)
-            self._log(runs)
+            self.outputs.update(evaluations())
 
-        self._log(runs)  # the evaluations of resumed runs
+        self.outputs.update(evaluations())  # of resumed runs
         try:
             finished = train_runs(runs, on_steps, lambda: bool(self.stop))
+        except InputError:  # such as a training that diverged
+            self.outputs.flush()
+            raise
         finally:
             progress.close()
         if finished:
-            self._records += [record for run in runs for record in run.history]
+            self._records = evaluations()
+        else:
+            self.outputs.flush()
         return finished
-
-    def _log(self, runs):
-        records = self._records + [record for run in runs for record in run.history]
-        if self.log_file and len(records) != self._logged:
-            self._logged = len(records)
-            lines = "".join(json.dumps(record) + "\n" for record in records)
-            write_atomically(self.log_file, lines.encode())
 
 
 def _large_batch_text(run):

@@ -12,7 +12,7 @@ from kvnet.training.text_run import perplexity, perplexity_text
 
 FIRST_SECONDS_BETWEEN_LINES = 5
 MOST_SECONDS_BETWEEN_LINES = 60  # the time doubles from line to line
-SECONDS_BETWEEN_EVALUATIONS = 0.5  # that are shown, except the last
+SECONDS_BETWEEN_EVALUATIONS = 0.5  # that a pipe or a file gets, except the last
 
 
 def evaluation_text(record: dict) -> str:
@@ -93,7 +93,8 @@ class Progress:
         evaluated = self._evaluated > self._evaluations
         finished = all(run.finished for run in self.runs)
         due = since >= self._patience and not self._terminal
-        if (evaluated and (finished or since >= SECONDS_BETWEEN_EVALUATIONS)) or due:
+        shown = self._terminal or finished or since >= SECONDS_BETWEEN_EVALUATIONS
+        if (evaluated and shown) or due:
             self._patience = min(2 * self._patience, MOST_SECONDS_BETWEEN_LINES)
             self._last_line, self._evaluations = now, self._evaluated
             line = f"{self.name}: {self._state_text()}{self._time_text(now)}"
