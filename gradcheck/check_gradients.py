@@ -221,7 +221,6 @@ class _Check:
             if self.is_float64:
                 for noise in noises:
                     self.moved.raise_noise(noise[: self.outputs])
-                self.moved.measure_noise_a_step_away(self.rng)
             self._in_float32 = rounding_in(
                 "float32", "float64", self.function, self.d_outputs, self.rng
             )

@@ -178,6 +178,12 @@ class Entries:
 
     def is_wrong(self, entry: int) -> bool:
         """Examine one entry with several steps, by both methods, and find out if it is a kink."""
+        try:
+            return self._is_wrong(entry)
+        finally:
+            self.moved.distant_noise = numpy.zeros(self.moved.y.shape)
+
+    def _is_wrong(self, entry):
         single = Bundle(self.leaf_index, numpy.array([entry]))
         if self.by_complex_step:
             found = complex_step.careful_slope(self.moved, single)
@@ -187,6 +193,7 @@ class Entries:
         if self.is_within(entry):
             return False
         self.remeasure()
+        self.moved.measure_noise_a_step_away(single, self.rng)
         if not self.by_complex_step:
             self.measure(single)  # with the noise as measured again
         elif numpy.isfinite(found[1]):

@@ -9,7 +9,6 @@ from kvnet.backend import to_numpy
 from kvnet.gradcheck.differentiable_function import DifferentiableFunction, on_device_of
 from kvnet.gradcheck.function_noise import Noise
 from kvnet.gradcheck.progress import Progress
-from kvnet.gradcheck.random_numbers import random_factors
 from kvnet.gradcheck.rounding import measured_noise
 
 LOW_PRECISION = 64  # times machine epsilon: larger noise shows that the precision is lower
@@ -77,7 +76,8 @@ class MovedFunction:
     noise : vector
         Standard deviation of the outputs' rounding errors.
     distant_noise : vector
-        The noise a step of differences away, if it is known and larger; else 0.
+        The noise a step of differences away from x in one entry, while that entry is examined;
+        else 0.
     hidden_noise : float
         Noise of terms that cancel in the outputs, which the measured noise may miss.
     epsilon : float
@@ -155,17 +155,16 @@ class MovedFunction:
         arrays = [self.x[i] for i in self.function.differentiable]
         self.set_noise(self._noise_near(arrays, self.y, rng))
 
-    def measure_noise_a_step_away(self, rng: numpy.random.Generator) -> None:
-        """Measure the noise of the outputs at the distance of the first steps of differences.
+    def measure_noise_a_step_away(self, single: Bundle, rng: numpy.random.Generator) -> None:
+        """Measure the noise of the outputs at the distance of an entry's first step of differences.
 
         Where x is near 0, ``log(1 + x²)`` is 0 without noise; a step away it has that of 1 + x².
         """
-        arrays = []
-        for i in self.function.differentiable:
-            h = first_steps(abs(self.x[i]), self.epsilon)
-            arrays.append(self.x[i] + h * numpy.sign(random_factors(rng, h.shape)))
-        y = self.at(dict(zip(self.function.differentiable, arrays, strict=True)))
-        self.distant_noise = _finite(self._noise_near(arrays, y, rng))
+        arrays = {i: self.x[i].copy() for i in self.function.differentiable}
+        moved = arrays[single.leaf_index].reshape(-1)
+        moved[single.entries] += first_steps(abs(moved[single.entries]), self.epsilon)
+        y = self.at(arrays)
+        self.distant_noise = _finite(self._noise_near(list(arrays.values()), y, rng))
 
     def _noise_near(self, arrays, y, rng):
         indices = self.function.differentiable
