@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "kvnet/version.py").read_text(), re.M)[1]
+LAB = ["marimo>=0.23", "matplotlib>=3.8", "nbformat>=5.10", "pyzmq>=26"]
 
 setup(
     name="kvnet",
@@ -27,9 +28,14 @@ setup(
     ],
     py_modules=["kvnet_commands"],
     package_dir={"kvnet.kernels": "kernels", "kvnet.gradcheck": "gradcheck"},
-    package_data={"kvnet.kernels.cuda": ["*.cu"], "kvnet.kernels.cuda.parts": ["*.cu"]},
+    package_data={
+        "kvnet.kernels.cuda": ["*.cu"],
+        "kvnet.kernels.cuda.parts": ["*.cu"],
+        "kvnet.lab": ["*.css"],
+    },
     entry_points={
         "console_scripts": [
+            "kvnet-lab = kvnet_commands:lab",
             "kvnet-train-babi = kvnet_commands:train_babi",
             "kvnet-train-kb = kvnet_commands:train_kb",
             "kvnet-train-lm = kvnet_commands:train_lm",
@@ -50,6 +56,7 @@ setup(
     extras_require={
         "cuda12": ["cupy-cuda12x[ctk]>=14.0"],
         "cuda13": ["cupy-cuda13x[ctk]>=14.0"],
+        "lab": LAB,
         "plot": ["matplotlib>=3.8"],
         "test": [
             "autograd>=1.7",

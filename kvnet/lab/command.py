@@ -1,0 +1,107 @@
+"""The command ``kvnet-lab``."""
+
+import os
+import secrets
+import sys
+import webbrowser
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+from kvnet.cli.arguments import ArgumentParser, path_name, refuse_without_effect, whole_number
+from kvnet.cli.exit_code import exit_code
+from kvnet.errors import InputError
+from kvnet.version import __version__
+
+NEEDED = ("marimo", "matplotlib", "nbformat", "zmq")
+LARGEST_PORT = 65_535
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    code : int
+        0, also after Ctrl-C; otherwise as `exit_code` says.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = _parser()
+    return exit_code(parser.prog, lambda: _run(parser.parse_args(argv)))
+
+
+def _run(arguments) -> int:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise InputError(f"the laboratory needs {missing[0]}; install it: pip install 'kvnet[lab]'")
+    if arguments.export_notebooks is not None:
+        refuse_without_effect(arguments, "--export-notebooks", ("export_notebooks",))
+        from kvnet.lab.notebooks import export
+
+        for path in export(Path(arguments.export_notebooks)):
+            print(path)
+        return 0
+    return _serve(arguments)
+
+
+def _serve(arguments) -> int:
+    os.environ["MARIMO_SKIP_UPDATE_CHECK"] = "1"
+    from kvnet.lab import checkpoint
+    from kvnet.lab.server import FIRST, HOST, TOKEN, application, listening_socket, serve
+
+    if arguments.checkpoint is not None:
+        checkpoint.load(arguments.checkpoint)
+    with listening_socket(arguments.port) as listening:
+        port, token = listening.getsockname()[1], secrets.token_urlsafe(24)
+        app = application(token, port)
+        first = FIRST if checkpoint.fact_answerer() is None else "knowledge_base"
+        address = f"http://{HOST}:{port}/{first}/?{TOKEN}={token}"
+        print(
+            f"The laboratory is open at\n\n  {address}\n\n"
+            "It can be reached from this computer only, and only with the token in this address. "
+            "Pages of\nother origins are refused. Code that you edit in it runs on this computer, "
+            "with your rights.\nCtrl-C ends it.",
+            flush=True,
+        )
+        if not arguments.no_browser:
+            webbrowser.open(address)
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
+            serve(listening, app)
+    return 0
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="kvnet-lab",
+        description="Open the laboratory: try the networks and the gradients in the browser.",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=path_name,
+        metavar="FOLDER",
+        help="ask the network of this folder instead of one that is trained on the spot",
+    )
+    parser.add_argument(
+        "--port",
+        type=whole_number(0, LARGEST_PORT),
+        default=0,
+        metavar="N",
+        help="the port to listen on (default: any that is free)",
+    )
+    parser.add_argument(
+        "--no-browser", action="store_true", help="only print the address, open no browser"
+    )
+    parser.add_argument(
+        "--export-notebooks",
+        type=path_name,
+        metavar="FOLDER",
+        help="write the chapters to this folder as notebooks for Jupyter, and end",
+    )
+    parser.add_argument("--version", action="version", version=f"kvnet {__version__}")
+    return parser
