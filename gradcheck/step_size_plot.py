@@ -19,8 +19,8 @@ SMALLEST_ERROR = 1e-17  # plotted in place of zero, which a logarithmic axis can
 
 def plotted_parameters(subject: Subject, seed: int) -> dict:
     """Return the parameters of the case that is plotted: the first variant, the largest sizes."""
-    parameters = {n: v[-1] for n, v in subject.options().items()}
-    parameters |= subject.combinations()[0] | {"words": "padded", "allowed": "all", "seed": seed}
+    parameters = {n: v[-1] for n, v in subject.options().items()} | subject.combinations()[0]
+    parameters |= {"words": "padded", "allowed": "all", "with_softmax": True, "seed": seed}
     known = subject.options().keys() | subject.variants.keys() | {"seed"}
     return {n: v for n, v in parameters.items() if n in known}
 

@@ -1,5 +1,6 @@
 """The command ``kvnet-lab``."""
 
+import multiprocessing
 import os
 import secrets
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 from kvnet.cli.arguments import ArgumentParser, path_name, refuse_without_effect, whole_number
 from kvnet.cli.exit_code import exit_code
@@ -29,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0, also after Ctrl-C; otherwise as `exit_code` says.
+        0; otherwise as `exit_code` says. Ctrl-C in the laboratory ends the process with 0.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = _parser()
@@ -47,10 +49,10 @@ def _run(arguments) -> int:
         for path in export(Path(arguments.export_notebooks)):
             print(path)
         return 0
-    return _serve(arguments)
+    _serve(arguments)
 
 
-def _serve(arguments) -> int:
+def _serve(arguments) -> NoReturn:
     os.environ["MARIMO_SKIP_UPDATE_CHECK"] = "1"
     from kvnet.lab import checkpoint
     from kvnet.lab.server import FIRST, HOST, TOKEN, application, listening_socket, serve
@@ -73,7 +75,15 @@ def _serve(arguments) -> int:
             webbrowser.open(address)
         with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
             serve(listening, app)
-    return 0
+    _exit()
+
+
+def _exit() -> NoReturn:
+    """End the process without its threads: a page may be in a training, which nothing awaits."""
+    for child in multiprocessing.active_children():
+        child.kill()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _parser() -> ArgumentParser:

@@ -6,6 +6,7 @@ Edited code runs in a process of its own, with a time limit.
 import ast
 import inspect
 import io
+import signal
 import sys
 import textwrap
 import traceback
@@ -30,6 +31,7 @@ from kvnet.gradcheck.step_size_plot import errors_by_step, plotted_parameters
 TIME_LIMIT = 10.0  # seconds
 FILE = "<the edited code>"
 CASES = 6
+LONGEST_LIFE = 60  # seconds
 MOST_PRINTED = 2000  # characters
 
 
@@ -155,6 +157,8 @@ def _compiled(code):
 
 def _judged(edited: Edited) -> Verdict:
     """Check edited code; called in a process of its own, in which it replaces the operation."""
+    if hasattr(signal, "alarm"):  # the process ends even if the one that watches it is gone
+        signal.alarm(LONGEST_LIFE)
     printed = io.StringIO()
     try:
         with redirect_stdout(printed), redirect_stderr(printed), warnings.catch_warnings():

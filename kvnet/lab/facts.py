@@ -25,7 +25,8 @@ CHAINS = (
     "born_in/located_in",
     "directed_by/^directed_by",
     "^starring/directed_by",
-    "directed_by/born_in/located_in",
+    "directed_by/^directed_by/genre",
+    "written_by/^written_by/released_in",
 )
 """The chains of relations that are asked about; ``^`` is a relation from object to subject."""
 RECIPE = replace(FACT_PRESETS["kv-chain"], epochs=16, learning_rate=0.01, evaluation_interval=16)

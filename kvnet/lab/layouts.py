@@ -1,10 +1,11 @@
 """How answers and verdicts are laid out on a page."""
 
+import re
 from html import escape
 
 from kvnet.fact_answerer import LEAST_PROBABILITY, FactAnswer
 from kvnet.gradcheck.step_size_plot import figure_of
-from kvnet.lab.edited_operation import Verdict
+from kvnet.lab.edited_operation import Verdict, formula_of
 from kvnet.lab.pages import figure, table, weight_cell
 from kvnet.lab.stories import Asked
 
@@ -63,6 +64,12 @@ def _heat_map(asked):
         classes.append("")
     columns = ["sentence", *(f"hop {hop + 1}" for hop in range(hops))]
     return table("Attention of each hop to each sentence", columns, rows, classes)
+
+
+def formula_html(name: str) -> str:
+    """Lay out the docstring of an operation, with its formulas."""
+    text = re.sub(r"``(.+?)``", r"<code>\1</code>", escape(formula_of(name)), flags=re.DOTALL)
+    return f"<pre tabindex=0>{text}</pre>"
 
 
 def verdict_html(verdict: Verdict) -> str:

@@ -19,6 +19,11 @@ CHAPTERS = {
 STRONG = 0.6
 """The weight from which a cell is dark in the light theme, and bright in the dark one."""
 
+IN_A_NOTEBOOK = (
+    "In Jupyter the fields and buttons do not react: write another <code>value=</code> in the cell "
+    "of a field, then run this cell and those below it."
+)
+
 
 def is_served() -> bool:
     """Return whether a browser shows the chapter, so that it can react to what is entered."""
@@ -58,7 +63,9 @@ def header(chapter: str, *paragraphs: str) -> marimo.Html:
         f'<a href="../{name}/"{" aria-current=page" if name == chapter else ""}>{title}</a>'
         for name, title in CHAPTERS.items()
     ]
-    nav = f'<nav aria-label="Chapters">{"".join(links)}</nav>' if is_served() else ""
+    nav = f'<nav aria-label="Chapters">{"".join(links)}</nav>'
+    if not is_served():
+        nav, paragraphs = "", [*paragraphs, IN_A_NOTEBOOK]
     texts = "".join(f"<p>{text}</p>" for text in paragraphs)
     return block(f"<style>{_style()}</style>{nav}<h1>{CHAPTERS[chapter]}</h1>{texts}")
 

@@ -19,6 +19,8 @@ QUESTIONS = 1000
 RECIPE = MemN2NRecipe(
     hops=3, embedding_size=20, epochs=40, linear_start=15, halving_epochs=10, learning_rate=0.01
 )
+ASKED_PER_STORY = 20
+"""More questions than any story of the simulator has."""
 MOST_LINES = 500
 CANDIDATES = 5
 
@@ -64,7 +66,7 @@ def task_names() -> dict[str, int]:
 
 def draw(task: int, seed: int) -> Drawn:
     """Draw a story of a task, with a seed."""
-    story = generate(task, QUESTIONS, 0, f"laboratory {seed}")[0]
+    story = generate(task, ASKED_PER_STORY, seed, "laboratory")[0]
     last = max(index for index, line in enumerate(story) if isinstance(line, Question))
     sentences = [line.text for line in story[:last] if isinstance(line, Sentence)]
     return Drawn("\n".join(sentences), story[last].text.strip())
@@ -139,7 +141,7 @@ def ask(answerer: QuestionAnswerer, story: str, question: str) -> Asked:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a long story; the heat map says it
         (answer,) = answerer.predict([Example.of_story(question, sentences)], top_k=top)
-    return Asked(answer, sentences, *_solution(sentences, question))
+    return Asked(answer, sentences, *solution(sentences, question))
 
 
 def _check(answerer, where, text):
@@ -149,14 +151,18 @@ def _check(answerer, where, text):
         raise InputError(f"{where}: {error}") from None
 
 
-def _solution(sentences, question):
-    """Return the answer by the rules of the simulator, and the sentences that it follows from."""
+def solution(sentences: list[str], question: str) -> tuple[str | None, frozenset[int]]:
+    """Return the answer by the rules of the simulator, and the sentences that it follows from.
+
+    The answer is None if the simulator does not know the form of a sentence or of the question, or
+    if they do not determine it.
+    """
     lines = [Sentence(_written(line, ".")) for line in sentences]
     try:
-        solution = solve(lines, Question(_written(question.strip(), "?"), "", ()))
+        solved = solve(lines, Question(_written(question.strip(), "?"), "", ()))
     except InputError:
         return None, frozenset()
-    return solution.answer, frozenset(each - 1 for each in solution.supporting)
+    return solved.answer, frozenset(each - 1 for each in solved.supporting)
 
 
 def _written(text, mark):

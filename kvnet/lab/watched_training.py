@@ -8,14 +8,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kvnet.data.babi import embedded_task, encode_tasks
+from kvnet.errors import InputError, shown
 from kvnet.question_answerer import QuestionAnswerer
 from kvnet.training.recipes.key_value import KeyValueRecipe
 from kvnet.training.recipes.memn2n import MemN2NRecipe
 from kvnet.training.run import train_runs
 from kvnet.training.task_run import TaskRun
 
-EPOCHS = 60
+EPOCHS = 40
 QUESTIONS = 1000
+HOPS = (1, 2, 3, 4, 5)
+SIZES = (5, 10, 20, 40, 80)
 NETWORKS = ("MemN2N", "Key-Value Memory Network")
 
 
@@ -24,7 +27,7 @@ def recipe_of(network: str, hops: int, size: int) -> MemN2NRecipe | KeyValueReci
     common = {"hops": hops, "embedding_size": size, "epochs": EPOCHS, "batch_size": 32}
     common["evaluation_interval"] = 1  # epoch
     if network == NETWORKS[0]:
-        return MemN2NRecipe(**common, linear_start=15, halving_epochs=15, learning_rate=0.01)
+        return MemN2NRecipe(**common, linear_start=15, halving_epochs=10, learning_rate=0.01)
     return KeyValueRecipe(
         **common,
         feature_size=size,
@@ -33,6 +36,12 @@ def recipe_of(network: str, hops: int, size: int) -> MemN2NRecipe | KeyValueReci
         l2_lambda=0.0,
         shuffle_questions=True,
     )
+
+
+def _seed_of(text):
+    if not text.strip().isdecimal() or int(text) >= 2**32:
+        raise InputError(f"the seed is {shown(text)}; write a whole number from 0 to {2**32 - 1:,}")
+    return int(text)
 
 
 class WatchedTraining:
@@ -46,16 +55,22 @@ class WatchedTraining:
         One of `NETWORKS`.
     hops, size : int
         Number of hops, and dimension of the embeddings.
-    seed : int
+    seed : str
+        A whole number from 0 to 2**32 - 1.
 
     Attributes
     ----------
     history : list of dict
         A record per epoch, with the loss and the accuracies.
+
+    Raises
+    ------
+    InputError
+        If the seed is not valid.
     """
 
-    def __init__(self, task: int, network: str, hops: int, size: int, seed: int):
-        recipe = recipe_of(network, hops, size)
+    def __init__(self, task: int, network: str, hops: int, size: int, seed: str):
+        recipe, seed = recipe_of(network, hops, size), _seed_of(seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about stories longer than the memory
             data = encode_tasks([embedded_task(task, QUESTIONS)], recipe.memory_size, seed)
@@ -103,7 +118,7 @@ class WatchedTraining:
         drawn = Figure(figsize=(8, 2.8), layout="constrained")
         loss, accuracy = drawn.subplots(1, 2)
         epochs = [record["epoch"] for record in self.history]
-        loss.plot(epochs, [record["loss"] for record in self.history], color="tab:red")
+        loss.plot(epochs, [record["loss"] for record in self.history], color="tab:red", gid="loss")
         loss.set_ylabel("loss per question")
         styles = {"training": "-", "validation": "--"}
         for name, style in styles.items():

@@ -44,11 +44,11 @@ def _(edited_operation, mo):
 
 
 @app.cell
-def _(edited_operation, operation, pages):
+def _(edited_operation, layouts, operation, pages):
     _name = operation.value
     pages.block(
         f"<h2>Formula and shapes, from <code>{edited_operation.file_of(_name)}</code></h2>",
-        f"<pre tabindex=0>{pages.escape(edited_operation.formula_of(_name))}</pre>",
+        layouts.formula_html(_name),
     )
     return
 

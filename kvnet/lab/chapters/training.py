@@ -17,9 +17,9 @@ def _():
 
     from kvnet import InputError
     from kvnet.lab import layouts, pages, stories
-    from kvnet.lab.watched_training import NETWORKS, WatchedTraining
+    from kvnet.lab.watched_training import HOPS, NETWORKS, SIZES, WatchedTraining
 
-    return InputError, NETWORKS, WatchedTraining, layouts, mo, pages, stories
+    return HOPS, InputError, NETWORKS, SIZES, WatchedTraining, layouts, mo, pages, stories
 
 
 @app.cell
@@ -33,24 +33,25 @@ def _(pages):
 
 
 @app.cell
-def _(NETWORKS, mo, stories):
+def _(HOPS, NETWORKS, SIZES, mo, stories):
     _names = stories.task_names()
     task = mo.ui.dropdown(_names, value=next(iter(_names)), label="Task")
     network = mo.ui.dropdown(NETWORKS, value=NETWORKS[0], label="Network")
-    hops = mo.ui.number(1, 5, value=3, label="Hops")
-    size = mo.ui.number(1, 100, value=20, label="Size of the embeddings")
-    seed = mo.ui.number(0, 2**32 - 1, value=0, step=1, label="Seed")
+    hops = mo.ui.dropdown({str(each): each for each in HOPS}, value="3", label="Hops")
+    size = mo.ui.dropdown({str(each): each for each in SIZES}, value="20", label="Embedding size")
+    seed = mo.ui.text(value="0", debounce=300, label="Seed")
     again = mo.ui.button(value=0, on_click=lambda count: count + 1, label="Start again")
     mo.hstack([task, network, hops, size, seed], justify="start", gap=1, wrap=True)
     return again, hops, network, seed, size, task
 
 
 @app.cell
-def _(WatchedTraining, again, hops, network, seed, size, task):
+def _(InputError, WatchedTraining, again, hops, mo, network, pages, seed, size, task):
     again.value  # a new training each time that it is pressed
-    training = WatchedTraining(
-        task.value, network.value, int(hops.value), int(size.value), int(seed.value)
-    )
+    try:
+        training = WatchedTraining(task.value, network.value, hops.value, size.value, seed.value)
+    except InputError as _error:
+        mo.stop(True, pages.problem(str(_error)))
     return (training,)
 
 
