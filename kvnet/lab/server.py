@@ -109,7 +109,7 @@ def application(token: str, port: int) -> Guard:
     token : str
     port : int
     """
-    builder = marimo.create_asgi_app(quiet=True)
+    builder = marimo.create_asgi_app(quiet=True, asset_url=f"/{FIRST}")  # one copy for all
     for name in CHAPTERS:
         root = files("kvnet.lab.chapters").joinpath(f"{name}.py")
         builder = builder.with_app(path=f"/{name}", root=str(root))

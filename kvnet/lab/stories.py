@@ -3,6 +3,7 @@
 import threading
 import time
 import warnings
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from kvnet.data.babi import embedded_task
@@ -17,7 +18,7 @@ from kvnet.training.recipes.memn2n import MemN2NRecipe
 QUESTIONS = 1000
 """Questions that a network is trained on, and as many others that it is tested on."""
 RECIPE = MemN2NRecipe(
-    hops=3, embedding_size=20, epochs=40, linear_start=15, halving_epochs=10, learning_rate=0.01
+    hops=3, embedding_size=20, epochs=30, linear_start=10, halving_epochs=10, learning_rate=0.01
 )
 ASKED_PER_STORY = 20
 """More questions than any story of the simulator has."""
@@ -141,7 +142,7 @@ def ask(answerer: QuestionAnswerer, story: str, question: str) -> Asked:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a long story; the heat map says it
         (answer,) = answerer.predict([Example.of_story(question, sentences)], top_k=top)
-    return Asked(answer, sentences, *solution(sentences, question))
+    return Asked(answer, sentences, *solution(sentences, question, answerer.vocabulary.spelling))
 
 
 def _check(answerer, where, text):
@@ -151,20 +152,32 @@ def _check(answerer, where, text):
         raise InputError(f"{where}: {error}") from None
 
 
-def solution(sentences: list[str], question: str) -> tuple[str | None, frozenset[int]]:
+def solution(
+    sentences: list[str], question: str, spelling: Mapping[str, str] | None = None
+) -> tuple[str | None, frozenset[int]]:
     """Return the answer by the rules of the simulator, and the sentences that it follows from.
 
     The answer is None if the simulator does not know the form of a sentence or of the question, or
     if they do not determine it.
+
+    Parameters
+    ----------
+    sentences : list of str
+    question : str
+    spelling : mapping of str to str, optional
+        How words in lower case are written, as `Vocabulary` has it: ``mary`` is ``Mary``.
     """
-    lines = [Sentence(_written(line, ".")) for line in sentences]
+    spelling = spelling or {}
+    lines = [Sentence(_written(line, ".", spelling)) for line in sentences]
     try:
-        solved = solve(lines, Question(_written(question.strip(), "?"), "", ()))
+        solved = solve(lines, Question(_written(question.strip(), "?", spelling), "", ()))
     except InputError:
         return None, frozenset()
     return solved.answer, frozenset(each - 1 for each in solved.supporting)
 
 
-def _written(text, mark):
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith(mark) else text + mark
+def _written(text, mark, spelling):
+    """Return a sentence as the simulator writes it: names and the beginning in capital letters."""
+    words = text.rstrip(".? ").split()
+    text = " ".join(spelling.get(word, word) for word in words)
+    return f"{text[:1].upper()}{text[1:]}{mark}"

@@ -39,7 +39,8 @@ def recipe_of(network: str, hops: int, size: int) -> MemN2NRecipe | KeyValueReci
 
 
 def _seed_of(text):
-    if not text.strip().isdecimal() or int(text) >= 2**32:
+    text = text.strip()
+    if not (text.isdecimal() and len(text) < 20 and int(text) < 2**32):
         raise InputError(f"the seed is {shown(text)}; write a whole number from 0 to {2**32 - 1:,}")
     return int(text)
 

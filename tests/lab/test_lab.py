@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 
 import pytest
 
@@ -52,8 +53,9 @@ def answerer():
 def test_the_answer_and_the_supporting_facts_are_those_of_the_simulator(task):
     story = generate(task, stories.ASKED_PER_STORY, 3, "laboratory")[0]
     drawn = stories.draw(task, 3)
-    asked = [line for line in story if isinstance(line, Question)][-1]
-    sentences = [line.text for line in story[: story.index(asked)] if isinstance(line, Sentence)]
+    last = max(index for index, line in enumerate(story) if isinstance(line, Question))
+    asked = story[last]
+    sentences = [line.text for line in story[:last] if isinstance(line, Sentence)]
     assert drawn == ("\n".join(sentences), asked.text.strip())
     right, supporting = stories.solution(sentences, drawn.question)
     assert right == asked.answer
@@ -104,7 +106,6 @@ def test_a_training_in_parts_is_the_same_as_in_one_go(monkeypatch):
         watched.WatchedTraining(1, network, 2, 5, "7") for network in (watched.NETWORKS[1],) * 2
     )
     assert parts.state_text().endswith("not trained yet")
-    assert stories.ask(parts.answerer, *stories.draw(1, 0)).answer.probability < 0.5
     whole.advance()
     advances = 0
     while not parts.finished:
@@ -188,7 +189,7 @@ def test_a_bug_that_only_masks_show_is_found():
             "    import os; os._exit(1)\n    def backward",
             "the process that ran",
         ),
-        (ADDRESS, "raise SystemExit", "the process that ran the code ended"),
+        (ADDRESS, "import os; os._exit(1)", "the process that ran the code ended"),
         (ADDRESS, "a\0b", "the code is not Python: source code string cannot contain null"),
         (ADDRESS, "(" * 10_000, "the code "),
     ],
@@ -243,13 +244,12 @@ def test_other_wordings_follow_the_chain(world):
         ("", "there are no facts; write one"),
         ("a | directed_by | b\na directed_by b", "line 2 of the facts, 'a directed_by b', is not"),
         ("a | directed_by | ", "is not a fact"),
-        ("a | loves | b", "does not know the relation 'loves'; use one of born_in, "),
+        ("a | loves | b", "does not know the relation 'loves'; use one of directed_by, "),
     ],
 )
 def test_facts_that_cannot_be_read(world, text, message):
-    with pytest.raises(InputError, match="^" if message.startswith("^") else "") as caught:
+    with pytest.raises(InputError, match=re.escape(message)):
         facts.base_of(text, world.base)
-    assert message in str(caught.value)
 
 
 def test_facts_are_read_as_they_are_written(world):
@@ -348,7 +348,9 @@ def test_a_checkpoint_that_answers_no_questions(tmp_path):
     recipe = LanguageModelRecipe(
         embedding_size=8, linear_size=4, hops=1, memory_size=4, batch_size=16, epochs=1
     )
-    TextContinuer(recipe).fit("the cat sat on the mat\n" * 100).save(tmp_path / CHECKPOINT)
+    TextContinuer(recipe, kernels="reference").fit("the cat sat on the mat\n" * 100).save(
+        tmp_path / CHECKPOINT
+    )
     with pytest.raises(InputError, match="MemN2NLanguageModel, which answers no questions"):
         checkpoint.load(str(tmp_path))
 

@@ -89,7 +89,7 @@ def test_a_training_grows_pauses_and_answers_in_between(chapter):
     grown = [points_of_the_curve(page, above) for above in (0, 3)]
     assert grown[0] < grown[1]
     train.click()
-    page.wait_for_timeout(600)  # a tick may be on its way
+    see(page, re.compile(r"epoch \d+ of 40: .*, paused$"))
     state = page.locator("p.state").inner_text()
     page.wait_for_timeout(800)
     assert page.locator("p.state").inner_text() == state

@@ -79,7 +79,10 @@ def _(clock, mo, pages, running, training):
     _curve = pages.figure(training.curve(), f"Loss and accuracy, {training.state_text()}")
     _ticking = [clock.style(display="none")] if running.value and not training.finished else []
     epoch = training.epoch
-    mo.vstack([pages.block(f'<p class="state">{training.state_text()}</p>', _curve), *_ticking])
+    _state = training.state_text() + (", training" if _ticking else ", paused")
+    if training.finished:
+        _state = training.state_text() + ", finished"
+    mo.vstack([pages.block(f'<p class="state">{_state}</p>', _curve), *_ticking])
     return (epoch,)
 
 
