@@ -7,8 +7,6 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "kvnet/version.py").read_text(), re.M)[1]
-LAB = ["marimo>=0.23", "matplotlib>=3.8", "nbformat>=5.10", "pyzmq>=26"]
-
 setup(
     name="kvnet",
     version=VERSION,
@@ -56,17 +54,22 @@ setup(
     extras_require={
         "cuda12": ["cupy-cuda12x[ctk]>=14.0"],
         "cuda13": ["cupy-cuda13x[ctk]>=14.0"],
-        "lab": LAB,
+        "lab": ["marimo>=0.23", "matplotlib>=3.8", "nbformat>=5.10", "pyzmq>=26"],
         "plot": ["matplotlib>=3.8"],
         "test": [
             "autograd>=1.7",
+            "axe-playwright-python>=0.1.4",
             "build>=1.2",
             "clang-format>=19",
             "hypothesis>=6.100",
             "import-linter>=2.17",
             "jedi>=0.19",
+            "marimo>=0.23",
             "matplotlib>=3.8",
+            "nbformat>=5.10",
+            "playwright>=1.49",
             "pytest>=8.0",
+            "pyzmq>=26",
             "ruff>=0.12",
             "sybil>=9.0",
         ],

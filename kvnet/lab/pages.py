@@ -134,4 +134,4 @@ def figure(drawn: Figure, description: str) -> str:
     image = image[image.index("<svg") :].replace(
         "<svg", f'<svg role="img" aria-label="{escape(description)}"', 1
     )
-    return f"<figure>{image}</figure>"
+    return f"<figure tabindex=0>{image}</figure>"

@@ -12,7 +12,6 @@ import psutil
 import pytest
 from helpers import ROOT
 
-pytest.importorskip("marimo", reason="marimo is not installed: pip install -e '.[lab]'")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 # The command, in a process that reports each connection to another computer.
 WATCHED = """
