@@ -1,5 +1,7 @@
 """The checkpoint that the laboratory was started with."""
 
+import os
+from functools import cache
 from pathlib import Path
 
 from kvnet.cli.training import checkpoint_in
@@ -10,7 +12,8 @@ from kvnet.models.network import kind_of
 from kvnet.question_answerer import RECIPES, QuestionAnswerer
 from kvnet.training.recipes.facts import FACT_RECIPES
 
-_loaded: list[QuestionAnswerer | FactAnswerer] = []
+VARIABLE = "KVNET_LAB_CHECKPOINT"
+"""Environment variable with the file: marimo may be set to run chapters in other processes."""
 
 
 def load(folder: str) -> None:
@@ -26,8 +29,18 @@ def load(folder: str) -> None:
     InputError
         If there is none, it cannot be read, or its model answers no questions.
     """
-    path = checkpoint_in(folder, "--checkpoint")
-    _loaded[:] = [_answerer_class(path).load(path, kernels="reference")]
+    path = checkpoint_in(folder, "--checkpoint").resolve()
+    _read(path)
+    os.environ[VARIABLE] = str(path)
+
+
+@cache
+def _read(path: Path) -> QuestionAnswerer | FactAnswerer:
+    return _answerer_class(path).load(path, kernels="reference")
+
+
+def _loaded():
+    return _read(Path(os.environ[VARIABLE])) if VARIABLE in os.environ else None
 
 
 def _answerer_class(path: Path):
@@ -43,9 +56,9 @@ def _answerer_class(path: Path):
 
 def question_answerer() -> QuestionAnswerer | None:
     """Return the network for stories that was loaded; None if there is none."""
-    return next((each for each in _loaded if isinstance(each, QuestionAnswerer)), None)
+    return _loaded() if isinstance(_loaded(), QuestionAnswerer) else None
 
 
 def fact_answerer() -> FactAnswerer | None:
     """Return the network for facts that was loaded; None if there is none."""
-    return next((each for each in _loaded if isinstance(each, FactAnswerer)), None)
+    return _loaded() if isinstance(_loaded(), FactAnswerer) else None

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import secrets
 import sys
+import threading
 import webbrowser
 from collections.abc import Sequence
 from contextlib import suppress
@@ -57,6 +58,7 @@ def _serve(arguments) -> NoReturn:
     from kvnet.lab import checkpoint
     from kvnet.lab.server import FIRST, HOST, TOKEN, application, listening_socket, serve
 
+    os.environ.pop(checkpoint.VARIABLE, None)
     if arguments.checkpoint is not None:
         checkpoint.load(arguments.checkpoint)
     with listening_socket(arguments.port) as listening:
@@ -72,7 +74,8 @@ def _serve(arguments) -> NoReturn:
             flush=True,
         )
         if not arguments.no_browser:
-            webbrowser.open(address)
+            # In a thread: a browser of the terminal returns only when it is closed.
+            threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
         with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
             serve(listening, app)
     _exit()

@@ -159,15 +159,25 @@ def _judged(edited: Edited) -> Verdict:
     """Check edited code; called in a process of its own, in which it replaces the operation."""
     if hasattr(signal, "alarm"):  # the process ends even if the one that watches it is gone
         signal.alarm(LONGEST_LIFE)
-    printed = io.StringIO()
+    printed = _FirstCharacters()
     try:
         with redirect_stdout(printed), redirect_stderr(printed), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             verdict = _verdict(edited)
     except Exception as error:
         verdict = Verdict(False, _where(edited.code, error))
-    verdict.printed = printed.getvalue()[:MOST_PRINTED]
+    verdict.printed = printed.getvalue()
     return verdict
+
+
+class _FirstCharacters(io.StringIO):
+    """A text stream that stores the first characters and says that there were more."""
+
+    def write(self, text):
+        left = MOST_PRINTED - self.tell()
+        if left > 0:
+            super().write(text if len(text) <= left else text[:left] + " [...]")
+        return len(text)
 
 
 def _where(code, error):

@@ -8,9 +8,23 @@ from kvnet.gradcheck.step_size_plot import figure_of
 from kvnet.lab.edited_operation import Verdict, formula_of
 from kvnet.lab.pages import figure, table, weight_cell
 from kvnet.lab.stories import Asked
+from kvnet.question_answerer import QuestionAnswerer
 
 LEAST_SHOWN = 0.005  # of the attention to empty slots
 FACTS_SHOWN = 5
+WORDS_SHOWN = 300
+
+
+def network_html(text: str, answerer: QuestionAnswerer) -> str:
+    """Lay out what is said about a network, and the words that it knows."""
+    vocabulary = answerer.vocabulary
+    words = sorted((vocabulary.spelling.get(w, w) for w in vocabulary.words if w), key=str.lower)
+    shown = words[:WORDS_SHOWN]
+    rest = f" and {len(words) - len(shown):,} others" if len(words) > len(shown) else ""
+    return (
+        f'<p class="muted">{escape(text)}</p><details><summary>The {len(words):,} words that it '
+        f"knows</summary><p>{escape(', '.join(shown))}{rest}</p></details>"
+    )
 
 
 def answer_html(asked: Asked) -> str:

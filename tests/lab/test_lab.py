@@ -29,10 +29,11 @@ def small(monkeypatch):
 
 
 @pytest.fixture
-def loaded():
-    """Return what the laboratory has loaded; nothing afterwards."""
-    yield checkpoint
-    checkpoint._loaded.clear()
+def loaded(monkeypatch):
+    """Return what the laboratory has loaded: nothing yet, and nothing afterwards."""
+    monkeypatch.setenv(checkpoint.VARIABLE, "")
+    monkeypatch.delenv(checkpoint.VARIABLE)
+    return checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,13 @@ def test_text_is_shown_as_text(answerer):
     html = layouts.answer_html(asked._replace(sentences=["<script>alert(1)</script>"]))
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_the_words_that_a_network_knows_are_listed(answerer):
+    html = layouts.network_html("A <network>", answerer)
+    assert "A &lt;network&gt;" in html
+    assert "The 9 words that it knows" in html
+    assert "garden, is, John, Mary, office, the, to, went, Where" in html
 
 
 def test_a_long_story_says_what_is_not_read(answerer):
@@ -210,6 +218,8 @@ def test_what_the_code_prints_is_shown():
     verdict = judged("d_values = p", "print('<here>')\n        d_values = p")
     assert verdict.is_correct
     assert "&lt;here&gt;" in layouts.verdict_html(verdict)
+    verdict = judged("d_values = p", "print('x' * 5000)\n        d_values = p")
+    assert verdict.printed == "x" * edited_operation.MOST_PRINTED + " [...]"
 
 
 # Facts

@@ -45,7 +45,7 @@ def test_it_says_who_can_use_it(laboratory):
 
 def test_it_listens_on_this_computer_only(laboratory):
     with socket.socket(socket.AF_INET) as elsewhere:
-        # Another address of this computer: all of 127.0.0.0/8 is, so is what its name resolves to.
+        # Another address of this computer: a server that listens on all of them would answer.
         assert elsewhere.connect_ex(("127.0.0.2", laboratory.port)) != 0
 
 

@@ -44,7 +44,7 @@ def _(checkpoint, mo, stories):
 
 
 @app.cell
-def _(loaded, mo, pages, stories, task):
+def _(layouts, loaded, mo, pages, stories, task):
     if loaded:
         answerer = loaded
         _text = "The network is that of the checkpoint."
@@ -57,7 +57,7 @@ def _(loaded, mo, pages, stories, task):
             f"questions of this task in {_trained.seconds:.1f} s. It answers "
             f"{_trained.accuracy:.1%} of {stories.QUESTIONS:,} other questions."
         )
-    pages.note(_text)
+    pages.block(layouts.network_html(_text, answerer))
     return (answerer,)
 
 
