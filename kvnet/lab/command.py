@@ -61,7 +61,8 @@ def _serve(arguments) -> NoReturn:
     os.environ.pop(checkpoint.VARIABLE, None)
     if arguments.checkpoint is not None:
         checkpoint.load(arguments.checkpoint)
-    with listening_socket(arguments.port) as listening:
+    # uvicorn raises KeyboardInterrupt again once it has shut down.
+    with suppress(KeyboardInterrupt), listening_socket(arguments.port) as listening:
         port, token = listening.getsockname()[1], secrets.token_urlsafe(24)
         app = application(token, port)
         first = FIRST if checkpoint.fact_answerer() is None else "knowledge_base"
@@ -76,8 +77,7 @@ def _serve(arguments) -> NoReturn:
         if not arguments.no_browser:
             # In a thread: a browser of the terminal returns only when it is closed.
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
-        with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has shut down
-            serve(listening, app)
+        serve(listening, app)
     _exit()
 
 
