@@ -11,28 +11,33 @@ from importlib import import_module
 
 def train_babi() -> int:
     """Run ``kvnet.cli.train_babi``; return the exit code."""
-    return _run("train_babi")
+    return _run("kvnet.cli.train_babi", "train_babi.py")
 
 
 def train_kb() -> int:
     """Run ``kvnet.cli.train_kb``; return the exit code."""
-    return _run("train_kb")
+    return _run("kvnet.cli.train_kb", "train_kb.py")
 
 
 def train_lm() -> int:
     """Run ``kvnet.cli.train_lm``; return the exit code."""
-    return _run("train_lm")
+    return _run("kvnet.cli.train_lm", "train_lm.py")
 
 
-def _run(name):
+def lab() -> int:
+    """Run ``kvnet.lab.command``; return the exit code."""
+    return _run("kvnet.lab.command", "kvnet-lab")
+
+
+def _run(module, name):
     interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not with nohup
     if interrupts:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends the process, silently
     try:
-        command = import_module(f"kvnet.cli.{name}")
+        command = import_module(module)
     except ModuleNotFoundError as error:
         remedy = "install kvnet first: python -m pip install -e ."
-        print(f"{name}.py: {error}; {remedy}", file=sys.stderr)
+        print(f"{name}: {error}; {remedy}", file=sys.stderr)
         return 2
     if not interrupts:
         return command.main()

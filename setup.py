@@ -7,7 +7,6 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "kvnet/version.py").read_text(), re.M)[1]
-
 setup(
     name="kvnet",
     version=VERSION,
@@ -27,9 +26,14 @@ setup(
     ],
     py_modules=["kvnet_commands"],
     package_dir={"kvnet.kernels": "kernels", "kvnet.gradcheck": "gradcheck"},
-    package_data={"kvnet.kernels.cuda": ["*.cu"], "kvnet.kernels.cuda.parts": ["*.cu"]},
+    package_data={
+        "kvnet.kernels.cuda": ["*.cu"],
+        "kvnet.kernels.cuda.parts": ["*.cu"],
+        "kvnet.lab": ["*.css"],
+    },
     entry_points={
         "console_scripts": [
+            "kvnet-lab = kvnet_commands:lab",
             "kvnet-train-babi = kvnet_commands:train_babi",
             "kvnet-train-kb = kvnet_commands:train_kb",
             "kvnet-train-lm = kvnet_commands:train_lm",
@@ -50,16 +54,22 @@ setup(
     extras_require={
         "cuda12": ["cupy-cuda12x[ctk]>=14.0"],
         "cuda13": ["cupy-cuda13x[ctk]>=14.0"],
+        "lab": ["marimo>=0.25", "matplotlib>=3.8", "nbformat>=5.10", "pyzmq>=26"],
         "plot": ["matplotlib>=3.8", "tensorboardX>=2.6.2.2"],
         "test": [
             "autograd>=1.7",
+            "axe-playwright-python>=0.1.8",
             "build>=1.2",
             "clang-format>=19",
             "hypothesis>=6.100",
             "import-linter>=2.17",
             "jedi>=0.19",
+            "marimo>=0.25",
             "matplotlib>=3.8",
+            "nbformat>=5.10",
+            "playwright>=1.49",
             "pytest>=8.0",
+            "pyzmq>=26",
             "ruff>=0.12",
             "sybil>=9.0",
             "tensorboardX>=2.6.2.2",

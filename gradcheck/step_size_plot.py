@@ -17,7 +17,15 @@ STEPS = 10.0 ** numpy.arange(0, -30.5, -0.5)
 SMALLEST_ERROR = 1e-17  # plotted in place of zero, which a logarithmic axis cannot show
 
 
-def errors_by_step(subject: Subject, xp, seed: int) -> dict[str, numpy.ndarray]:
+def plotted_parameters(subject: Subject, seed: int) -> dict:
+    """Return the parameters of the case that is plotted: the first variant, the largest sizes."""
+    parameters = {n: v[-1] for n, v in subject.options().items()} | subject.combinations()[0]
+    parameters |= {"words": "padded", "allowed": "all", "with_softmax": True, "seed": seed}
+    known = subject.options().keys() | subject.variants.keys() | {"seed"}
+    return {n: v for n, v in parameters.items() if n in known}
+
+
+def errors_by_step(subject: Subject, xp, seed: int, leaf: int = 0) -> dict[str, numpy.ndarray]:
     """Measure the relative error of a slope along a random direction for every step size.
 
     Parameters
@@ -27,24 +35,23 @@ def errors_by_step(subject: Subject, xp, seed: int) -> dict[str, numpy.ndarray]:
         Array module.
     seed : int
         Seed of the case and the direction.
+    leaf : int, default=0
+        Which of the inputs with a gradient is moved.
 
     Returns
     -------
     errors : dict of str to array
         For each method, one error per step size in `STEPS`.
     """
-    parameters = {n: v[-1] for n, v in subject.options().items()}  # the largest sizes
-    parameters |= subject.combinations()[0] | {"words": "padded", "allowed": "all", "seed": seed}
-    known = subject.options().keys() | subject.variants.keys() | {"seed"}
-    case = subject.case(xp, "float64", {n: v for n, v in parameters.items() if n in known})
+    case = subject.case(xp, "float64", plotted_parameters(subject, seed))
     rng = generator(seed)
     wrapped = DifferentiableFunction(case.function, case.inputs, case.constants)
     outputs, backward = check_forward(wrapped)
     d_outputs = draw_weights(outputs, rng)
-    gradient, *_ = check_backward(wrapped, backward, d_outputs)
+    gradient = check_backward(wrapped, backward, d_outputs)[leaf]
     direction = random_factors(rng, gradient.shape)
     moved = MovedFunction(wrapped, d_outputs, Progress(hint=False))
-    leaf_index = wrapped.differentiable[0]
+    leaf_index = wrapped.differentiable[leaf]
 
     def f(t):
         return moved.weights @ moved.at({leaf_index: moved.x[leaf_index] + t * direction})
@@ -75,20 +82,37 @@ def draw(subject: Subject, xp, seed: int) -> bytes:
     InputError
         If Matplotlib is not installed.
     """
+    figure = figure_of(errors_by_step(subject, xp, seed))
+    figure.axes[0].set_title(f"{subject.name}: differences cancel, a complex step does not")
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=150)
+    return png.getvalue()
+
+
+def figure_of(errors: dict[str, numpy.ndarray]):
+    """Return the plot as a figure of Matplotlib.
+
+    Parameters
+    ----------
+    errors : dict of str to array
+        As `errors_by_step` returns them.
+
+    Raises
+    ------
+    InputError
+        If Matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError("--plot needs Matplotlib; install it: pip install 'kvnet[plot]'") from None
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    for name, errors in errors_by_step(subject, xp, seed).items():
-        axes.loglog(STEPS, numpy.maximum(errors, SMALLEST_ERROR), marker=".", label=name)
+    for name, of_method in errors.items():
+        axes.loglog(STEPS, numpy.maximum(of_method, SMALLEST_ERROR), marker=".", label=name)
     axes.invert_xaxis()
     axes.set_xlabel("step size h")
     axes.set_ylabel("relative error of the slope")
-    axes.set_title(f"{subject.name}: differences cancel, a complex step does not")
     axes.grid(alpha=0.3)
     axes.legend()
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=150)
-    return png.getvalue()
+    return figure

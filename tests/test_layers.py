@@ -15,7 +15,10 @@ from helpers import ROOT
 
 from kvnet import kernels
 
-PACKAGES = ("kernels", "gradcheck", "operations", "updates", "data", "models", "training", "cli")
+PACKAGES = (
+    *("operations", "updates", "kernels", "data", "models", "training", "cli"),
+    *("gradcheck", "lab"),
+)
 UPWARD = {  # for each package, an import that its layer must not have
     "operations": "from kvnet.updates.sgd import sgd",
     "updates": "import kvnet.kernels",
@@ -24,6 +27,7 @@ UPWARD = {  # for each package, an import that its layer must not have
     "models": "def later():\n    from kvnet.training.trainer import Trainer",
     "training": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import kvnet.cli.ask",
     "cli": "import kvnet.gradcheck",
+    "gradcheck": "from kvnet.lab import stories",
     "files": "import kvnet.operations",
     "kernels/parts": "from kvnet.data.batch import Batch",
     "kernels/cuda": "from kvnet.models.memn2n import MemN2N",

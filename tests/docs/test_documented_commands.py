@@ -12,6 +12,7 @@ from helpers import ROOT
 
 from kvnet.cli import arguments, generate, train_babi, train_kb, train_lm
 from kvnet.gradcheck import command_line
+from kvnet.lab import command
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,6 +23,8 @@ MAINS = {
     "kvnet.cli.generate": generate.main,
     "kvnet.gradcheck": command_line.main,
     "gradcheck": command_line.main,
+    "kvnet-lab": command.main,
+    "kvnet.lab": command.main,
 }
 OTHER_PROGRAMS = ("pip", "pytest", "sphinx", "venv")
 WEIGHT = r"-?\d+\.\d\d"

@@ -1,0 +1,1 @@
+"""The chapters of the laboratory: marimo notebooks, each served as a page."""
