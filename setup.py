@@ -69,6 +69,7 @@ setup(
             "nbformat>=5.10",
             "playwright>=1.49",
             "pytest>=8.0",
+            "pytest-xdist>=3.6",
             "pyzmq>=26",
             "ruff>=0.12",
             "sybil>=9.0",
