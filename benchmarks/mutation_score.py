@@ -110,7 +110,10 @@ def definitions(module: ModuleType) -> dict[str, object]:
 
 @contextmanager
 def patched(mutant: Mutant) -> Iterator[None]:
-    """Replace the functions and classes of a module in all modules that have imported them."""
+    """Replace the functions and classes of a module in all modules that have imported them.
+
+    Classes that derive from one of them derive from its replacement instead.
+    """
     module = import_module(mutant.module_name)
     wrong = vars(mutant.execute())
     wrong_by_id = {id(value): wrong[name] for name, value in definitions(module).items()}
@@ -121,13 +124,24 @@ def patched(mutant: Mutant) -> Iterator[None]:
         for name, value in vars(user).items()
         if id(value) in wrong_by_id
     ]
+    bases = {
+        derived: derived.__bases__
+        for value in definitions(module).values()
+        if isinstance(value, type)
+        for derived in value.__subclasses__()
+        if derived.__module__ != module.__name__
+    }
     for user, name, value in places:
         setattr(user, name, wrong_by_id[id(value)])
+    for derived, right in bases.items():
+        derived.__bases__ = tuple(wrong_by_id.get(id(base), base) for base in right)
     try:
         yield
     finally:
         for user, name, value in places:
             setattr(user, name, value)
+        for derived, right in bases.items():
+            derived.__bases__ = right
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from kvnet import models
 from kvnet import operations as ops
 from kvnet.gradcheck.checked_operations import OPERATIONS
 from kvnet.kernels import choose_operations, fused_names
+from kvnet.models.fact_chain_network import FactChainNetwork
 
 ALL = list(mutants())
 MODELS = (models.KeyValueMemoryNetwork, models.MemN2N, models.MemN2NLanguageModel)
@@ -151,6 +152,15 @@ def test_a_planted_operation_replaces_the_function_wherever_it_is_used():
         assert ops.take_rows is lookup["take_rows"]
         assert ops.take_rows is not before
     assert ops.take_rows is lookup["take_rows"] is before
+
+
+def test_a_class_derives_from_the_planted_one():
+    mutant = next(m for m in ALL if m.path == "kvnet/models/fact_network.py")
+    before = FactChainNetwork.__bases__
+    with planted(mutant):
+        assert FactChainNetwork.__bases__[0].__name__ == before[0].__name__
+        assert FactChainNetwork.__bases__ != before
+    assert FactChainNetwork.__bases__ == before
 
 
 def test_a_planted_kernel_is_chosen_until_it_is_removed():
