@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments) -> int:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise InputError(f"the laboratory needs {missing[0]}; install it: pip install 'kvnet[lab]'")
+        raise InputError(f"the laboratory needs {missing[0]}; install it: pip install -e '.[lab]'")
     if arguments.export_notebooks is not None:
         refuse_without_effect(arguments, "--export-notebooks", ("export_notebooks",))
         from kvnet.lab.notebooks import export

@@ -342,7 +342,7 @@ def test_wrong_flags_are_one_line(arguments, message, capsys):
 def test_a_missing_library_names_the_extra(name, monkeypatch, capsys):
     monkeypatch.setattr(command, "find_spec", lambda module: None if module == name else object())
     assert command.main(["--no-browser"]) == 2
-    line = f"kvnet-lab: error: the laboratory needs {name}; install it: pip install 'kvnet[lab]'\n"
+    line = f"kvnet-lab: error: the laboratory needs {name}; install it: pip install -e '.[lab]'\n"
     assert capsys.readouterr().err == line
 
 
