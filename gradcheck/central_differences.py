@@ -88,7 +88,7 @@ def slopes(
         difference = moved.weights * ((plus - minus) / bundle.per_output(distance))
         differences.append(bundle.sums(difference))
         largest = largest or (plus, minus)
-    far = bundle.per_output((h >= first_steps(abs(x), moved.epsilon) / STEP_REDUCTION) * 1.0) > 0
+    far = bundle.per_output((h >= moved.first_steps_of(bundle) / STEP_REDUCTION) * 1.0) > 0
     noise, curvature = _noise_and_curvature(moved, *largest, depends, far)
     rounding = AMPLIFICATION * (bundle.sums(noise) + _least_noise(moved, noise)) / h
     # x + h and x - h are rounded, so that their middle is not x.

@@ -8,7 +8,7 @@ import numpy
 from kvnet.gradcheck import central_differences, complex_step
 from kvnet.gradcheck.function_noise import estimate_noise, nearby_points, spacing_for
 from kvnet.gradcheck.kinks import KinkSlopes, kinks_of
-from kvnet.gradcheck.moved_function import Bundle, MovedFunction, first_steps
+from kvnet.gradcheck.moved_function import Bundle, MovedFunction
 from kvnet.gradcheck.norms import norm
 from kvnet.gradcheck.rounding import CLOSE, FACTOR, Rounding
 
@@ -82,8 +82,7 @@ class Entries:
         if self.by_complex_step:
             slopes, errors = complex_step.slopes(self.moved, bundle)
         else:
-            x = self.moved.x[self.leaf_index].reshape(-1)[bundle.entries]
-            h = first_steps(abs(x), self.moved.epsilon)
+            h = self.moved.first_steps_of(bundle)
             estimate = central_differences.slopes(self.moved, bundle, h)
             slopes, errors = estimate.slope, estimate.error
             good = central_differences.is_good(self.moved, bundle, estimate, h)
@@ -168,9 +167,7 @@ class Entries:
 
         These are its outputs, per distance over which they vary, and products of the inputs.
         """
-        x = moved.x[self.leaf_index].reshape(-1)[single.entries]
-        h = first_steps(abs(x), moved.epsilon)
-        depends = moved.step(single, h) != moved.y
+        depends = moved.step(single, moved.first_steps_of(single)) != moved.y
         scale = float(moved.scales[self.leaf_index].reshape(-1)[single.entries[0]])
         outputs = float(abs(moved.weights * moved.y)[depends].sum()) / scale
         largest = max(float(abs(x).max(initial=1.0)) for x in moved.x.values())
@@ -232,8 +229,7 @@ class Entries:
         A kink just inside the largest step changes the slope by little, and the smaller steps not
         at all: that looks as if the differences converged.
         """
-        x = self.moved.x[self.leaf_index].reshape(-1)[single.entries]
-        h = first_steps(abs(x), self.moved.epsilon) / CLOSER
+        h = self.moved.first_steps_of(single) / CLOSER
         closer = central_differences.slopes(self.moved, single, h)
         apart = abs(float(closer.slope[0]) - self.numeric[entry])
         if closer.converged[0] and apart > float(closer.error[0]) + self.errors[entry]:
@@ -243,7 +239,7 @@ class Entries:
         """Bound the slope of outputs that change by a complex step, but not by a real one."""
         x = self.moved.x[self.leaf_index].reshape(-1)[single.entries]
         scale = self.moved.scales[self.leaf_index].reshape(-1)[single.entries]
-        h = first_steps(abs(x), self.moved.epsilon)
+        h = self.moved.first_steps_of(single)
         depends = self.moved.step(single, 1j * complex_step.steps(x, scale)).imag != 0
         unseen = depends & (self.moved.step(single, h) == self.moved.y)
         noise = float((abs(self.moved.weights) * self.moved.noise)[unseen].sum() / h[0])
@@ -255,8 +251,7 @@ class Entries:
         An output that does not change by a step depends on the entry by less than its rounding
         error, or not at all. How much less, only backward can say.
         """
-        x = self.moved.x[self.leaf_index].reshape(-1)[single.entries]
-        h = first_steps(abs(x), self.moved.epsilon)
+        h = self.moved.first_steps_of(single)
         same = self.moved.step(single, h) == self.moved.y
         missed = abs(self.gradient_of(same).reshape(-1)[single.entries[0]])
         rounding = float((abs(self.moved.weights) * self.moved.noise)[same].sum() / h[0])

@@ -138,6 +138,11 @@ class MovedFunction:
         finally:
             flat[bundle.entries] = before
 
+    def first_steps_of(self, bundle: Bundle) -> numpy.ndarray:
+        """Return the first step of differences for each entry of a bundle, see `first_steps`."""
+        x = self.x[bundle.leaf_index].reshape(-1)[bundle.entries]
+        return first_steps(abs(x), self.epsilon)
+
     def set_noise(self, noise: list[Noise]) -> None:
         """Store the noise of the outputs, and the precision that it shows."""
         lower = min(max(each.precision for each in noise), LOWEST_PRECISION)
@@ -161,8 +166,7 @@ class MovedFunction:
         Where x is near 0, ``log(1 + x²)`` is 0 without noise; a step away it has that of 1 + x².
         """
         arrays = {i: self.x[i].copy() for i in self.function.differentiable}
-        moved = arrays[single.leaf_index].reshape(-1)
-        moved[single.entries] += first_steps(abs(moved[single.entries]), self.epsilon)
+        arrays[single.leaf_index].reshape(-1)[single.entries] += self.first_steps_of(single)
         y = self.at(arrays)
         self.distant_noise = _finite(self._noise_near(list(arrays.values()), y, rng))
 

@@ -59,7 +59,7 @@ def functions(name: str) -> list[ForeignFunction]:
         for count in ARGUMENTS:
             rng = numpy.random.default_rng(count)
             inputs = [domain(rng) for _ in range(count)]
-            with suppress(Exception):  # not so many arrays, or no floats
+            with suppress(Exception):  # it takes fewer arrays, or no floats
                 function = ForeignFunction(f"{name}#{domain.__name__}", *passes, inputs)
                 if function.depends_on_inputs():
                     found.append(function)
